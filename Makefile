@@ -1,0 +1,95 @@
+# r1: DeepSeek-R1's training as Unix filters.  `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+OPT ?= -O3
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes
+ifdef WERROR
+WARN += -Werror
+endif
+CONFIG := $(notdir $(CC))$(if $(SAN),-san)
+B := build/$(CONFIG)
+PKGS := jansson libarchive libpcre2-8
+CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)
+LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8) -lm -pthread
+ifdef SAN
+CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+TOOLS := $(patsubst bin/%.c,%,$(wildcard bin/r1-*.c))
+LAYERS := base record tensor text model task
+# Sources compiled once for each instruction set (with ISA, ISA_NAME defined), and all others
+ISA_SRC := $(wildcard lib/tensor/cpu/isa/*.c)
+LIB_SRC := $(filter-out $(ISA_SRC),$(foreach l,$(LAYERS),$(wildcard lib/$l/*.c lib/$l/*/*.c)))
+ARCH := $(shell uname -m)
+ISAS := portable $(if $(filter x86_64,$(ARCH)),avx2 avx512)
+ISAFLAGS_portable :=
+ISAFLAGS_avx2 := -mavx2 -mfma -mf16c
+ISAFLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+# Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
+KINDS := model/family model/loss task/reward task/advantage task/filter
+
+OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/plugins.o
+
+all: $(TOOLS:%=bin/%) ## build the tools
+
+# The programs of the plain configuration stand beside their source; those of the others in their build folder.
+ifeq ($(CONFIG),gcc)
+bin/%: $B/bin/%
+	@ln -f $< $@ 2>/dev/null || cp -f $< $@
+else
+.PHONY: $(TOOLS:%=bin/%)
+bin/%: $B/bin/% ;
+endif
+
+$B/bin/%: $B/bin/%.o $B/libr1.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/libr1.a: $(OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define isa_rule
+$B/%.$1.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(ISAFLAGS_$1) -DISA=$1 -DISA_NAME='"$1"' -DISA_$1 -MMD -MP -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
+
+# plugins.c lists what is there: const struct KIND *const KIND_table[] = {..., NULL}
+PLUGIN_SRC := $(foreach k,$(KINDS),$(wildcard lib/$k/*.c))
+$B/plugins.c: $(PLUGIN_SRC) Makefile
+	@mkdir -p $(@D)
+	@{ for k in $(KINDS); do n=$${k##*/}; echo "struct $$n;"; \
+	  for f in $(PLUGIN_SRC); do case $$f in lib/$$k/*) b=$${f##*/}; echo "extern const struct $$n $${n}_$${b%.c};";; esac; done; \
+	  echo "extern const struct $$n *const $${n}_table[];"; \
+	  echo "const struct $$n *const $${n}_table[] = {"; \
+	  for f in $(PLUGIN_SRC); do case $$f in lib/$$k/*) b=$${f##*/}; echo "	&$${n}_$${b%.c},";; esac; done; \
+	  echo "	(void *)0};"; done; } > $@.tmp && mv $@.tmp $@
+$B/plugins.o: $B/plugins.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+include $(wildcard tests/*.mk stages/*.mk data/*.mk sandbox/*.mk)
+
+clean: ## remove what was built (not run/)
+	rm -rf build $(TOOLS:%=bin/%)
+
+help: ## list the targets and their knobs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: all clean help

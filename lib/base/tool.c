@@ -1,0 +1,139 @@
+#include "base/tool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program = "r1";
+static int verbosity;
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	if (interrupted)                /* asked twice: go at once */
+		_exit(128 + sig);
+	interrupted = sig;
+}
+
+int tool_interrupted(void)
+{
+	return interrupted;
+}
+
+static void say(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	if (isatty(2))
+		fputs("\r\033[K", stderr);
+	fprintf(stderr, "%s: ", program);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void tool_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+void tool_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (verbosity < 0)
+		return;
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+void tool_debug(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (verbosity < 1)
+		return;
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+int tool_usage(const struct tool *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", t->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "; '%s --help' lists the options\n", t->name);
+	return 2;
+}
+
+int tool_fail(const struct tool *t, const struct err *e)
+{
+	(void)t;
+	if (fflush(stdout) != 0)
+		clearerr(stdout);
+	tool_warn("%s", e->msg);
+	return interrupted ? 128 + interrupted : 1;
+}
+
+static int finish_stdout(const struct tool *t)
+{
+	bool bad = ferror(stdout) != 0;
+
+	errno = 0;
+	if (fclose(stdout) != 0 || bad) {
+		fprintf(stderr, "%s: standard output: %s\n", t->name, errno ? strerror(errno) : "write error");
+		return 1;
+	}
+	return 0;
+}
+
+int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
+{
+	struct opt_command cmd = {t->name, t->usage, t->summary, t->details};
+	struct sigaction sa = {.sa_handler = on_signal};
+	struct err e;
+
+	program = t->name;
+	if (!t->backend)
+		t->backend = "cpu";
+	signal(SIGPIPE, SIG_IGN);       /* a closed pipe is a write error, and said so */
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	switch (opt_parse(opts, argc, argv, &e)) {
+	case OPT_SHOW_HELP:
+		opt_help(&cmd, opts, stdout);
+		return finish_stdout(t);
+	case OPT_SHOW_VERSION:
+		printf("%s (r1) %s\n", t->name, R1_VERSION);
+		return finish_stdout(t);
+	case OPT_BAD:
+		return tool_usage(t, "%s", e.msg);
+	case OPT_OK:
+		break;
+	}
+	verbosity = t->quiet ? -1 : t->verbose ? 1 : 0;
+	return -1;
+}
+
+int tool_end(struct tool *t)
+{
+	if (finish_stdout(t))
+		return 1;
+	if (interrupted)
+		return 128 + interrupted;
+	if (t->skipped) {
+		fprintf(stderr, "%s: %lld bad line%s skipped\n", t->name, (long long)t->skipped, t->skipped == 1 ? "" : "s");
+		return 3;
+	}
+	return 0;
+}

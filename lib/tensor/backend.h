@@ -1,0 +1,167 @@
+/* backend.h - the coarse operations that a model needs, behind one table of functions: the CPU's, CUDA's
+ *
+ *     struct backend *be = backend_open("cpu", 0, &e);             // threads: 0 is all cores
+ *     float *y = be->alloc(be, n * sizeof *y);
+ *     be->gemm(be, &(struct gemm){.m = M, .n = N, .k = K, .a = x, .lda = K, .b = w, .ldb = K, .trans_b = true, .c = y, .ldc = N});
+ *     be->free(be, y);
+ *     backend_close(be);
+ *
+ * Shape letters, everywhere in lib/tensor and lib/model:
+ *     N tokens of a flat batch (all sequences one behind the other, no padding)   C width of the residual stream
+ *     H query heads   G key/value heads (H % G == 0; query head h reads key/value head h / (H/G))   D width of a head
+ *     F width of the feed-forward layer   V vocabulary   S sequences   T length of one sequence   L layers
+ *
+ * All matrices are row-major float32. A pointer is backend memory unless its comment says host. "(+)=" means: adds to what is
+ * there if the call's `accumulate` is set, overwrites otherwise.
+ *
+ * Determinism. Every result is a function of its own row's (and, in gradients of weights, its own column's) inputs alone, summed
+ * in an order that depends on the mathematical index only - never on the number of rows, threads, the way memory is packed or
+ * the instruction set. On the CPU, in particular:
+ *   - a matrix product's element is one chain  acc = 0; for k = 0..K-1: acc = fma(a_k, b_k, acc)  in k's order, then (+) C or bias;
+ *   - a sum over a row of C, V or keys goes to 16 lanes, element i to lane i % 16, in i's order, and the lanes are added in a
+ *     fixed tree (i with i+8, i+4, i+2, i+1);
+ *   - exp and log are our own polynomials, the same operations on every instruction set.
+ * So a prompt computed alone, in a batch, token by token through the cache, or in training gives the same bits, and AVX2, AVX-512 and
+ * the portable code give the same bits.
+ *
+ * Threads: a backend is used by one thread at a time; it spreads the work over its pool itself.
+ */
+#ifndef TENSOR_BACKEND_H
+#define TENSOR_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* C[m,n] (+)= op(A)[m,k] * op(B)[k,n] + bias[n].   op(A) = A[m,k] with row stride lda, or, with trans_a, A is stored [k,m];
+ * op(B) = B[k,n] with row stride ldb, or, with trans_b, B is stored [n,k] (the way weights are). */
+struct gemm {
+	int64_t m, n, k;
+	const float *a, *b;
+	float *c;
+	int64_t lda, ldb, ldc;
+	bool trans_a, trans_b, accumulate;
+	const float *bias;              /* [n] or NULL; added after the chain */
+	const struct packed *packed;    /* if not NULL: B, packed earlier by be->pack; b, ldb and trans_b are not looked at */
+};
+
+/* A weight W[n,k], laid out for products with any number of rows (few rows above all). Made by be->pack, freed by be->unpack. */
+struct packed {
+	int64_t n, k;
+	void *data;
+};
+
+/* Keys and values of past tokens, in pages of KV_PAGE tokens: a page may stand in the tables of several sequences (the prompt of
+ * a group). K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]. */
+#define KV_PAGE 16
+struct kv_cache {
+	int64_t layers, pages, kv_heads, head_dim;
+	float *k, *v;                   /* [layers][pages][G*D*KV_PAGE] each */
+};
+
+/* One sequence of a flat batch: rows row .. row+n-1 of the activations are its positions past .. past+n-1. */
+struct seq {
+	int64_t row;
+	int32_t n, past;
+	const int32_t *page;            /* host: page[p] holds positions p*KV_PAGE ..; NULL when there is no cache (then past = 0) */
+};
+
+struct attention {
+	int64_t rows, heads, kv_heads, head_dim;        /* N H G D */
+	float scale;                    /* scores are scale * q.k; causal */
+	const float *qkv;               /* [N, (H+2G)*D]: q heads, k heads, v heads, rotated already; row stride qkv_stride */
+	int64_t qkv_stride;
+	float *out;                     /* [N, H*D], row stride H*D */
+	float *lse;                     /* [N, H] natural log of the sum of exp of the scores; NULL if nobody asks */
+	const struct seq *seq;          /* host */
+	int64_t seqs;
+	struct kv_cache *cache;         /* NULL in training; else keys and values of the new rows are written into their pages first */
+	int64_t layer;
+};
+
+struct adamw {                          /* Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2 */
+	float lr, beta1, beta2, eps, weight_decay;
+	int64_t step;                   /* counted from 1, for the bias corrections */
+	float grad_scale;               /* the gradient is multiplied by it first (clipping) */
+};
+
+/* What is asked of a row of logits when the next token is drawn (host memory throughout). Order: logits / temperature; softmax
+ * (the logprob is taken here); top_k; top_p; min_p; renormalise; inverse of the cumulative distribution in order of token id. */
+struct sampling {
+	float temperature;              /* 0: greedy (the lowest id among equals; logprob at temperature 1) */
+	float top_p, min_p;             /* 1 and 0 are off */
+	int32_t top_k;                  /* 0 is off */
+	double uniform;                 /* in [0, 1) */
+};
+
+struct backend {
+	const char *name;               /* "cpu", "cuda" */
+	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
+	void *state;
+
+	void *(*alloc)(struct backend *, size_t bytes);         /* 64-byte aligned at least, not cleared; dies when there is none */
+	void (*free)(struct backend *, void *);
+	void (*zero)(struct backend *, void *, size_t bytes);
+	void (*copy)(struct backend *, void *to, const void *from, size_t bytes);
+	void (*upload)(struct backend *, void *to, const void *host, size_t bytes);
+	void (*download)(struct backend *, void *host, const void *from, size_t bytes);
+	void (*destroy)(struct backend *);
+
+	void (*gemm)(struct backend *, const struct gemm *);
+	struct packed *(*pack)(struct backend *, const float *w, int64_t n, int64_t k);        /* W[n,k], dense rows */
+	void (*unpack)(struct backend *, struct packed *);
+
+	/* out[i,:] = table[id[i],:];  dtable[id[i],:] += dout[i,:] in i's order */
+	void (*embed)(struct backend *, float *out, const float *table, const int32_t *id, int64_t rows, int64_t cols);
+	void (*embed_back)(struct backend *, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab);
+
+	/* out = x * rstd * w, rstd = 1/sqrt(mean(x^2) + eps) per row (Zhang and Sennrich 2019, eq. 4). rstd[rows] is kept for the way
+	 * back (may be NULL). Back: dx (+)= , dw[cols] += . */
+	void (*rmsnorm)(struct backend *, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
+	void (*rmsnorm_back)(struct backend *, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
+			     int64_t rows, int64_t cols, bool accumulate);
+
+	/* Rotates in place the first `heads` heads of D floats of every row: pairs (i, i + D/2), the convention of Hugging Face's Llama and
+	 * Qwen2. cos_sin is [positions][D]: D/2 cosines, then D/2 sines. inverse turns back (the gradient). */
+	void (*rope)(struct backend *, float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads,
+		     int64_t head_dim, bool inverse);
+
+	/* Back: dqkv [N, (H+2G)*D] (stride qkv_stride) is overwritten, from dout [N, H*D], and out, lse, qkv of the way there. */
+	void (*attention)(struct backend *, const struct attention *);
+	void (*attention_back)(struct backend *, const struct attention *, const float *dout, float *dqkv);
+
+	/* gate_up is [N, 2F]: out[N,F] = silu(gate) * up. Back: dgate_up is overwritten. */
+	void (*swiglu)(struct backend *, float *out, const float *gate_up, int64_t rows, int64_t cols);
+	void (*swiglu_back)(struct backend *, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
+
+	void (*add)(struct backend *, float *out, const float *a, const float *b, int64_t n);  /* out = a + b; may be the same as either */
+	void (*bias_back)(struct backend *, float *dbias, const float *dout, int64_t rows, int64_t cols);      /* dbias += column sums */
+
+	/* For each row of logits [rows, V], x = logits * inv_temperature: logprob = x[target] - lse(x), entropy = lse - sum p x (nats).
+	 * target, logprob, entropy are backend memory; entropy may be NULL. Back overwrites logits by their gradient
+	 *     inv_temperature * (dlogprob * (onehot - p)  -  dentropy * p * (log p + entropy));   dentropy may be NULL. */
+	void (*logprob)(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
+			int64_t rows, int64_t vocab);
+	void (*logprob_back)(struct backend *, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
+			     const float *dentropy, int64_t rows, int64_t vocab);
+
+	/* Draws a token for each row of logits [rows, V] (backend memory, overwritten); how, id and logprob are host arrays of `rows`. The
+	 * logprob has the bits that `logprob` gives for that token. */
+	void (*sample)(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
+
+	/* w, m, v [n] are updated from g [n]. sum_squares returns the sum of x[i]^2 in double, in an order that n alone fixes. */
+	void (*adamw)(struct backend *, float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *);
+	double (*sum_squares)(struct backend *, const float *x, int64_t n);
+	void (*scale)(struct backend *, float *x, float by, int64_t n);
+};
+
+struct backend *backend_open(const char *name, int threads, struct err *e);    /* NULL: not built in, or no device */
+void backend_close(struct backend *be);
+
+struct backend *backend_cpu_new(int threads);
+/* As backend_cpu_new, with the kernels of one instruction set: "avx512", "avx2", "portable"; NULL if this machine lacks it. */
+struct backend *backend_cpu_new_isa(int threads, const char *isa);
+
+#endif
