@@ -1,0 +1,57 @@
+/* ops.h - the operations of the tape: each computes its result at once and, while the tape records, can go backward
+ *
+ * Shape letters as in backend.h. Index arrays (`id`, `position`, `row`) are backend memory (tape_upload) and must live until the
+ * tape is reset. Weights are stored [out, in], as checkpoints have them.
+ */
+#ifndef TENSOR_OPS_H
+#define TENSOR_OPS_H
+
+#include "tensor/tape.h"
+
+int32_t *tape_upload(struct tape *t, const int32_t *host, int64_t n);          /* backend copy until the reset */
+
+/* table [V, C], id [N] -> [N, C]. Gradient: table. */
+struct tensor *op_embedding(struct tape *t, struct tensor *table, const int32_t *id, int64_t rows);
+
+/* x [N, C], row [R] -> [R, C]: those rows of x. Gradient: x. */
+struct tensor *op_rows(struct tape *t, struct tensor *x, const int32_t *row, int64_t rows);
+
+/* x [N, C], w [1, C] -> [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
+struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps);
+
+/* x [N, K], w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias. Gradient: x, w, bias. */
+struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);
+
+/* Rotates in place the first `heads` heads of x [N, ...]; returns x. cos_sin [positions, D] as in backend.h. Gradient: x. */
+struct tensor *op_rope(struct tape *t, struct tensor *x, const int32_t *position, const float *cos_sin, int64_t heads, int64_t head_dim);
+
+/* What a flat batch looks like to attention. */
+struct sequences {
+	const struct seq *seq;          /* host; must live until the tape is reset */
+	int64_t seqs;
+	struct kv_cache *cache;         /* NULL in training */
+};
+/* qkv [N, (H+2G)*D] -> [N, H*D], causal within each sequence. Gradient: qkv (without a cache only). */
+struct tensor *op_attention(struct tape *t, struct tensor *qkv, const struct sequences *s, int64_t layer, int64_t heads, int64_t kv_heads,
+			    int64_t head_dim, float scale);
+
+/* gate_up [N, 2F] -> [N, F]: silu(gate) * up. Gradient: gate_up. */
+struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
+
+/* a + b, both [N, C]. Gradient: both. */
+struct tensor *op_add(struct tape *t, struct tensor *a, struct tensor *b);
+
+/* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped,
+ * LOGPROB_ROWS rows at a time, and made again on the way back.
+ *     x [N, C], w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
+ * Its gradient is seeded by op_logprob_seed before tape_backward. Gradient: x, w. */
+#define LOGPROB_ROWS 128
+struct logprobs {
+	float *logprob, *entropy;       /* entropy NULL if not wanted */
+	struct node *node;              /* NULL when nothing is recorded; dies with the next op recorded */
+};
+struct logprobs op_logprob(struct tape *t, struct tensor *x, struct tensor *w, const int32_t *target, float inv_temperature, bool want_entropy);
+/* dloss/dlogprob [N] and dloss/dentropy [N] or NULL, host memory. */
+void op_logprob_seed(struct tape *t, const struct logprobs *l, const float *dlogprob, const float *dentropy);
+
+#endif

@@ -1,0 +1,73 @@
+/* tape.h - matrices, and the tape that remembers how they were made so that gradients can be had
+ *
+ *     struct tape t = tape_new(be);
+ *     t.record = true;                                        // training; sampling leaves it false and keeps nothing
+ *     struct tensor *h = op_embedding(&t, table, ids, N);     // [N, C]
+ *     h = op_rmsnorm(&t, h, w, 1e-6f);                        // ops.h: each op computes at once
+ *     ...
+ *     tape_backward(&t);                                      // in reverse; gradients of parameters are added to theirs
+ *     tape_reset(&t);                                         // activations gone, memory kept
+ *     tape_free(&t);
+ *
+ * An activation and its gradient belong to the tape and end with tape_reset. A parameter belongs to the model (model.h); where
+ * its `grad` is NULL it is frozen. Gradients of activations are made when the first contribution comes and given back as soon as
+ * the op that made the activation has gone backward, so that few of them live at once.
+ *
+ * An op is one file of lib/tensor/op/: forward, backward and the check of shapes in one place. Shapes that do not fit are bugs
+ * and abort, naming the op.
+ */
+#ifndef TENSOR_TAPE_H
+#define TENSOR_TAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "tensor/backend.h"
+
+struct tensor {
+	int64_t rows, cols;
+	float *data;                    /* [rows, cols], backend memory */
+	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
+	bool is_param;
+	struct packed *packed;          /* parameters of a model made ready for sampling; used when nothing is recorded */
+};
+
+struct tape;
+struct node {
+	const char *op;
+	void (*backward)(struct tape *, struct node *);
+	struct tensor *in[3], *out;
+	void *aux;                      /* what the op keeps for the way back, in the tape's host arena */
+};
+
+struct tape {
+	struct backend *be;
+	bool record;
+	struct arena host;              /* tensors, nodes' aux */
+	struct node *node;
+	size_t n, cap;
+	struct tape_chunk *chunk, *current;     /* backend memory, bump-allocated */
+	struct tape_free *spare;        /* gradients given back */
+	size_t used, peak;              /* bytes of backend memory */
+};
+
+struct tape tape_new(struct backend *be);
+void tape_free(struct tape *t);
+void tape_reset(struct tape *t);
+/* Runs every op's backward in reverse order. The last op's (or several ops') gradients must have been set by their seeds. */
+void tape_backward(struct tape *t);
+
+/* For ops. */
+struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols);        /* data not cleared */
+void *tape_memory(struct tape *t, size_t bytes);                               /* backend memory until the reset */
+struct node *tape_record(struct tape *t, const char *op, void (*backward)(struct tape *, struct node *), struct tensor *out);
+void tape_check(bool ok, const char *op, const char *what);                    /* aborts with a line if not ok */
+
+/* The gradient of x, to be written to. *accumulate says whether it holds something already (add) or not (overwrite). For a frozen
+ * parameter: NULL. */
+float *tape_grad(struct tape *t, struct tensor *x, bool *accumulate);
+/* Gives x the buffer `grad` (from tape_grad of another activation that is done with it), if x has none yet; else adds it. */
+void tape_pass_grad(struct tape *t, struct tensor *x, struct tensor *from);
+
+#endif
