@@ -41,11 +41,12 @@ struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
 /* a + b, both [N, C]. Gradient: both. */
 struct tensor *op_add(struct tape *t, struct tensor *a, struct tensor *b);
 
-/* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped,
- * LOGPROB_ROWS rows at a time, and made again on the way back.
+/* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped
+ * some rows at a time (LOGPROB_FLOATS of them at once, whatever N), and made again on the way back. The number of rows at once changes
+ * no bit.
  *     x [N, C], w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
  * Its gradient is seeded by op_logprob_seed before tape_backward. Gradient: x, w. */
-#define LOGPROB_ROWS 128
+#define LOGPROB_FLOATS ((int64_t)32 << 20)
 struct logprobs {
 	float *logprob, *entropy;       /* entropy NULL if not wanted */
 	struct node *node;              /* NULL when nothing is recorded; dies with the next op recorded */

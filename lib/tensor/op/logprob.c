@@ -5,7 +5,8 @@ struct logprob {
 	const int32_t *target;
 	float inv_temperature;
 	float *dlogprob, *dentropy;     /* backend; set by the seed */
-	float *logits;                  /* [LOGPROB_ROWS, V], room used again and again */
+	int64_t chunk;                  /* rows at once */
+	float *logits;                  /* [chunk, V], room used again and again */
 };
 
 static void make_logits(struct tape *t, const struct tensor *x, const struct tensor *w, float *logits, int64_t from, int64_t rows)
@@ -24,7 +25,7 @@ static void back(struct tape *t, struct node *n)
 
 	tape_check(l->dlogprob != NULL, "logprob", "backward without a seed");
 	for (from = 0; from < x->rows; from += rows) {
-		rows = x->rows - from < LOGPROB_ROWS ? x->rows - from : LOGPROB_ROWS;
+		rows = x->rows - from < l->chunk ? x->rows - from : l->chunk;
 		make_logits(t, x, w, l->logits, from, rows);
 		t->be->logprob_back(t->be, l->logits, l->target + from, l->inv_temperature, l->dlogprob + from,
 				    l->dentropy ? l->dentropy + from : NULL, rows, V);
@@ -49,9 +50,12 @@ struct logprobs op_logprob(struct tape *t, struct tensor *x, struct tensor *w, c
 		out.entropy = tape_memory(t, (size_t)N * sizeof *out.entropy);
 	l->target = target;
 	l->inv_temperature = inv_temperature;
-	l->logits = tape_memory(t, (size_t)((N < LOGPROB_ROWS ? N : LOGPROB_ROWS) * V) * sizeof *l->logits);
+	l->chunk = LOGPROB_FLOATS / V < 64 ? 64 : LOGPROB_FLOATS / V;
+	if (l->chunk > N)
+		l->chunk = N;
+	l->logits = tape_memory(t, (size_t)(l->chunk * V) * sizeof *l->logits);
 	for (from = 0; from < N; from += rows) {
-		rows = N - from < LOGPROB_ROWS ? N - from : LOGPROB_ROWS;
+		rows = N - from < l->chunk ? N - from : l->chunk;
 		make_logits(t, x, w, l->logits, from, rows);
 		t->be->logprob(t->be, l->logits, target + from, inv_temperature, out.logprob + from, want_entropy ? out.entropy + from : NULL,
 			       rows, V);

@@ -1,0 +1,65 @@
+/* loss.h - policy-gradient losses: from a completion's logprobs to its share of the loss and the gradient with respect to each logprob
+ *
+ * With r_t = exp(logp_t - old_t), A the completion's advantage and w a token's weight, every loss here is a sum over tokens of
+ *     w * [ -min(r_t A, clip(r_t, 1 - clip_low, 1 + clip_high) A) + kl_coef * KL_t ]  -  w * entropy_coef * H_t
+ * (Shao et al. 2024, "DeepSeekMath", eq. 3 and 4; the paper's eq. 1). What the kinds differ in is w and the shape of the ratio:
+ *     grpo      w = 1 / (sequences * length)          mean over a completion's tokens, then over completions
+ *     dapo      w = 1 / tokens                        mean over all tokens (Yu et al. 2025, eq. 8)
+ *     dr_grpo   w = 1 / (sequences * max_length)      no normalisation by length (Liu et al. 2025, section 3.2)
+ * `sequences` and `tokens` count the whole minibatch, so that cutting it into micro-batches changes nothing but rounding.
+ *
+ * A kind is one file of lib/model/loss/ with a `const struct loss loss_NAME` at its end; the Makefile finds it.
+ */
+#ifndef MODEL_LOSS_H
+#define MODEL_LOSS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum loss_kl { LOSS_KL_K1, LOSS_KL_K2, LOSS_KL_K3 };
+
+struct loss_args {
+	double clip_low, clip_high;     /* epsilon below and above 1 */
+	double dual_clip;               /* c > 1: for A < 0 the loss is at most c |A| (Ye et al. 2020, eq. 5); 0: off */
+	double kl_coef;
+	enum loss_kl kl;
+	double entropy_coef;
+	double is_cap;                  /* truncated importance sampling between sampler and trainer: w *= min(exp(old - sampler), cap); 0: off */
+	double sequences, tokens;       /* in the whole minibatch */
+	double max_length;
+};
+
+struct loss_tokens {                    /* one completion */
+	int64_t n;
+	const float *logp;              /* [n] under the policy that is trained */
+	const float *old;               /* [n] under the policy at the start of the step */
+	const float *sampler;           /* [n] as the sampler gave them, or NULL */
+	const float *ref;               /* [n] under the reference model, or NULL (no KL) */
+	const float *entropy;           /* [n], or NULL */
+	double advantage;
+};
+
+struct loss_sums {                      /* added to */
+	double loss;
+	double kl, entropy;             /* sums over tokens */
+	double clip_low, clip_high;     /* tokens with r < 1 - clip_low and A < 0; r > 1 + clip_high and A > 0 */
+	double ratio;
+	int64_t tokens;
+};
+
+struct loss {
+	const char *name, *help;
+	/* Adds to s; overwrites dlogp [n] and, if not NULL, dentropy [n]. */
+	void (*apply)(const struct loss_args *a, const struct loss_tokens *x, float *dlogp, float *dentropy, struct loss_sums *s);
+};
+
+extern const struct loss *const loss_table[];   /* NULL behind the last */
+const struct loss *loss_find(const char *name, struct err *e);
+
+/* For the kinds: the formula above with one weight for all tokens of the completion. */
+void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double weight, float *dlogp, float *dentropy, struct loss_sums *s);
+/* KL estimate of one token and its derivative with respect to logp (Schulman, "Approximating KL divergence"): k1, k2, k3. */
+double loss_kl_token(enum loss_kl kind, double logp, double ref, double *derivative);
+
+#endif
