@@ -1,0 +1,65 @@
+/* checkpoint.h - a model on disk: a folder as Hugging Face lays it out, or an archive of one
+ *
+ *     struct checkpoint *ck = checkpoint_open("run/policy", &e);              // or policy.tar.zst, policy.tar, policy.zip
+ *     const struct checkpoint_file *f = checkpoint_file(ck, "tokenizer.json", &e);
+ *     const struct st_tensor *t = safetensors_find(ck->weights, "model.norm.weight");
+ *
+ *     struct checkpoint_writer *w = checkpoint_begin("run/policy", &e);
+ *     checkpoint_add_companions(w, ck, &e);                                   // config, tokenizer, template ... as they were
+ *     struct safetensors_writer *s = checkpoint_add_tensors(w, "model.safetensors", &e);      // declare, write, finish
+ *     checkpoint_add_file(w, "optimizer/state.json", text, n, &e);
+ *     if (checkpoint_commit(w, &e) < 0) ...                                   // whole or not at all; frees w
+ *     checkpoint_close(ck);
+ *
+ * In the folder: config.json, model.safetensors (or shards and model.safetensors.index.json), and what goes with them: the companions
+ * below. What training needs beside the weights is in optimizer/: optimizer.safetensors and state.json.
+ *
+ * A folder that is replaced while it is open stays readable as it was: reading goes through the folder's descriptor, and a replacement
+ * that happens in the middle of opening starts it anew. The weights are mapped, not read. An archive is read into memory.
+ */
+#ifndef MODEL_CHECKPOINT_H
+#define MODEL_CHECKPOINT_H
+
+#include "base/err.h"
+#include "model/config.h"
+#include "model/safetensors.h"
+
+/* Files that travel with a model from checkpoint to checkpoint, where they exist (config.json is written from the struct). */
+#define CHECKPOINT_COMPANIONS \
+	"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", \
+	"merges.txt", "chat_template.jinja"
+
+struct checkpoint_file {
+	char *name;                     /* "tokenizer.json" */
+	char *path;                     /* for messages: "run/policy/tokenizer.json", "policy.tar.zst(tokenizer.json)" */
+	const char *text;               /* n bytes, a NUL behind them */
+	size_t n;
+};
+
+struct checkpoint {
+	char *path;
+	struct config config;           /* generation_config.json's end tokens included */
+	struct safetensors *weights;
+	struct checkpoint_private *private;
+};
+
+struct checkpoint *checkpoint_open(const char *path, struct err *e);    /* NULL and e on error */
+void checkpoint_close(struct checkpoint *ck);
+
+/* A file of it, read when first asked for; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
+const struct checkpoint_file *checkpoint_file(struct checkpoint *ck, const char *name, struct err *e);
+/* Tensors of another file of it ("optimizer/optimizer.safetensors"); the caller closes them before ck. NULL as above. */
+struct safetensors *checkpoint_tensors(struct checkpoint *ck, const char *name, struct err *e);
+
+/* Writing: beside the name, then renamed. Names may hold one folder: "optimizer/state.json". After an error: checkpoint_abandon. */
+struct checkpoint_writer;
+struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e);    /* NULL and e on error */
+int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, struct err *e);
+int checkpoint_add_companions(struct checkpoint_writer *w, struct checkpoint *from, struct err *e);    /* config.json too */
+int checkpoint_add_file(struct checkpoint_writer *w, const char *name, const void *p, size_t n, struct err *e);
+struct safetensors_writer *checkpoint_add_tensors(struct checkpoint_writer *w, const char *name, struct err *e);       /* the caller finishes it */
+const char *checkpoint_staged(const struct checkpoint_writer *w);               /* the folder that is being filled */
+int checkpoint_commit(struct checkpoint_writer *w, struct err *e);              /* frees w, also on error */
+void checkpoint_abandon(struct checkpoint_writer *w);                           /* frees w; NULL is fine */
+
+#endif

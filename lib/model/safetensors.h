@@ -1,0 +1,80 @@
+/* safetensors.h - tensors in files of the safetensors format: read by mmap, written as a stream
+ *
+ *     struct safetensors *s = safetensors_open("run/policy/model.safetensors", &e);   // or a model.safetensors.index.json
+ *     const struct st_tensor *t = safetensors_find(s, "model.norm.weight");
+ *     if (t && safetensors_floats(s, t, 0, t->count, w, &e) < 0) ...                  // any of F32, F16, BF16 to float
+ *     safetensors_close(s);
+ *
+ *     struct safetensors_writer *w = safetensors_create("model.safetensors", &e);
+ *     safetensors_declare(w, "model.norm.weight", ST_F32, (int64_t[]){C}, 1);         // all of them first, in the file's order
+ *     safetensors_write(w, x, C);                                                     // then the numbers, in the same order, in any pieces
+ *     if (safetensors_finish(w, &e) < 0) ...                                          // frees w; says the first thing that went wrong
+ *
+ * A file is: the header's length (8 bytes, little endian), the header (a JSON object, padded by blanks so that the data begin at a multiple
+ * of 8), the data. Nothing in a file is believed before it is checked: the header's length against the file's, every offset against the data,
+ * each tensor's size against its shape and type, and that the tensors cover the data without overlap or hole.
+ *
+ * What is written depends only on names, types, shapes and numbers: the same bytes each time. "__metadata__" is {"format": "pt"}, which
+ * other readers ask for. The machine must be little endian.
+ */
+#ifndef MODEL_SAFETENSORS_H
+#define MODEL_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum st_dtype { ST_BOOL, ST_U8, ST_I8, ST_F8_E4M3, ST_F8_E5M2, ST_I16, ST_U16, ST_F16, ST_BF16, ST_I32, ST_U32, ST_F32, ST_F64, ST_I64, ST_U64 };
+
+#define ST_DIMS 8
+
+struct st_tensor {
+	const char *name;
+	enum st_dtype dtype;
+	int ndim;                       /* 0: a single number */
+	int64_t shape[ST_DIMS];
+	int64_t count;                  /* numbers: the product of the shape */
+	const unsigned char *data;      /* in the mapping; aligned to nothing */
+	size_t bytes;
+	int file;                       /* which of the files it is in */
+};
+
+struct safetensors {
+	struct st_tensor *tensor;       /* [n] by file, and in a file by where their data lie */
+	size_t n;
+	struct safetensors_private *private;
+};
+
+/* NULL and e on error. A name that ends in ".json" is an index: {"weight_map": {tensor: file beside it}}, and every tensor must be in
+ * the file that it names. */
+struct safetensors *safetensors_open(const char *path, struct err *e);
+void safetensors_close(struct safetensors *s);
+
+/* The same in steps, for files in memory. `name` is for messages. _add takes [p, p+n) as it is: it must outlive s. _add_fd maps the
+ * file, and the descriptor may be closed then. _check_index: the text of an index, after all its files were added under their names. */
+struct safetensors *safetensors_new(void);
+int safetensors_add(struct safetensors *s, const char *name, const void *p, size_t n, struct err *e);
+int safetensors_add_fd(struct safetensors *s, const char *name, int fd, struct err *e);
+int safetensors_check_index(const struct safetensors *s, const char *name, const char *text, size_t n, struct err *e);
+
+const struct st_tensor *safetensors_find(const struct safetensors *s, const char *name);       /* NULL if absent */
+const char *safetensors_file(const struct safetensors *s, int file);                           /* that file's name */
+
+/* Numbers from .. from+n-1 of t as float32 (exact for all three types). -1: its type is none of F32, F16, BF16. Two calls for different
+ * tensors or ranges may run at once. */
+int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e);
+
+const char *st_dtype_name(enum st_dtype d);             /* "BF16" */
+size_t st_dtype_size(enum st_dtype d);                  /* bytes of one number */
+
+/* Writing. Errors (disk full ...) are kept and told by _finish, so that only its answer need be looked at. F16 and BF16 are rounded to
+ * nearest, ties to even. More or fewer numbers than were declared is a bug and asserts, as is a name declared twice. */
+struct safetensors_writer;
+struct safetensors_writer *safetensors_create(const char *path, struct err *e);
+void safetensors_declare(struct safetensors_writer *w, const char *name, enum st_dtype dtype, const int64_t *shape, int ndim);
+void safetensors_write(struct safetensors_writer *w, const float *x, int64_t n);
+int safetensors_finish(struct safetensors_writer *w, struct err *e);
+void safetensors_discard(struct safetensors_writer *w);        /* instead of _finish: closes, and leaves a file that is not whole */
+
+#endif
