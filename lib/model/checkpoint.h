@@ -47,15 +47,15 @@ struct checkpoint *checkpoint_open(const char *path, struct err *e);    /* NULL 
 void checkpoint_close(struct checkpoint *ck);
 
 /* A file of it, read when first asked for; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
-const struct checkpoint_file *checkpoint_file(struct checkpoint *ck, const char *name, struct err *e);
+const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const char *name, struct err *e);
 /* Tensors of another file of it ("optimizer/optimizer.safetensors"); the caller closes them before ck. NULL as above. */
-struct safetensors *checkpoint_tensors(struct checkpoint *ck, const char *name, struct err *e);
+struct safetensors *checkpoint_tensors(const struct checkpoint *ck, const char *name, struct err *e);
 
 /* Writing: beside the name, then renamed. Names may hold one folder: "optimizer/state.json". After an error: checkpoint_abandon. */
 struct checkpoint_writer;
 struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e);    /* NULL and e on error */
 int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, struct err *e);
-int checkpoint_add_companions(struct checkpoint_writer *w, struct checkpoint *from, struct err *e);    /* config.json too */
+int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoint *from, struct err *e);    /* config.json too */
 int checkpoint_add_file(struct checkpoint_writer *w, const char *name, const void *p, size_t n, struct err *e);
 struct safetensors_writer *checkpoint_add_tensors(struct checkpoint_writer *w, const char *name, struct err *e);       /* the caller finishes it */
 const char *checkpoint_staged(const struct checkpoint_writer *w);               /* the folder that is being filled */

@@ -51,12 +51,14 @@ struct safetensors {
 struct safetensors *safetensors_open(const char *path, struct err *e);
 void safetensors_close(struct safetensors *s);
 
-/* The same in steps, for files in memory. `name` is for messages. _add takes [p, p+n) as it is: it must outlive s. _add_fd maps the
- * file, and the descriptor may be closed then. _check_index: the text of an index, after all its files were added under their names. */
+/* The same in steps. `name` is for messages. _add takes [p, p+n) as it is: it must outlive s. _add_fd maps the file, and the descriptor
+ * may be closed then. _add_index calls open(arg, s, file, e) once for every file that the index [text, text+n) names (a plain name,
+ * no folders), which adds it by one of the former, and then checks that the tensors lie where the index says. */
 struct safetensors *safetensors_new(void);
 int safetensors_add(struct safetensors *s, const char *name, const void *p, size_t n, struct err *e);
 int safetensors_add_fd(struct safetensors *s, const char *name, int fd, struct err *e);
-int safetensors_check_index(const struct safetensors *s, const char *name, const char *text, size_t n, struct err *e);
+int safetensors_add_index(struct safetensors *s, const char *name, const char *text, size_t n,
+			  int (*open)(void *arg, struct safetensors *s, const char *file, struct err *e), void *arg, struct err *e);
 
 const struct st_tensor *safetensors_find(const struct safetensors *s, const char *name);       /* NULL if absent */
 const char *safetensors_file(const struct safetensors *s, int file);                           /* that file's name */

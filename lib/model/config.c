@@ -1,0 +1,378 @@
+#include "model/config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+/* Settings that change what a model computes, and the one value of each that all families here compute. Absent and null are fine
+ * everywhere; a key that is not listed is taken to change nothing. */
+enum demand { MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_PLAIN_ROPE, MUST_BE_FULL_ATTENTION };
+static const struct {
+	const char *key;
+	enum demand demand;
+	const char *model_type;         /* of this family only */
+} demands[] = {
+	{"hidden_act", MUST_BE_SILU, NULL},
+	{"hidden_activation", MUST_BE_SILU, NULL},
+	{"rope_scaling", MUST_BE_PLAIN_ROPE, NULL},
+	{"rope_parameters", MUST_BE_PLAIN_ROPE, NULL},
+	{"partial_rotary_factor", MUST_BE_ONE, NULL},
+	{"rope_interleave", MUST_BE_FALSE, NULL},
+	{"use_mrope", MUST_BE_FALSE, NULL},
+	{"use_sliding_window", MUST_BE_FALSE, NULL},
+	{"layer_types", MUST_BE_FULL_ATTENTION, NULL},
+	{"use_bidirectional_attention", MUST_BE_FALSE, NULL},
+	{"is_causal", MUST_BE_TRUE, NULL},
+	{"attention_bias", MUST_BE_TRUE, "qwen2"},
+	{"qkv_bias", MUST_BE_TRUE, "qwen2"},
+	{"mlp_bias", MUST_BE_FALSE, NULL},
+	{"lm_head_bias", MUST_BE_FALSE, NULL},
+	{"use_qk_norm", MUST_BE_FALSE, NULL},
+	{"qk_layernorm", MUST_BE_FALSE, NULL},
+	{"attn_logit_softcapping", MUST_BE_NULL, NULL},
+	{"final_logit_softcapping", MUST_BE_NULL, NULL},
+	{"query_pre_attn_scalar", MUST_BE_NULL, NULL},
+	{"attention_multiplier", MUST_BE_NULL, NULL},
+	{"embedding_multiplier", MUST_BE_ONE, NULL},
+	{"residual_multiplier", MUST_BE_ONE, NULL},
+	{"logits_scaling", MUST_BE_ONE, NULL},
+	{"logit_scale", MUST_BE_ONE, NULL},
+	{"num_experts", MUST_BE_ZERO, NULL},
+	{"num_local_experts", MUST_BE_ZERO, NULL},
+	{"n_routed_experts", MUST_BE_ZERO, NULL},
+	{"is_encoder_decoder", MUST_BE_FALSE, NULL},
+	{"add_cross_attention", MUST_BE_FALSE, NULL},
+	{"quantization_config", MUST_BE_NULL, NULL},
+	{"compression_config", MUST_BE_NULL, NULL},
+};
+
+static bool is_word(const struct js *j, const char *word)
+{
+	return js_is_string(j) && !strcmp(js_string(j, NULL), word);
+}
+
+static bool all_full_attention(const struct js *j)
+{
+	size_t i;
+
+	if (!js_is_array(j))
+		return false;
+	for (i = 0; i < js_size(j); i++)
+		if (!is_word(js_at(j, i), "full_attention"))
+			return false;
+	return true;
+}
+
+/* {"rope_type": "default"}, with the base at most. */
+static bool plain_rope(const struct js *j)
+{
+	struct js_iter it;
+
+	if (!js_is_object(j))
+		return false;
+	for (it = js_each(j); js_next(&it);) {
+		if (!strcmp(it.key, "rope_type") || !strcmp(it.key, "type") ? is_word(it.value, "default") : !strcmp(it.key, "rope_theta"))
+			continue;
+		if (!strcmp(it.key, "partial_rotary_factor") && js_is_number(it.value) && js_number(it.value) == 1)
+			continue;
+		return false;
+	}
+	return true;
+}
+
+static bool meets(const struct js *j, enum demand demand)
+{
+	switch (demand) {
+	case MUST_BE_FALSE:
+		return js_is_bool(j) && !js_bool(j);
+	case MUST_BE_TRUE:
+		return js_bool(j);
+	case MUST_BE_NULL:
+		return false;
+	case MUST_BE_ZERO:
+		return js_is_number(j) && js_number(j) == 0;
+	case MUST_BE_ONE:
+		return js_is_number(j) && js_number(j) == 1;
+	case MUST_BE_SILU:
+		return is_word(j, "silu") || is_word(j, "swish");
+	case MUST_BE_PLAIN_ROPE:
+		return plain_rope(j);
+	case MUST_BE_FULL_ATTENTION:
+		return all_full_attention(j);
+	}
+	return false;
+}
+
+static int refuse(const struct config *c, const struct js *j, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof demands / sizeof *demands; i++) {
+		const struct js *value = js_get(j, demands[i].key);
+		struct buf text = {0};
+
+		if (!value || js_is_null(value) || meets(value, demands[i].demand))
+			continue;
+		if (demands[i].model_type && strcmp(demands[i].model_type, c->model_type) != 0)
+			continue;
+		js_write(value, 0, &text);
+		err_set(e, "'%s' = %.120s%s is not supported%s", demands[i].key, text.p, text.n > 120 ? "..." : "",
+			demands[i].demand == MUST_BE_SILU ? " (only silu)" : "");
+		buf_free(&text);
+		return -1;
+	}
+	return 0;
+}
+
+static int get_size(const struct js *j, const char *key, int64_t absent, int64_t max, int64_t *to, struct err *e)
+{
+	const struct js *v = js_get(j, key);
+
+	if (!v || js_is_null(v)) {
+		if (!absent)
+			return err_set(e, "'%s' is missing", key);
+		*to = absent;
+		return 0;
+	}
+	if (!js_is_int(v))
+		return err_set(e, "'%s' is %s, not a whole number", key, js_is_number(v) ? "a number with a fraction" : js_type(v));
+	if (js_int(v) < 1 || js_int(v) > max)
+		return err_set(e, "'%s' is %lld, not between 1 and %lld", key, (long long)js_int(v), (long long)max);
+	*to = js_int(v);
+	return 0;
+}
+
+static int get_number(const struct js *j, const char *key, double absent, double min, double *to, struct err *e)
+{
+	const struct js *v = js_get(j, key);
+
+	*to = absent;
+	if (!v || js_is_null(v))
+		return 0;
+	if (!js_is_number(v))
+		return err_set(e, "'%s' is %s, not a number", key, js_type(v));
+	if (!(js_number(v) >= min) || isinf(js_number(v)))
+		return err_set(e, "'%s' is %g, less than %g", key, js_number(v), min);
+	*to = js_number(v);
+	return 0;
+}
+
+static int get_bool(const struct js *j, const char *key, bool absent, bool *to, struct err *e)
+{
+	const struct js *v = js_get(j, key);
+
+	*to = absent;
+	if (!v || js_is_null(v))
+		return 0;
+	if (!js_is_bool(v))
+		return err_set(e, "'%s' is %s, not true or false", key, js_type(v));
+	*to = js_bool(v);
+	return 0;
+}
+
+static int get_word(const struct js *j, const char *key, const char *absent, char *to, size_t size, struct err *e)
+{
+	const struct js *v = js_get(j, key);
+	const char *word = absent;
+	size_t n;
+
+	if (v && !js_is_null(v)) {
+		word = js_string(v, &n);
+		if (!word)
+			return err_set(e, "'%s' is %s, not a string", key, js_type(v));
+		if (!n || strlen(word) != n || n >= size)
+			return err_set(e, "'%s' is no name that could be known", key);
+	}
+	if (!word)
+		return err_set(e, "'%s' is missing", key);
+	strcpy(to, word);
+	return 0;
+}
+
+static int token_id(const struct config *c, const struct js *v, const char *key, int32_t *to, struct err *e)
+{
+	if (!js_is_int(v))
+		return err_set(e, "'%s' holds %s, not a token id", key, js_type(v));
+	if (js_int(v) < 0 || js_int(v) >= c->vocab_size)
+		return err_set(e, "'%s' holds %lld, which is no token of a vocabulary of %lld", key, (long long)js_int(v), (long long)c->vocab_size);
+	*to = (int32_t)js_int(v);
+	return 0;
+}
+
+static int add_eos(struct config *c, const struct js *v, struct err *e)
+{
+	int32_t id;
+	int i;
+
+	if (token_id(c, v, "eos_token_id", &id, e) < 0)
+		return -1;
+	for (i = 0; i < c->eos_count; i++)
+		if (c->eos[i] == id)
+			return 0;
+	if (c->eos_count == CONFIG_EOS)
+		return err_set(e, "'eos_token_id' holds more than %d tokens", CONFIG_EOS);
+	c->eos[c->eos_count++] = id;
+	return 0;
+}
+
+static int get_tokens(struct config *c, const struct js *j, struct err *e)
+{
+	const struct js *bos = js_get(j, "bos_token_id"), *eos = js_get(j, "eos_token_id");
+	size_t i;
+
+	if (bos && !js_is_null(bos) && token_id(c, bos, "bos_token_id", &c->bos, e) < 0)
+		return -1;
+	if (eos && !js_is_null(eos) && !js_is_array(eos))
+		return add_eos(c, eos, e);
+	for (i = 0; i < js_size(eos); i++)
+		if (add_eos(c, js_at(eos, i), e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Every matrix, and all parameters together with the numbers that training keeps for each, must have a size in bytes. Doubles are
+ * enough to see that. */
+static int check_sizes(const struct config *c, struct err *e)
+{
+	double C = (double)c->hidden_size, F = (double)c->intermediate_size, V = (double)c->vocab_size, D = (double)c->head_dim;
+	double layer = 2 * C * D * (double)(c->heads + c->kv_heads) + 3 * C * F;
+
+	if (c->heads % c->kv_heads)
+		return err_set(e, "'num_attention_heads' %lld is no multiple of 'num_key_value_heads' %lld", (long long)c->heads, (long long)c->kv_heads);
+	if (c->head_dim % 2)
+		return err_set(e, "a head has %lld dimensions; rotary positions need an even number", (long long)c->head_dim);
+	if ((double)c->layers * layer + 2 * V * C > 0x1p50)
+		return err_set(e, "these sizes make more than 2^50 parameters");
+	return 0;
+}
+
+static int get_shape(struct config *c, const struct js *j, struct err *e)
+{
+	if (get_size(j, "vocab_size", 0, INT32_MAX, &c->vocab_size, e) < 0 ||
+	    get_size(j, "hidden_size", 0, 1 << 20, &c->hidden_size, e) < 0 ||
+	    get_size(j, "num_hidden_layers", 0, 1 << 14, &c->layers, e) < 0 ||
+	    get_size(j, "num_attention_heads", 0, 1 << 16, &c->heads, e) < 0 ||
+	    get_size(j, "num_key_value_heads", c->heads, 1 << 16, &c->kv_heads, e) < 0 ||
+	    get_size(j, "intermediate_size", 0, 1 << 24, &c->intermediate_size, e) < 0 ||
+	    get_size(j, "max_position_embeddings", 32768, INT32_MAX, &c->max_positions, e) < 0)
+		return -1;
+	if ((!js_get(j, "head_dim") || js_is_null(js_get(j, "head_dim"))) && c->hidden_size % c->heads)
+		return err_set(e, "'hidden_size' %lld is no multiple of 'num_attention_heads' %lld", (long long)c->hidden_size, (long long)c->heads);
+	if (get_size(j, "head_dim", c->hidden_size / c->heads, 1 << 16, &c->head_dim, e) < 0)
+		return -1;
+	return check_sizes(c, e);
+}
+
+/* Newer files write "dtype", and the rotary base inside "rope_parameters". */
+static int fill(struct config *c, const struct js *j, struct err *e)
+{
+	const struct js *rope = js_get(j, "rope_theta") ? j : js_get(j, "rope_parameters");
+
+	if (!js_is_object(j))
+		return err_set(e, "is %s, not an object", js_type(j));
+	c->bos = -1;
+	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0)
+		return -1;
+	if (get_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 || get_number(rope, "rope_theta", 10000, 1, &c->rope_theta, e) < 0 ||
+	    get_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||
+	    get_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
+	    get_word(j, js_get(j, "torch_dtype") ? "torch_dtype" : "dtype", "float32", c->dtype, sizeof c->dtype, e) < 0)
+		return -1;
+	return get_tokens(c, j, e);
+}
+
+int config_parse(struct config *c, const char *text, size_t n, const char *name, struct err *e)
+{
+	*c = (struct config){.bos = -1};
+	c->json = js_parse(text, n, name, e);
+	if (!c->json)
+		return -1;
+	return fill(c, c->json, e) < 0 ? err_prefix(e, "%s", name) : 0;
+}
+
+int config_read(struct config *c, const char *path, struct err *e)
+{
+	struct buf text = {0};
+	int rc;
+
+	*c = (struct config){.bos = -1};
+	rc = file_read(path, &text, e);
+	if (rc == 0)
+		rc = config_parse(c, text.p, text.n, path, e);
+	buf_free(&text);
+	return rc;
+}
+
+int config_read_generation(struct config *c, const char *text, size_t n, const char *name, struct err *e)
+{
+	struct js *j = js_parse(text, n, name, e);
+	int rc = 0;
+
+	if (!j)
+		return -1;
+	if (!js_is_object(j))
+		rc = err_set(e, "%s: is %s, not an object", name, js_type(j));
+	else if (get_tokens(c, j, e) < 0)
+		rc = err_prefix(e, "%s", name);
+	js_free(j);
+	return rc;
+}
+
+struct config config_copy(const struct config *c)
+{
+	struct config copy = *c;
+
+	copy.json = c->json ? js_copy(c->json) : NULL;
+	return copy;
+}
+
+void config_free(struct config *c)
+{
+	js_free(c->json);
+	c->json = NULL;
+}
+
+static void set_int(struct js *j, const char *key, int64_t was, int64_t is)
+{
+	if (was != is)
+		js_set(j, key, js_new_int(is));
+}
+
+static void set_number(struct js *j, const char *key, double was, double is)
+{
+	if (was != is)
+		js_set(j, key, js_new_number(is));
+}
+
+void config_write(const struct config *c, struct buf *to)
+{
+	struct js *j = c->json ? js_copy(c->json) : js_object();
+	struct config was = {.bos = -1};
+
+	/* What the document says by itself, its defaults included: only what differs is set. */
+	if (c->json)
+		fill(&was, c->json, NULL);
+	if (strcmp(was.model_type, c->model_type) != 0)
+		js_set(j, "model_type", js_new_string(c->model_type, strlen(c->model_type)));
+	set_int(j, "vocab_size", was.vocab_size, c->vocab_size);
+	set_int(j, "hidden_size", was.hidden_size, c->hidden_size);
+	set_int(j, "num_hidden_layers", was.layers, c->layers);
+	set_int(j, "num_attention_heads", was.heads, c->heads);
+	set_int(j, "num_key_value_heads", was.kv_heads, c->kv_heads);
+	set_int(j, "head_dim", was.head_dim, c->head_dim);
+	set_int(j, "intermediate_size", was.intermediate_size, c->intermediate_size);
+	set_int(j, "max_position_embeddings", was.max_positions, c->max_positions);
+	set_number(j, "rms_norm_eps", was.rms_norm_eps, c->rms_norm_eps);
+	set_number(j, "rope_theta", was.rope_theta, c->rope_theta);
+	set_number(j, "initializer_range", was.initializer_range, c->initializer_range);
+	if (was.tie_word_embeddings != c->tie_word_embeddings)
+		js_set(j, "tie_word_embeddings", js_new_bool(c->tie_word_embeddings));
+	if (strcmp(was.dtype, c->dtype) != 0)
+		js_set(j, js_get(j, "dtype") ? "dtype" : "torch_dtype", js_new_string(c->dtype, strlen(c->dtype)));
+	js_write(j, 2, to);
+	buf_char(to, '\n');
+	js_free(j);
+}
