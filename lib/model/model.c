@@ -1,0 +1,175 @@
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+#define ALIGN_FLOATS 16         /* tensors begin on a cache line */
+
+struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, const struct param_part *part, int parts)
+{
+	struct tensor *x = arena_calloc(&m->arena, sizeof *x);
+	int i;
+
+	m->size = (m->size + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+	m->tensor = xgrow(m->tensor, &m->tensors_cap, m->tensors + 1, sizeof *m->tensor);
+	m->tensor_offset = xrealloc(m->tensor_offset, (m->tensors + 1) * sizeof *m->tensor_offset);
+	m->tensor_offset[m->tensors] = m->size;
+	m->tensor[m->tensors++] = x;
+	x->is_param = true;
+	for (i = 0; i < parts; i++) {
+		int64_t n = part[i].rows * (cols ? cols : 1);
+
+		m->part = xgrow(m->part, &m->parts_cap, m->parts + 1, sizeof *m->part);
+		m->part[m->parts++] = (struct part){.name = xasprintf("%s.%s", prefix, part[i].name), .shape = {part[i].rows, cols},
+						    .ndim = cols ? 2 : 1, .offset = m->size, .decay = cols != 0};
+		m->size += n;
+		m->count += n;
+		x->rows += part[i].rows;
+	}
+	x->cols = cols;
+	if (!cols) {
+		x->cols = x->rows;
+		x->rows = 1;
+	}
+	return x;
+}
+
+static const struct family *find_family(const char *model_type, struct err *e)
+{
+	char known[256] = "";
+	size_t n = 0;
+	int i;
+
+	for (i = 0; family_table[i]; i++) {
+		if (!strcmp(family_table[i]->model_type, model_type))
+			return family_table[i];
+		if (n < sizeof known)
+			n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", family_table[i]->model_type);
+	}
+	err_set(e, "model_type '%s' is not supported (supported: %s)", model_type, known);
+	return NULL;
+}
+
+struct model *model_new(const struct config *c, struct backend *be, enum model_use use, struct err *e)
+{
+	const struct family *f = find_family(c->model_type, e);
+	struct model *m;
+	size_t bytes, i;
+
+	if (!f)
+		return NULL;
+	m = xcalloc(1, sizeof *m);
+	m->family = f;
+	m->config = *c;
+	m->be = be;
+	f->declare(m);
+	bytes = (size_t)m->size * sizeof *m->theta;
+	m->theta = be->alloc(be, bytes);
+	be->zero(be, m->theta, bytes);
+	if (use == MODEL_TRAIN) {
+		m->grad = be->alloc(be, bytes);
+		be->zero(be, m->grad, bytes);
+	}
+	for (i = 0; i < m->tensors; i++) {
+		m->tensor[i]->data = m->theta + m->tensor_offset[i];
+		m->tensor[i]->grad = m->grad ? m->grad + m->tensor_offset[i] : NULL;
+	}
+	return m;
+}
+
+void model_free(struct model *m)
+{
+	size_t i;
+
+	if (!m)
+		return;
+	for (i = 0; i < m->tensors; i++)
+		if (m->tensor[i]->packed)
+			m->be->unpack(m->be, m->tensor[i]->packed);
+	for (i = 0; i < m->parts; i++)
+		free(m->part[i].name);
+	m->be->free(m->be, m->theta);
+	if (m->grad)
+		m->be->free(m->be, m->grad);
+	if (m->cos_sin)
+		m->be->free(m->be, m->cos_sin);
+	free(m->part);
+	free(m->tensor);
+	free(m->tensor_offset);
+	arena_free(&m->arena);
+	free(m);
+}
+
+void model_pack(struct model *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->tensors; i++) {
+		struct tensor *x = m->tensor[i];
+
+		if (x->rows == 1 || (x == m->embed && m->embed != m->head))
+			continue;
+		if (x->packed)
+			m->be->unpack(m->be, x->packed);
+		x->packed = m->be->pack(m->be, x->data, x->rows, x->cols);
+	}
+}
+
+void model_init(struct model *m, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < m->parts; i++) {
+		const struct part *p = &m->part[i];
+		int64_t n = p->shape[0] * (p->ndim == 2 ? p->shape[1] : 1), j;
+		struct rng r = rng_new(seed, hash_str(p->name));
+		float *w = xmalloc((size_t)n * sizeof *w);
+		size_t len = strlen(p->name);
+		bool bias = len > 5 && !strcmp(p->name + len - 5, ".bias");
+
+		for (j = 0; j < n; j++)
+			w[j] = p->ndim == 2 ? (float)(m->config.initializer_range * rng_normal(&r)) : bias ? 0 : 1;
+		m->be->upload(m->be, m->theta + p->offset, w, (size_t)n * sizeof *w);
+		free(w);
+	}
+}
+
+/* cos and sin of position / theta^(2i/D), i = 0 .. D/2-1 (Su et al. 2021, eq. 15). */
+void model_reserve_positions(struct model *m, int64_t positions)
+{
+	int64_t D = m->config.head_dim, p, i;
+	double *frequency;
+	float *table;
+
+	if (positions <= m->positions)
+		return;
+	if (positions < 2 * m->positions)
+		positions = 2 * m->positions;
+	if (positions < 256)
+		positions = 256;
+	frequency = xmalloc((size_t)D * sizeof *frequency);
+	table = xmalloc((size_t)(positions * D) * sizeof *table);
+	for (i = 0; i < D / 2; i++)
+		frequency[i] = pow(m->config.rope_theta, -2.0 * (double)i / (double)D);
+	for (p = 0; p < positions; p++)
+		for (i = 0; i < D / 2; i++) {
+			table[p * D + i] = (float)cos((double)p * frequency[i]);
+			table[p * D + D / 2 + i] = (float)sin((double)p * frequency[i]);
+		}
+	if (m->cos_sin)
+		m->be->free(m->be, m->cos_sin);
+	m->cos_sin = m->be->alloc(m->be, (size_t)(positions * D) * sizeof *table);
+	m->be->upload(m->be, m->cos_sin, table, (size_t)(positions * D) * sizeof *table);
+	m->positions = positions;
+	free(frequency);
+	free(table);
+}
+
+struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
+{
+	return m->family->forward(m, t, id, position, rows, s);
+}

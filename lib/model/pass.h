@@ -1,0 +1,40 @@
+/* pass.h - a batch of token sequences through the model: their logprobs, and the way back
+ *
+ *     struct example ex[] = {{.id = ids, .n = 40, .first = 25, .inv_temperature = 1}, ...};  // tokens 25 .. 39 are the completion
+ *     int64_t n = pass_take(ex, count, 8192);                 // how many of them one pass of 8,192 tokens holds
+ *     struct pass p = pass_forward(m, &tape, ex, n, true);
+ *     ... p.logprob[0 .. p.n-1], all completions one behind the other ...
+ *     pass_backward(&tape, &p, dlogprob, NULL);               // adds to the model's gradients, and resets the tape
+ *
+ * Sequences are packed without padding: attention is told where each begins. The bits of a logprob do not depend on what else is in the
+ * pass. Rows that predict nothing that is asked for do not reach the head.
+ */
+#ifndef MODEL_PASS_H
+#define MODEL_PASS_H
+
+#include "model/model.h"
+
+struct example {
+	const int32_t *id;              /* [n] */
+	int64_t n;
+	int64_t first;                  /* tokens first .. n-1 are predicted; 1 <= first <= n */
+	double inv_temperature;         /* logits are scaled by it */
+};
+
+struct pass {
+	int64_t n;                      /* predicted tokens: sum of (n - first) */
+	float *logprob, *entropy;       /* host [n], in the order of the examples; entropy NULL if not wanted; freed by the tape's reset */
+	struct logprobs out;
+};
+
+/* How many of ex[0 .. count-1] fit one pass of at most `tokens` tokens (at least one), all of one temperature. */
+int64_t pass_take(const struct example *ex, int64_t count, int64_t tokens);
+
+/* Leaves the tape loaded when t->record is set (call pass_backward next), else resets nothing: call tape_reset when done with it. */
+struct pass pass_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count, bool want_entropy);
+void pass_backward(struct tape *t, struct pass *p, const float *dlogprob, const float *dentropy);
+
+/* Logprobs of all examples without gradient, in passes of `tokens`; logprob (and entropy, if not NULL) are host [sum of n - first]. */
+void pass_score(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *logprob, float *entropy);
+
+#endif

@@ -1,0 +1,339 @@
+#include "model/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+#define PREFILL_ROWS 2048       /* prompt tokens computed in one pass, at most */
+
+struct prefix {                 /* a prompt, shared by its completions */
+	struct prefix *next;
+	int32_t *id;
+	int64_t n;
+	uint64_t stream;
+	int32_t first, samples, started, running;
+	void *user;
+	int32_t *page;
+	int64_t pages, computed;        /* tokens 0 .. computed-1 of the n-1 are in the pages */
+};
+
+struct slot {
+	struct prefix *prefix;          /* NULL: free */
+	int32_t sample;
+	int32_t *page;                  /* [pages of the context]; the first `shared` belong to the prefix */
+	int64_t shared, pages;
+	int64_t n, limit;               /* tokens written, tokens at most */
+	int32_t *id;
+	float *logprob;
+	size_t id_cap, logprob_cap;
+};
+
+struct sampler {
+	struct model *m;
+	struct sampler_params params;
+	void (*done)(void *, const struct sampler_done *);
+	void *arg;
+	int64_t slots, context, free_slots;
+	struct slot *slot;
+	struct kv_cache cache;
+	int32_t *free_page;
+	int64_t free_pages;
+	struct prefix *head, **tail;    /* prompts of which not all completions have started, in order */
+	int64_t waiting;                /* completions of those that have not started */
+	struct tape tape;
+	int64_t tokens;
+	/* one pass, host */
+	struct seq *seq;
+	int32_t *row_id, *row_position, *out_row, *out_id;
+	float *out_logprob;
+	struct sampling *how;
+	int64_t *out_slot;
+};
+
+static int64_t pages_for(int64_t tokens)
+{
+	return (tokens + KV_PAGE - 1) / KV_PAGE;
+}
+
+struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int64_t slots, int64_t context,
+			    void (*done)(void *arg, const struct sampler_done *), void *arg)
+{
+	struct sampler *s = xcalloc(1, sizeof *s);
+	const struct config *c = &m->config;
+	size_t rows = (size_t)slots + PREFILL_ROWS, bytes;
+	int64_t i;
+
+	*s = (struct sampler){.m = m, .params = *p, .done = done, .arg = arg, .slots = slots, .context = context, .free_slots = slots};
+	s->tail = &s->head;
+	s->slot = xcalloc((size_t)slots, sizeof *s->slot);
+	for (i = 0; i < slots; i++)
+		s->slot[i].page = xmalloc((size_t)pages_for(context) * sizeof *s->slot[i].page);
+	/* Every slot may hold a whole context of its own, and its prefix another; one more prefix may be on its way. */
+	s->cache = (struct kv_cache){.layers = c->layers, .pages = (2 * slots + 1) * pages_for(context), .kv_heads = c->kv_heads,
+				     .head_dim = c->head_dim};
+	bytes = (size_t)(s->cache.layers * s->cache.pages * c->kv_heads * c->head_dim * KV_PAGE) * sizeof(float);
+	s->cache.k = m->be->alloc(m->be, bytes);
+	s->cache.v = m->be->alloc(m->be, bytes);
+	s->free_page = xmalloc((size_t)s->cache.pages * sizeof *s->free_page);
+	for (i = s->cache.pages; i-- > 0;)
+		s->free_page[s->free_pages++] = (int32_t)i;
+	s->tape = tape_new(m->be);
+	s->seq = xmalloc(rows * sizeof *s->seq);
+	s->row_id = xmalloc(rows * sizeof *s->row_id);
+	s->row_position = xmalloc(rows * sizeof *s->row_position);
+	s->out_row = xmalloc((size_t)slots * sizeof *s->out_row);
+	s->out_id = xmalloc((size_t)slots * sizeof *s->out_id);
+	s->out_slot = xmalloc((size_t)slots * sizeof *s->out_slot);
+	s->out_logprob = xmalloc((size_t)slots * sizeof *s->out_logprob);
+	s->how = xmalloc((size_t)slots * sizeof *s->how);
+	model_reserve_positions(m, context);
+	return s;
+}
+
+static void free_prefix(struct prefix *p)
+{
+	free(p->id);
+	free(p->page);
+	free(p);
+}
+
+void sampler_free(struct sampler *s)
+{
+	struct prefix *p, *next;
+	int64_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->slots; i++) {
+		p = s->slot[i].prefix;
+		if (p && --p->running == 0 && p->started == p->samples)
+			free_prefix(p);
+		free(s->slot[i].page);
+		free(s->slot[i].id);
+		free(s->slot[i].logprob);
+	}
+	for (p = s->head; p; p = next) {
+		next = p->next;
+		free_prefix(p);
+	}
+	s->m->be->free(s->m->be, s->cache.k);
+	s->m->be->free(s->m->be, s->cache.v);
+	tape_free(&s->tape);
+	free(s->slot);
+	free(s->free_page);
+	free(s->seq);
+	free(s->row_id);
+	free(s->row_position);
+	free(s->out_row);
+	free(s->out_id);
+	free(s->out_slot);
+	free(s->out_logprob);
+	free(s->how);
+	free(s);
+}
+
+int sampler_add(struct sampler *s, const struct sampler_prompt *in, struct err *e)
+{
+	struct prefix *p;
+
+	if (in->n < 1)
+		return err_set(e, "the prompt has no tokens");
+	if (in->n >= s->context)
+		return err_set(e, "the prompt has %lld tokens: with a context of %lld there is no room for a completion", (long long)in->n,
+			       (long long)s->context);
+	if (in->samples < 1)
+		return 0;
+	p = xcalloc(1, sizeof *p);
+	*p = (struct prefix){.n = in->n, .stream = in->stream, .first = in->first, .samples = in->samples, .user = in->user};
+	p->id = xmalloc((size_t)in->n * sizeof *p->id);
+	memcpy(p->id, in->id, (size_t)in->n * sizeof *p->id);
+	p->page = xmalloc((size_t)(pages_for(in->n) + 1) * sizeof *p->page);
+	*s->tail = p;
+	s->tail = &p->next;
+	s->waiting += p->samples;
+	return 0;
+}
+
+bool sampler_wants(const struct sampler *s)
+{
+	return s->waiting < s->free_slots + 1;
+}
+
+bool sampler_busy(const struct sampler *s)
+{
+	return s->head || s->free_slots < s->slots;
+}
+
+int64_t sampler_tokens(const struct sampler *s)
+{
+	return s->tokens;
+}
+
+static int32_t take_page(struct sampler *s)
+{
+	return s->free_page[--s->free_pages];
+}
+
+static void copy_page(struct sampler *s, int32_t to, int32_t from)
+{
+	struct backend *be = s->m->be;
+	size_t floats = (size_t)(s->cache.kv_heads * s->cache.head_dim * KV_PAGE), layer;
+
+	for (layer = 0; layer < (size_t)s->cache.layers; layer++) {
+		size_t base = layer * (size_t)s->cache.pages;
+
+		be->copy(be, s->cache.k + (base + (size_t)to) * floats, s->cache.k + (base + (size_t)from) * floats, floats * sizeof(float));
+		be->copy(be, s->cache.v + (base + (size_t)to) * floats, s->cache.v + (base + (size_t)from) * floats, floats * sizeof(float));
+	}
+}
+
+/* The next completion of a computed prefix takes a slot: it shares the full pages and copies the one that it will write on. */
+static void start(struct sampler *s, struct slot *slot, struct prefix *p)
+{
+	int64_t past = p->n - 1, room = s->context - p->n;
+
+	slot->prefix = p;
+	slot->sample = p->first + p->started++;
+	slot->shared = slot->pages = past / KV_PAGE;
+	memcpy(slot->page, p->page, (size_t)slot->shared * sizeof *slot->page);
+	if (past % KV_PAGE) {
+		slot->page[slot->pages] = take_page(s);
+		copy_page(s, slot->page[slot->pages++], p->page[slot->shared]);
+	}
+	slot->n = 0;
+	slot->limit = s->params.max_tokens < room ? s->params.max_tokens : room;
+	p->running++;
+	s->waiting--;
+	s->free_slots--;
+}
+
+static void release(struct sampler *s, struct prefix *p)
+{
+	while (p->pages)
+		s->free_page[s->free_pages++] = p->page[--p->pages];
+	free_prefix(p);
+}
+
+static void finish(struct sampler *s, struct slot *slot, bool stopped)
+{
+	struct prefix *p = slot->prefix;
+	struct sampler_done d = {.user = p->user, .sample = slot->sample, .id = slot->id, .logprob = slot->logprob, .n = slot->n,
+				 .stopped = stopped};
+
+	s->done(s->arg, &d);
+	while (slot->pages > slot->shared)
+		s->free_page[s->free_pages++] = slot->page[--slot->pages];
+	slot->prefix = NULL;
+	s->free_slots++;
+	if (--p->running == 0 && p->started == p->samples)
+		release(s, p);
+}
+
+/* Fills free slots from the prompts in order. What is not computed yet is put into this pass; returns its rows. */
+static int64_t admit(struct sampler *s, int64_t rows, int64_t *seqs)
+{
+	int64_t i = 0, open = s->free_slots, first = rows;
+	struct prefix **link = &s->head, *p;
+
+	while (open > 0 && (p = *link)) {
+		int64_t todo = p->n - 1 - p->computed;
+
+		if (todo == 0) {
+			for (; open > 0 && p->started < p->samples; open--) {
+				while (s->slot[i].prefix)
+					i++;
+				start(s, &s->slot[i], p);
+			}
+			if (p->started == p->samples) {
+				*link = p->next;
+				if (!*link)
+					s->tail = link;
+				continue;
+			}
+			break;
+		}
+		if (todo > PREFILL_ROWS - (rows - first))
+			todo = PREFILL_ROWS - (rows - first);
+		if (todo == 0)
+			break;
+		while (p->pages < pages_for(p->computed + todo))
+			p->page[p->pages++] = take_page(s);
+		s->seq[(*seqs)++] = (struct seq){.row = rows, .n = (int32_t)todo, .past = (int32_t)p->computed, .page = p->page};
+		for (; todo > 0; todo--, rows++, p->computed++) {
+			s->row_id[rows] = p->id[p->computed];
+			s->row_position[rows] = (int32_t)p->computed;
+		}
+		open -= p->samples - p->started;
+		link = &p->next;
+	}
+	return rows;
+}
+
+/* One row for each running completion: its last token. */
+static int64_t running_rows(struct sampler *s, int64_t *seqs)
+{
+	int64_t i, rows = 0;
+
+	for (i = 0; i < s->slots; i++) {
+		struct slot *slot = &s->slot[i];
+		struct prefix *p = slot->prefix;
+		int64_t past;
+
+		if (!p)
+			continue;
+		past = p->n - 1 + slot->n;
+		if (slot->pages < pages_for(past + 1))
+			slot->page[slot->pages++] = take_page(s);
+		s->seq[(*seqs)++] = (struct seq){.row = rows, .n = 1, .past = (int32_t)past, .page = slot->page};
+		s->row_id[rows] = slot->n ? slot->id[slot->n - 1] : p->id[p->n - 1];
+		s->row_position[rows] = (int32_t)past;
+		s->out_row[rows] = (int32_t)rows;
+		s->out_slot[rows] = i;
+		s->how[rows] = (struct sampling){.temperature = (float)s->params.temperature, .top_p = (float)s->params.top_p,
+						 .min_p = (float)s->params.min_p, .top_k = (int32_t)s->params.top_k,
+						 .uniform = rng_uniform(s->params.seed, p->stream, (uint32_t)slot->sample, (uint32_t)slot->n)};
+		rows++;
+	}
+	return rows;
+}
+
+static void take_token(struct sampler *s, struct slot *slot, int32_t id, float logprob)
+{
+	bool stop = false;
+	int64_t i;
+
+	slot->id = xgrow(slot->id, &slot->id_cap, (size_t)slot->n + 1, sizeof *slot->id);
+	slot->logprob = xgrow(slot->logprob, &slot->logprob_cap, (size_t)slot->n + 1, sizeof *slot->logprob);
+	slot->id[slot->n] = id;
+	slot->logprob[slot->n++] = logprob;
+	s->tokens++;
+	for (i = 0; i < s->params.stops && !stop; i++)
+		stop = id == s->params.stop[i];
+	if (!stop && s->params.stopped)
+		stop = s->params.stopped(s->params.arg, slot->prefix->user, slot->sample, slot->id, slot->n);
+	if (stop || slot->n >= slot->limit)
+		finish(s, slot, stop);
+}
+
+void sampler_step(struct sampler *s)
+{
+	struct backend *be = s->m->be;
+	struct tape *t = &s->tape;
+	int64_t seqs = 0, running = running_rows(s, &seqs), rows = admit(s, running, &seqs), i;
+	struct sequences batch = {.seq = s->seq, .seqs = seqs, .cache = &s->cache};
+	struct tensor *h;
+
+	if (rows == 0)
+		return;
+	h = model_hidden(s->m, t, tape_upload(t, s->row_id, rows), tape_upload(t, s->row_position, rows), rows, &batch);
+	if (running) {
+		if (running < rows)
+			h = op_rows(t, h, tape_upload(t, s->out_row, running), running);
+		h = op_linear(t, h, s->m->head, NULL);  /* [running, V] */
+		be->sample(be, h->data, running, s->m->config.vocab_size, s->how, s->out_id, s->out_logprob);
+	}
+	tape_reset(t);
+	for (i = 0; i < running; i++)
+		take_token(s, &s->slot[s->out_slot[i]], s->out_id[i], s->out_logprob[i]);
+}
