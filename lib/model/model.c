@@ -8,6 +8,12 @@
 #include "base/rng.h"
 
 #define ALIGN_FLOATS 16         /* tensors begin on a cache line */
+#define LOAD_PIECE ((int64_t)1 << 20)   /* floats that pass through the host at once */
+
+static int64_t part_size(const struct part *p)
+{
+	return p->shape[0] * (p->ndim == 2 ? p->shape[1] : 1);
+}
 
 struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, const struct param_part *part, int parts)
 {
@@ -64,7 +70,7 @@ struct model *model_new(const struct config *c, struct backend *be, enum model_u
 		return NULL;
 	m = xcalloc(1, sizeof *m);
 	m->family = f;
-	m->config = *c;
+	m->config = config_copy(c);
 	m->be = be;
 	f->declare(m);
 	bytes = (size_t)m->size * sizeof *m->theta;
@@ -100,6 +106,7 @@ void model_free(struct model *m)
 	free(m->part);
 	free(m->tensor);
 	free(m->tensor_offset);
+	config_free(&m->config);
 	arena_free(&m->arena);
 	free(m);
 }
@@ -125,7 +132,7 @@ void model_init(struct model *m, uint64_t seed)
 
 	for (i = 0; i < m->parts; i++) {
 		const struct part *p = &m->part[i];
-		int64_t n = p->shape[0] * (p->ndim == 2 ? p->shape[1] : 1), j;
+		int64_t n = part_size(p), j;
 		struct rng r = rng_new(seed, hash_str(p->name));
 		float *w = xmalloc((size_t)n * sizeof *w);
 		size_t len = strlen(p->name);
@@ -172,4 +179,115 @@ void model_reserve_positions(struct model *m, int64_t positions)
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
 {
 	return m->family->forward(m, t, id, position, rows, s);
+}
+
+/* A part's numbers into `to` (backend memory), its shape checked. */
+static int load_part(const struct model *m, const struct part *p, const struct safetensors *from, const char *name, float *to, struct err *e)
+{
+	const struct st_tensor *t = safetensors_find(from, name);
+	int64_t n = part_size(p), done, piece;
+	float *host;
+	int rc = 0;
+
+	if (!t)
+		return err_set(e, "tensor '%s' is missing", name);
+	if (t->ndim != p->ndim || t->shape[0] != p->shape[0] || (p->ndim == 2 && t->shape[1] != p->shape[1]))
+		return err_set(e, "tensor '%s' has not the shape that config.json asks for: [%lld%s%.0lld]", name, (long long)p->shape[0],
+			       p->ndim == 2 ? ", " : "", (long long)(p->ndim == 2 ? p->shape[1] : 0));
+	host = xmalloc((size_t)(n < LOAD_PIECE ? n : LOAD_PIECE) * sizeof *host);
+	for (done = 0; done < n && rc == 0; done += piece) {
+		piece = n - done < LOAD_PIECE ? n - done : LOAD_PIECE;
+		rc = safetensors_floats(from, t, done, piece, host, e);
+		if (rc == 0)
+			m->be->upload(m->be, to + done, host, (size_t)piece * sizeof *host);
+	}
+	free(host);
+	return rc;
+}
+
+struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, struct err *e)
+{
+	struct model *m = model_new(&ck->config, be, use, e);
+
+	if (!m) {
+		err_prefix(e, "%s/config.json", ck->path);
+		return NULL;
+	}
+	if (model_read_parts(m, ck->weights, "", m->theta, e) < 0) {
+		err_prefix(e, "%s", ck->path);
+		model_free(m);
+		return NULL;
+	}
+	if (use == MODEL_SAMPLE)
+		model_pack(m);
+	return m;
+}
+
+struct model *model_load(const char *path, struct backend *be, enum model_use use, struct err *e)
+{
+	struct checkpoint *ck = checkpoint_open(path, e);
+	struct model *m;
+
+	if (!ck)
+		return NULL;
+	m = model_from_checkpoint(ck, be, use, e);
+	checkpoint_close(ck);
+	return m;
+}
+
+void model_declare_parts(const struct model *m, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype)
+{
+	size_t i;
+
+	for (i = 0; i < m->parts; i++) {
+		char *name = xasprintf("%s%s", prefix, m->part[i].name);
+
+		safetensors_declare(w, name, dtype, m->part[i].shape, m->part[i].ndim);
+		free(name);
+	}
+}
+
+void model_write_parts(const struct model *m, struct safetensors_writer *w, const float *values)
+{
+	float *host = xmalloc(LOAD_PIECE * sizeof *host);
+	size_t i;
+
+	for (i = 0; i < m->parts; i++) {
+		const struct part *p = &m->part[i];
+		int64_t n = part_size(p), done, piece;
+
+		for (done = 0; done < n; done += piece) {
+			piece = n - done < LOAD_PIECE ? n - done : LOAD_PIECE;
+			m->be->download(m->be, host, values + p->offset + done, (size_t)piece * sizeof *host);
+			safetensors_write(w, host, piece);
+		}
+	}
+	free(host);
+}
+
+int model_read_parts(const struct model *m, const struct safetensors *from, const char *prefix, float *values, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < m->parts; i++) {
+		char *name = xasprintf("%s%s", prefix, m->part[i].name);
+		int rc = load_part(m, &m->part[i], from, name, values + m->part[i].offset, e);
+
+		free(name);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int model_save(const struct model *m, struct checkpoint_writer *w, struct err *e)
+{
+	const char *d = m->config.dtype;
+	struct safetensors_writer *s = checkpoint_add_tensors(w, "model.safetensors", e);
+
+	if (!s)
+		return -1;
+	model_declare_parts(m, s, "", !strcmp(d, "bfloat16") ? ST_BF16 : !strcmp(d, "float16") ? ST_F16 : ST_F32);
+	model_write_parts(m, s, m->theta);
+	return safetensors_finish(s, e);
 }

@@ -85,6 +85,11 @@ void model_free(struct model *m);
 /* Adds the model's tensors to a checkpoint that is being written. */
 int model_save(const struct model *m, struct checkpoint_writer *w, struct err *e);
 
+/* Any values laid out like theta (moments) under "prefix + name of the part": declared first, then written, in the order of the parts. */
+void model_declare_parts(const struct model *m, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype);
+void model_write_parts(const struct model *m, struct safetensors_writer *w, const float *values);
+int model_read_parts(const struct model *m, const struct safetensors *from, const char *prefix, float *values, struct err *e);
+
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "record/json.h"
+
 struct optimizer *optimizer_new(struct model *m, const struct optimizer_args *args)
 {
 	struct optimizer *o = xcalloc(1, sizeof *o);
@@ -45,4 +47,62 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 	}
 	be->zero(be, m->grad, (size_t)m->size * sizeof *m->grad);
 	return norm;
+}
+
+#define FILE_NAME "optimizer/optimizer.safetensors"
+
+int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
+{
+	const struct checkpoint_file *f;
+	struct safetensors *s;
+	struct js *j;
+	int rc = 1;
+
+	e->msg[0] = 0;
+	f = checkpoint_file(ck, "optimizer/state.json", e);
+	if (!f)
+		return e->msg[0] ? -1 : 0;
+	j = js_parse(f->text, f->n, f->path, e);
+	if (!j)
+		return -1;
+	if (!js_is_int(js_get(j, "step")))
+		rc = err_set(e, "%s: 'step' is %s, not a whole number", f->path, js_type(js_get(j, "step")));
+	else
+		o->step = js_int(js_get(j, "step"));
+	js_free(j);
+	if (rc < 0)
+		return rc;
+	e->msg[0] = 0;
+	s = checkpoint_tensors(ck, FILE_NAME, e);
+	if (!s)
+		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, FILE_NAME);
+	if (model_read_parts(o->m, s, "exp_avg.", o->exp_avg, e) < 0 || model_read_parts(o->m, s, "exp_avg_sq.", o->exp_avg_sq, e) < 0)
+		rc = err_prefix(e, "%s/%s", ck->path, FILE_NAME);
+	safetensors_close(s);
+	return rc;
+}
+
+int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struct err *e)
+{
+	struct js *j = js_object();
+	struct buf text = {0};
+	struct safetensors_writer *s;
+	int rc;
+
+	js_set(j, "step", js_new_int(o->step));
+	js_write(j, 0, &text);
+	buf_char(&text, '\n');
+	js_free(j);
+	rc = checkpoint_add_file(w, "optimizer/state.json", text.p, text.n, e);
+	buf_free(&text);
+	if (rc < 0)
+		return -1;
+	s = checkpoint_add_tensors(w, FILE_NAME, e);
+	if (!s)
+		return -1;
+	model_declare_parts(o->m, s, "exp_avg.", ST_F32);
+	model_declare_parts(o->m, s, "exp_avg_sq.", ST_F32);
+	model_write_parts(o->m, s, o->exp_avg);
+	model_write_parts(o->m, s, o->exp_avg_sq);
+	return safetensors_finish(s, e);
 }

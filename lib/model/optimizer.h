@@ -29,7 +29,7 @@ void optimizer_free(struct optimizer *o);
 double optimizer_step(struct optimizer *o, double learning_rate);
 
 /* The folder optimizer/ of a checkpoint. load: 1 if it was there, 0 if not, -1 on error. */
-int optimizer_load(struct optimizer *o, const struct checkpoint *ck, struct err *e);
+int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e);
 int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struct err *e);
 
 #endif

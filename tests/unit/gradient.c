@@ -1,0 +1,266 @@
+/* Every op's backward against finite differences of its forward, along random directions of every input. */
+#include "test.h"
+
+#include "base/rng.h"
+#include "tensor/ops.h"
+
+#define SEQS 3
+
+static const int32_t lengths[SEQS] = {5, 1, 11};
+enum { N = 17, C = 12, K = 20, V = 23, H = 4, G = 2, D = 6, F = 10, QKV = (H + 2 * G) * D };
+
+struct setup {
+	struct backend *be;
+	struct tape t;
+	struct rng rng;
+	float *cos_sin;
+	int32_t position[N], id[N], row[9];
+	struct seq seq[SEQS];
+};
+
+static struct tensor *param(struct setup *s, int64_t rows, int64_t cols)
+{
+	struct tensor *x = xcalloc(1, sizeof *x);
+	int64_t i, n = rows * cols;
+	float *host = xmalloc((size_t)n * sizeof *host);
+
+	*x = (struct tensor){.rows = rows, .cols = cols, .is_param = true};
+	x->data = s->be->alloc(s->be, (size_t)n * sizeof(float));
+	x->grad = s->be->alloc(s->be, (size_t)n * sizeof(float));
+	for (i = 0; i < n; i++)
+		host[i] = (float)(0.7 * rng_normal(&s->rng));
+	s->be->upload(s->be, x->data, host, (size_t)n * sizeof *host);
+	s->be->zero(s->be, x->grad, (size_t)n * sizeof(float));
+	free(host);
+	return x;
+}
+
+/* The functions under test: from up to three inputs (all parameters, so that their gradients stay) to an output. */
+typedef struct tensor *(*function)(struct setup *s, struct tensor **in);
+
+static struct tensor *f_embedding(struct setup *s, struct tensor **in)
+{
+	return op_embedding(&s->t, in[0], tape_upload(&s->t, s->id, N), N);
+}
+
+static struct tensor *f_rows(struct setup *s, struct tensor **in)
+{
+	return op_rows(&s->t, in[0], tape_upload(&s->t, s->row, 9), 9);
+}
+
+static struct tensor *f_rmsnorm(struct setup *s, struct tensor **in)
+{
+	return op_rmsnorm(&s->t, in[0], in[1], 1e-6f);
+}
+
+static struct tensor *f_linear(struct setup *s, struct tensor **in)
+{
+	return op_linear(&s->t, in[0], in[1], in[2]);
+}
+
+static struct tensor *f_add(struct setup *s, struct tensor **in)
+{
+	struct tensor *a = op_add(&s->t, in[0], in[1]);
+
+	return op_add(&s->t, a, op_linear(&s->t, a, in[2], NULL));      /* a residual: a is used twice */
+}
+
+static struct tensor *f_swiglu(struct setup *s, struct tensor **in)
+{
+	return op_swiglu(&s->t, op_linear(&s->t, in[0], in[1], NULL));
+}
+
+static struct tensor *f_attention(struct setup *s, struct tensor **in)
+{
+	struct sequences q = {.seq = s->seq, .seqs = SEQS};
+	struct tensor *x = op_linear(&s->t, in[0], in[1], in[2]);
+
+	x = op_rope(&s->t, x, tape_upload(&s->t, s->position, N), s->cos_sin, H + G, D);
+	return op_attention(&s->t, x, &q, 0, H, G, D, 0.4f);
+}
+
+/* sum of coefficient_i * out_i: through a linear to one column and a logprob-free reduction is not an op, so the seed is set by hand. */
+static double forward(struct setup *s, function f, struct tensor **in, const float *coefficient, bool backward)
+{
+	struct tensor *out;
+	double sum = 0;
+	int64_t i, n;
+	float *host;
+	bool accumulate;
+
+	s->t.record = backward;
+	out = f(s, in);
+	n = out->rows * out->cols;
+	host = xmalloc((size_t)n * sizeof *host);
+	s->be->download(s->be, host, out->data, (size_t)n * sizeof *host);
+	for (i = 0; i < n; i++)
+		sum += (double)coefficient[i] * host[i];
+	if (backward) {
+		float *d = tape_grad(&s->t, out, &accumulate);
+
+		CHECK(!accumulate);
+		s->be->upload(s->be, d, coefficient, (size_t)n * sizeof *d);
+		tape_backward(&s->t);
+	}
+	tape_reset(&s->t);
+	free(host);
+	return sum;
+}
+
+static void nudge(struct setup *s, struct tensor *x, const float *base, const float *direction, double by)
+{
+	int64_t i, n = x->rows * x->cols;
+	float *moved = xmalloc((size_t)n * sizeof *moved);
+
+	for (i = 0; i < n; i++)
+		moved[i] = (float)(base[i] + by * direction[i]);
+	s->be->upload(s->be, x->data, moved, (size_t)n * sizeof *moved);
+	free(moved);
+}
+
+static void check(struct setup *s, const char *name, function f, struct tensor **in, int inputs)
+{
+	float coefficient[N * QKV];
+	int i, trial;
+
+	for (i = 0; i < N * QKV; i++)
+		coefficient[i] = (float)rng_normal(&s->rng);
+	forward(s, f, in, coefficient, true);
+	for (i = 0; i < inputs; i++) {
+		int64_t n = in[i]->rows * in[i]->cols, j;
+		float *base = xmalloc((size_t)n * sizeof *base), *grad = xmalloc((size_t)n * sizeof *grad);
+		float *direction = xmalloc((size_t)n * sizeof *direction);
+
+		s->be->download(s->be, base, in[i]->data, (size_t)n * sizeof *base);
+		s->be->download(s->be, grad, in[i]->grad, (size_t)n * sizeof *grad);
+		for (trial = 0; trial < 4; trial++) {
+			const double h = 4e-3;
+			double want = 0, got, up, down, size = 0;
+
+			for (j = 0; j < n; j++) {
+				direction[j] = (float)rng_normal(&s->rng);
+				size += (double)grad[j] * grad[j];
+				want += (double)grad[j] * direction[j];
+			}
+			nudge(s, in[i], base, direction, h);
+			up = forward(s, f, in, coefficient, false);
+			nudge(s, in[i], base, direction, -h);
+			down = forward(s, f, in, coefficient, false);
+			got = (up - down) / (2 * h);
+			if (!(fabs(got - want) <= 3e-3 * (1 + sqrt(size))))
+				TEST_FAIL("%s: input %d: the slope is %g, the gradient says %g", name, i, got, want);
+			CHECK(size > 0);
+		}
+		nudge(s, in[i], base, direction, 0);
+		free(base);
+		free(grad);
+		free(direction);
+	}
+	for (i = 0; i < inputs; i++) {
+		s->be->free(s->be, in[i]->data);
+		s->be->free(s->be, in[i]->grad);
+		free(in[i]);
+	}
+}
+
+/* logprob: its seed is the gradient with respect to logprobs and entropies. */
+static double logprob_sum(struct setup *s, struct tensor **in, const float *a, const float *b, bool backward)
+{
+	struct logprobs l;
+	float logprob[N], entropy[N];
+	double sum = 0;
+	int i;
+
+	s->t.record = backward;
+	l = op_logprob(&s->t, in[0], in[1], tape_upload(&s->t, s->id, N), 0.8f, true);
+	s->be->download(s->be, logprob, l.logprob, sizeof logprob);
+	s->be->download(s->be, entropy, l.entropy, sizeof entropy);
+	for (i = 0; i < N; i++)
+		sum += (double)a[i] * logprob[i] + (double)b[i] * entropy[i];
+	if (backward) {
+		op_logprob_seed(&s->t, &l, a, b);
+		tape_backward(&s->t);
+	}
+	tape_reset(&s->t);
+	return sum;
+}
+
+static void check_logprob(struct setup *s)
+{
+	struct tensor *in[2] = {param(s, N, C), param(s, V, C)};
+	float a[N], b[N];
+	int i;
+
+	for (i = 0; i < N; i++) {
+		a[i] = (float)rng_normal(&s->rng);
+		b[i] = (float)rng_normal(&s->rng);
+	}
+	logprob_sum(s, in, a, b, true);
+	for (i = 0; i < 2; i++) {
+		int64_t n = in[i]->rows * in[i]->cols, j;
+		float base[V * C], grad[V * C], direction[V * C];
+		double want = 0, got, size = 0;
+
+		s->be->download(s->be, base, in[i]->data, (size_t)n * sizeof *base);
+		s->be->download(s->be, grad, in[i]->grad, (size_t)n * sizeof *grad);
+		for (j = 0; j < n; j++) {
+			direction[j] = (float)rng_normal(&s->rng);
+			want += (double)grad[j] * direction[j];
+			size += (double)grad[j] * grad[j];
+		}
+		nudge(s, in[i], base, direction, 4e-3);
+		got = logprob_sum(s, in, a, b, false);
+		nudge(s, in[i], base, direction, -4e-3);
+		got = (got - logprob_sum(s, in, a, b, false)) / 8e-3;
+		nudge(s, in[i], base, direction, 0);
+		CHECK_NEAR(got, want, 3e-3 * (1 + sqrt(size)));
+		s->be->free(s->be, in[i]->data);
+		s->be->free(s->be, in[i]->grad);
+	}
+	free(in[0]);
+	free(in[1]);
+}
+
+static void prepare(struct setup *s, struct backend *be)
+{
+	float table[32 * D];
+	int i, j, r = 0;
+
+	*s = (struct setup){.be = be, .t = tape_new(be), .rng = rng_new(7, 0)};
+	for (i = 0; i < SEQS; i++) {
+		s->seq[i] = (struct seq){.row = r, .n = lengths[i]};
+		for (j = 0; j < lengths[i]; j++)
+			s->position[r++] = j;
+	}
+	for (i = 0; i < N; i++)
+		s->id[i] = (int32_t)rng_below(&s->rng, V);
+	for (i = 0; i < 9; i++)
+		s->row[i] = (int32_t)rng_below(&s->rng, N);
+	for (i = 0; i < 32; i++)
+		for (j = 0; j < D / 2; j++) {
+			table[i * D + j] = (float)cos(i * pow(50, -2.0 * j / D));
+			table[i * D + D / 2 + j] = (float)sin(i * pow(50, -2.0 * j / D));
+		}
+	s->cos_sin = be->alloc(be, sizeof table);
+	be->upload(be, s->cos_sin, table, sizeof table);
+}
+
+int main(void)
+{
+	struct backend *be = backend_cpu_new(2);
+	struct setup s;
+
+	prepare(&s, be);
+	check(&s, "embedding", f_embedding, (struct tensor *[]){param(&s, V, C)}, 1);
+	check(&s, "rows", f_rows, (struct tensor *[]){param(&s, N, C)}, 1);
+	check(&s, "rmsnorm", f_rmsnorm, (struct tensor *[]){param(&s, N, C), param(&s, 1, C)}, 2);
+	check(&s, "linear", f_linear, (struct tensor *[]){param(&s, N, C), param(&s, K, C), param(&s, 1, K)}, 3);
+	check(&s, "add", f_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C)}, 3);
+	check(&s, "swiglu", f_swiglu, (struct tensor *[]){param(&s, N, C), param(&s, 2 * F, C)}, 2);
+	check(&s, "attention", f_attention, (struct tensor *[]){param(&s, N, C), param(&s, QKV, C), param(&s, 1, QKV)}, 3);
+	check_logprob(&s);
+	be->free(be, s.cos_sin);
+	tape_free(&s.t);
+	backend_close(be);
+	return 0;
+}
