@@ -35,6 +35,17 @@ static struct tensor *param(struct setup *s, int64_t rows, int64_t cols)
 	return x;
 }
 
+static void free_params(struct setup *s, struct tensor **in, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		s->be->free(s->be, in[i]->data);
+		s->be->free(s->be, in[i]->grad);
+		free(in[i]);
+	}
+}
+
 /* The functions under test: from up to three inputs (all parameters, so that their gradients stay) to an output. */
 typedef struct tensor *(*function)(struct setup *s, struct tensor **in);
 
@@ -156,11 +167,7 @@ static void check(struct setup *s, const char *name, function f, struct tensor *
 		free(grad);
 		free(direction);
 	}
-	for (i = 0; i < inputs; i++) {
-		s->be->free(s->be, in[i]->data);
-		s->be->free(s->be, in[i]->grad);
-		free(in[i]);
-	}
+	free_params(s, in, inputs);
 }
 
 /* logprob: its seed is the gradient with respect to logprobs and entropies. */
@@ -214,11 +221,8 @@ static void check_logprob(struct setup *s)
 		got = (got - logprob_sum(s, in, a, b, false)) / 8e-3;
 		nudge(s, in[i], base, direction, 0);
 		CHECK_NEAR(got, want, 3e-3 * (1 + sqrt(size)));
-		s->be->free(s->be, in[i]->data);
-		s->be->free(s->be, in[i]->grad);
 	}
-	free(in[0]);
-	free(in[1]);
+	free_params(s, in, 2);
 }
 
 static void prepare(struct setup *s, struct backend *be)

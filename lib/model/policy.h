@@ -1,0 +1,56 @@
+/* policy.h - one step of policy-gradient training: scored completions in, a better policy and its metrics out
+ *
+ *     struct policy_args a = {.loss = loss_find("grpo", &e), .loss_args = {...}, .minibatches = 2, .epochs = 1, .tokens = 16384, ...};
+ *     struct policy_metrics metrics = {0};
+ *     policy_step(m, reference, optimizer, &a, rollout, n, &metrics, &e);
+ *
+ * The step (Shao et al. 2024, algorithm 1, inner loop; the paper's eq. 1): logprobs of the old policy are the sampler's, or are computed
+ * before anything is changed where a rollout has none; the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
+ * optimizer step; a minibatch is computed in passes of at most `tokens` tokens, whose gradients are added up - its cutting changes
+ * nothing but rounding, for every weight is a function of the whole minibatch.
+ *
+ * The caller gives the rollouts in an order that does not depend on the input's (rollout_sort).
+ */
+#ifndef MODEL_POLICY_H
+#define MODEL_POLICY_H
+
+#include "model/loss.h"
+#include "model/optimizer.h"
+#include "model/pass.h"
+
+struct rollout {
+	char *id;                       /* of the problem */
+	int64_t sample;
+	int32_t *token;                 /* [n]: prompt, then completion */
+	int64_t n, first;               /* the completion is token[first .. n-1] */
+	float *logprob;                 /* [n - first] as the sampler gave them; NULL: not known */
+	double temperature;             /* of the sampler; 0 (greedy) counts as 1 */
+	double advantage;
+};
+
+void rollout_sort(struct rollout *r, size_t n);         /* by id, then sample */
+void rollout_free(struct rollout *r);
+
+struct policy_args {
+	const struct loss *loss;
+	struct loss_args loss_args;     /* sequences and tokens are filled in here */
+	int64_t minibatches, epochs;
+	int64_t tokens;                 /* in one pass, at most */
+	double learning_rate;
+	uint64_t seed, step;
+};
+
+struct policy_metrics {
+	double loss, kl, entropy, clip_low, clip_high, ratio;   /* means over tokens (loss: over minibatches) */
+	double grad_norm;               /* mean over minibatches, before clipping */
+	double logp_difference_mean, logp_difference_max;       /* |trainer - sampler| over the first minibatch's tokens; -1: none had logprobs */
+	int64_t tokens, steps;          /* completion tokens trained on, optimizer steps made */
+	size_t peak_bytes;              /* activations of the largest pass */
+};
+
+/* reference may be NULL where the KL coefficient is 0. -1 and e if a loss or gradient is not finite: then the model is spoilt. `progress`
+ * (may be NULL) is called after each pass with the completions done and in all. */
+int policy_step(struct model *m, struct model *reference, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
+		struct policy_metrics *metrics, void (*progress)(void *arg, int64_t done, int64_t of), void *arg, struct err *e);
+
+#endif

@@ -1,0 +1,33 @@
+/* rollouts.h - completions out of records: token ids that are what the text says
+ *
+ *     struct completion c;
+ *     if (completion_read(&r, tokenizer, &c, &e) < 0) ...
+ *     c.token[0 .. c.n-1], of which c.token[c.first ..] were written by the model
+ *
+ * The text is the truth for a person, the ids for the machine. Where `completion_ids` no longer decode to `completion`, somebody has edited
+ * the text: it is encoded anew, and the sampler's logprobs are given up. The same goes for `prompt` and `prompt_ids`. Where ids are
+ * missing the text is encoded; where the text is missing the ids stand.
+ */
+#ifndef MODEL_ROLLOUTS_H
+#define MODEL_ROLLOUTS_H
+
+#include "model/config.h"
+#include "record/record.h"
+#include "text/tokenizer.h"
+
+struct completion {
+	int32_t *token;                 /* [n], freed by the caller */
+	int64_t n, first;
+	const float *logprob;           /* [n - first], the record's own; NULL: none, or given up */
+	bool edited;                    /* encoded anew because text and ids differ */
+};
+
+/* A completion that is encoded here gets the first end token behind it unless its finish_reason is "length". */
+int completion_read(struct record *r, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e);
+
+/* The text of a completion's ids: an end token at its end is left out. */
+void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to);
+
+bool config_is_eos(const struct config *c, int32_t id);
+
+#endif
