@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-
 static const double pow10_exact[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};     /* all of them exact doubles */
 
@@ -233,9 +231,7 @@ void emit_number(struct buf *to, double x)
 	layout(to, x < 0, d, n, point);
 }
 
-/* The float32 nearest to the exact value that d is the nearest double of. d and that value lie on the same side of every
- * midpoint between two float32, since these are doubles, unless d itself is one: false then (and where float32 thin out). */
-static bool narrow(double d, float *x)
+bool float32_of_double(double d, float *x)
 {
 	uint64_t bits;
 	double a = fabs(d);
@@ -269,7 +265,7 @@ static bool emit_float32_fast(struct buf *to, float x)
 			m = (uint32_t)llrint(scaled * 10);
 			shift++, point--;
 		}
-		if (!narrow(shift >= 0 ? m / pow10_exact[shift] : m * pow10_exact[-shift], &back))
+		if (!float32_of_double(shift >= 0 ? m / pow10_exact[shift] : m * pow10_exact[-shift], &back))
 			continue;
 		if (back == (float)a) {
 			int n = (int)digits_of(d, m);
@@ -329,45 +325,4 @@ void emit_floats(struct buf *to, const float *v, size_t n)
 		emit_float32(to, v[i]);
 	}
 	buf_char(to, ']');
-}
-
-bool parse_float32(const char *s, size_t n, float *x)
-{
-	const char *p = s, *end = s + n;
-	uint64_t m = 0;
-	int digits = 0, e10 = 0;
-	bool negative = false;
-	char copy[64], *big;
-
-	if (p < end && *p == '-')
-		negative = true, p++;
-	for (; p < end && *p >= '0' && *p <= '9'; p++, digits++)
-		m = m * 10 + (uint64_t)(*p - '0');
-	if (p < end && *p == '.')
-		for (p++; p < end && *p >= '0' && *p <= '9'; p++, digits++, e10--)
-			m = m * 10 + (uint64_t)(*p - '0');
-	if (p < end && (*p == 'e' || *p == 'E')) {
-		bool down = false;
-		int k = 0;
-
-		p++;
-		if (p < end && (*p == '+' || *p == '-'))
-			down = *p++ == '-';
-		for (; p < end && *p >= '0' && *p <= '9'; p++)
-			k = k < 100000 ? k * 10 + (*p - '0') : k;
-		e10 += down ? -k : k;
-	}
-	if (digits <= 19 && m <= (uint64_t)1 << 53 && e10 >= -22 && e10 <= 22) {
-		double d = e10 < 0 ? (double)m / pow10_exact[-e10] : (double)m * pow10_exact[e10];
-
-		if (narrow(negative ? -d : d, x))
-			return true;
-	}
-	big = n < sizeof copy ? copy : xmalloc(n + 1);
-	memcpy(big, s, n);
-	big[n] = 0;
-	*x = strtof(big, NULL);
-	if (big != copy)
-		free(big);
-	return isfinite(*x);
 }

@@ -30,8 +30,8 @@ size_t utf8_length(const char *s, size_t n, size_t *bad);
 bool utf8_valid(const char *s, size_t n);
 void utf8_clean(struct buf *to, const char *s, size_t n);                       /* a copy, with U+FFFD for what is invalid */
 
-/* The float32 nearest to a JSON number's text of n bytes (a byte that is no part of a number must follow it).
- * False if it is too large for a float32. */
-bool parse_float32(const char *s, size_t n, float *x);
+/* The float32 nearest to a value that d is the double nearest to. d and the value lie on the same side of every midpoint
+ * between two float32, since these are doubles, unless d itself is one: false then, and where float32 have fewer bits or end. */
+bool float32_of_double(double d, float *x);
 
 #endif

@@ -1,0 +1,120 @@
+#include "record/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "record/scan.h"
+#include "record/source.h"
+
+#define WARNINGS 10
+
+struct reader {
+	struct source *source;
+	struct tool *tool;
+	const char *file;               /* the one read last */
+	bool open;
+	int64_t line;
+	const char *p, *end;            /* what is left of the block read last */
+	int64_t bad;
+};
+
+struct reader *reader_open(char *const *files, size_t n, struct tool *t)
+{
+	struct reader *in = xcalloc(1, sizeof *in);
+
+	in->source = source_open(files, n);
+	in->tool = t;
+	return in;
+}
+
+void reader_close(struct reader *in)
+{
+	if (!in)
+		return;
+	source_close(in->source);
+	free(in);
+}
+
+/* The next line into `to`, without its newline: 1, 0 at the end of all files, -1. *whole: its newline was there. */
+static int next_line(struct reader *in, struct buf *to, bool *whole, struct err *e)
+{
+	ssize_t n;
+	int rc;
+
+	buf_clear(to);
+	for (;;) {
+		if (in->p < in->end) {
+			const char *nl = memchr(in->p, '\n', (size_t)(in->end - in->p));
+
+			buf_add(to, in->p, (size_t)((nl ? nl : in->end) - in->p));
+			in->p = nl ? nl + 1 : in->end;
+			*whole = nl != NULL;
+			if (nl) {
+				in->line++;
+				return 1;
+			}
+		}
+		if (!in->open) {
+			if ((rc = source_next(in->source, &in->file, e)) <= 0)
+				return rc;
+			in->open = true;
+			in->line = 0;
+		}
+		if ((n = source_read(in->source, &in->p, e)) < 0)
+			return -1;
+		in->end = in->p + n;
+		if (!n) {
+			in->open = false;
+			if (to->n) {
+				in->line++;
+				return 1;
+			}
+		}
+	}
+}
+
+static bool is_blank(const struct buf *line)
+{
+	return *scan_space(line->p) == 0 && scan_space(line->p) == line->p + line->n;
+}
+
+int reader_next(struct reader *in, struct record *r, struct err *e)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	bool whole = false;
+	int rc;
+
+	for (;;) {
+		if (tool_interrupted())
+			return err_set(e, "interrupted");
+		if ((rc = next_line(in, &r->raw, &whole, e)) <= 0) {
+			record_clear(r);
+			return rc;
+		}
+		if (in->line == 1 && r->raw.n >= 3 && !memcmp(r->raw.p, bom, 3)) {
+			r->raw.n -= 3;
+			memmove(r->raw.p, r->raw.p + 3, r->raw.n + 1);
+		}
+		if (is_blank(&r->raw))
+			continue;
+		if (record_take(r, in->file, in->line, e) == 0)
+			return 1;
+		if (!whole)
+			record_error(r, e, "the last line is cut off");
+		if (reader_bad(in, e) < 0)
+			return -1;
+	}
+}
+
+int reader_bad(struct reader *in, struct err *e)
+{
+	if (!in->tool || !in->tool->skip_bad)
+		return -1;
+	in->tool->skipped++;
+	if (++in->bad <= WARNINGS)
+		tool_warn("%s", e->msg);
+	if (in->bad == WARNINGS)
+		tool_warn("further lines that are skipped will not be shown");
+	return 0;
+}

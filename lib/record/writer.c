@@ -1,0 +1,174 @@
+#include "record/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "base/mem.h"
+
+struct writer {
+	FILE *f;                        /* stdout, or what was opened */
+	char *path, *tmp;               /* tmp NULL: written in place */
+	struct archive *gz;             /* compresses on the way to f, or NULL */
+	struct buf line;
+	bool each;                      /* flush each record */
+};
+
+static const char *name_of(const struct writer *w)
+{
+	return w->path ? w->path : "standard output";
+}
+
+static int fail(const struct writer *w, struct err *e)
+{
+	if (!errno)
+		errno = EIO;
+	return err_errno(e, "%s", name_of(w));
+}
+
+static int fail_archive(const struct writer *w, struct err *e)
+{
+	const char *why = archive_error_string(w->gz);
+
+	return err_set(e, "%s: %s", name_of(w), why ? why : "cannot be compressed");
+}
+
+static la_ssize_t push(struct archive *a, void *arg, const void *p, size_t n)
+{
+	struct writer *w = arg;
+
+	errno = 0;
+	if (fwrite(p, 1, n, w->f) == n)
+		return (la_ssize_t)n;
+	archive_set_error(a, errno, "%s", strerror(errno ? errno : EIO));
+	return -1;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n > k && !strcmp(s + n - k, end);
+}
+
+static int begin_compression(struct writer *w, struct err *e)
+{
+	struct archive_entry *entry;
+	struct archive *a;
+	int rc = ARCHIVE_OK;
+
+	if (!ends_with(w->path, ".gz") && !ends_with(w->path, ".zst") && !ends_with(w->path, ".xz") && !ends_with(w->path, ".bz2"))
+		return 0;
+	a = w->gz = archive_write_new();
+	if (ends_with(w->path, ".gz")) {
+		rc = archive_write_add_filter_gzip(a);
+		archive_write_set_filter_option(a, "gzip", "timestamp", NULL);          /* the same records, the same bytes */
+	} else if (ends_with(w->path, ".zst")) {
+		rc = archive_write_add_filter_zstd(a);
+	} else if (ends_with(w->path, ".xz")) {
+		rc = archive_write_add_filter_xz(a);
+	} else {
+		rc = archive_write_add_filter_bzip2(a);
+	}
+	archive_write_set_format_raw(a);
+	archive_write_set_bytes_in_last_block(a, 1);
+	if (rc != ARCHIVE_OK || archive_write_open(a, w, NULL, push, NULL) != ARCHIVE_OK)
+		return fail_archive(w, e);
+	entry = archive_entry_new();
+	archive_entry_set_filetype(entry, AE_IFREG);
+	archive_entry_set_pathname(entry, "records");
+	rc = archive_write_header(a, entry);
+	archive_entry_free(entry);
+	return rc == ARCHIVE_OK ? 0 : fail_archive(w, e);
+}
+
+static void free_writer(struct writer *w)
+{
+	free(w->path);
+	free(w->tmp);
+	buf_free(&w->line);
+	free(w);
+}
+
+struct writer *writer_open(const char *path, struct err *e)
+{
+	struct writer *w = xcalloc(1, sizeof *w);
+	struct stat st;
+
+	if (!path || !strcmp(path, "-")) {
+		w->f = stdout;
+		w->each = fstat(fileno(stdout), &st) != 0 || !S_ISREG(st.st_mode);
+		return w;
+	}
+	w->path = realpath(path, NULL);         /* what a symbolic link names is replaced, not the link */
+	if (!w->path)
+		w->path = xstrdup(path);
+	if (stat(w->path, &st) != 0 || S_ISREG(st.st_mode))
+		w->tmp = xasprintf("%s.tmp", w->path);
+	else
+		w->each = true;
+	w->f = fopen(w->tmp ? w->tmp : w->path, "we");
+	if (!w->f) {
+		err_errno(e, "%s", path);
+		free_writer(w);
+		return NULL;
+	}
+	if (begin_compression(w, e) < 0) {
+		writer_close(w, NULL);
+		return NULL;
+	}
+	return w;
+}
+
+int writer_text(struct writer *w, const char *s, size_t n, struct err *e)
+{
+	errno = 0;
+	if (w->gz)
+		return archive_write_data(w->gz, s, n) == (la_ssize_t)n ? 0 : fail_archive(w, e);
+	if (fwrite(s, 1, n, w->f) != n || (w->each && fflush(w->f) != 0))
+		return fail(w, e);
+	return 0;
+}
+
+int writer_put(struct writer *w, const struct record *r, struct err *e)
+{
+	buf_clear(&w->line);
+	record_write(r, &w->line);
+	buf_char(&w->line, '\n');
+	return writer_text(w, w->line.p, w->line.n, e);
+}
+
+int writer_close(struct writer *w, struct err *e)
+{
+	int rc = 0;
+
+	if (!w)
+		return 0;
+	errno = 0;
+	if (w->gz) {
+		if (e && archive_write_close(w->gz) != ARCHIVE_OK)
+			rc = fail_archive(w, e);
+		if (!e)
+			archive_write_fail(w->gz);
+		archive_write_free(w->gz);
+	}
+	errno = 0;
+	if (rc == 0 && e && (fflush(w->f) != 0 || ferror(w->f)))
+		rc = fail(w, e);
+	if (rc == 0 && e && w->tmp && fsync(fileno(w->f)) != 0)
+		rc = fail(w, e);
+	if (w->path && fclose(w->f) != 0 && rc == 0 && e)
+		rc = fail(w, e);
+	if (w->tmp && e && rc == 0 && rename(w->tmp, w->path) != 0)
+		rc = fail(w, e);
+	if (w->tmp && (!e || rc < 0))
+		unlink(w->tmp);
+	free_writer(w);
+	return rc;
+}
