@@ -22,10 +22,24 @@ struct checkpoint_private {
 	size_t n, cap;
 };
 
-/* Opens a member of the folder: -1, with errno. */
-static int open_member(const struct checkpoint *ck, const char *name)
+/* Whether the folder's name leads elsewhere by now: what it held may be half removed. */
+static bool was_replaced(const struct checkpoint *ck)
 {
-	return openat(ck->private->folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat here, there;
+
+	return ck->private->folder >= 0 && fstat(ck->private->folder, &here) == 0 &&
+	       (stat(ck->path, &there) < 0 || here.st_dev != there.st_dev || here.st_ino != there.st_ino);
+}
+
+/* Opens a member of the folder: 1 and *fd, 0 if there is none, -1. A fifo must not make us wait. */
+static int open_member(const struct checkpoint *ck, const char *name, const char *path, int *fd, struct err *e)
+{
+	*fd = openat(ck->private->folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd >= 0)
+		return 1;
+	if (errno != ENOENT && errno != ENOTDIR)
+		return err_errno(e, "%s", path);
+	return was_replaced(ck) ? err_set(e, "%s: the checkpoint was replaced while it was open", path) : 0;
 }
 
 static char *member_path(const struct checkpoint *ck, const char *name)
@@ -82,9 +96,9 @@ static int read_member(const struct checkpoint *ck, const char *name, const char
 		f->n = member->n;
 		return 1;
 	}
-	fd = open_member(ck, name);
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "%s", path);
+	rc = open_member(ck, name, path, &fd, e);
+	if (rc <= 0)
+		return rc;
 	rc = read_all(fd, &b);
 	if (rc < 0)
 		err_errno(e, "%s", path);
@@ -135,12 +149,10 @@ static int add_tensors(const struct checkpoint *ck, struct safetensors *s, const
 		if (member)
 			rc = safetensors_add(s, path, member->data, member->n, e) < 0 ? -1 : 1;
 	} else {
-		fd = open_member(ck, name);
-		if (fd >= 0) {
+		rc = open_member(ck, name, path, &fd, e);
+		if (rc > 0) {
 			rc = safetensors_add_fd(s, path, fd, e) < 0 ? -1 : 1;
 			close(fd);
-		} else if (errno != ENOENT && errno != ENOTDIR) {
-			rc = err_errno(e, "%s", path);
 		}
 	}
 	free(path);
@@ -185,6 +197,20 @@ static int open_weights(struct checkpoint *ck, struct err *e)
 	return err_set(e, "%s: no model.safetensors and no model.safetensors.index.json in it", ck->path);
 }
 
+static const char *const companions[] = {CHECKPOINT_COMPANIONS};
+#define COMPANIONS (sizeof companions / sizeof *companions)
+
+/* All at once: they must be there to be written again after a training run has replaced the folder. */
+static int read_companions(const struct checkpoint *ck, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < COMPANIONS; i++)
+		if (!checkpoint_file(ck, companions[i], e) && e->msg[0])
+			return -1;
+	return 0;
+}
+
 static int load(struct checkpoint *ck, struct err *e)
 {
 	const struct checkpoint_file *config = checkpoint_file(ck, "config.json", e), *generation;
@@ -197,6 +223,8 @@ static int load(struct checkpoint *ck, struct err *e)
 	if (!generation && e->msg[0])
 		return -1;
 	if (generation && config_read_generation(&ck->config, generation->text, generation->n, generation->path, e) < 0)
+		return -1;
+	if (read_companions(ck, e) < 0)
 		return -1;
 	return open_weights(ck, e);
 }
@@ -272,15 +300,6 @@ static struct checkpoint *open_archive(const char *path, struct err *e)
 		return NULL;
 	}
 	return ck;
-}
-
-/* Whether the folder's name leads elsewhere by now: what was read of it may be half removed. */
-static bool was_replaced(const struct checkpoint *ck)
-{
-	struct stat here, there;
-
-	return ck->private->folder >= 0 && fstat(ck->private->folder, &here) == 0 && stat(ck->path, &there) == 0 &&
-	       (here.st_dev != there.st_dev || here.st_ino != there.st_ino);
 }
 
 struct checkpoint *checkpoint_open(const char *path, struct err *e)
@@ -383,20 +402,16 @@ int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, s
 
 int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoint *from, struct err *e)
 {
-	static const char *const names[] = {CHECKPOINT_COMPANIONS};
-	size_t i;
+	const struct checkpoint_private *p = from->private;
+	size_t i, j;
 
 	if (checkpoint_add_config(w, &from->config, e) < 0)
 		return -1;
-	for (i = 0; i < sizeof names / sizeof *names; i++) {
-		struct err why = {""};
-		const struct checkpoint_file *f = checkpoint_file(from, names[i], &why);
-
-		if (f && checkpoint_add_file(w, names[i], f->text, f->n, e) < 0)
-			return -1;
-		if (!f && why.msg[0])
-			return err_set(e, "%s", why.msg);
-	}
+	for (i = 0; i < COMPANIONS; i++)
+		for (j = 0; j < p->n; j++)
+			if (!strcmp(p->file[j]->name, companions[i]) &&
+			    checkpoint_add_file(w, companions[i], p->file[j]->text, p->file[j]->n, e) < 0)
+				return -1;
 	return 0;
 }
 

@@ -14,8 +14,9 @@
  * In the folder: config.json, model.safetensors (or shards and model.safetensors.index.json), and what goes with them: the companions
  * below. What training needs beside the weights is in optimizer/: optimizer.safetensors and state.json.
  *
- * A folder that is replaced while it is open stays readable as it was: reading goes through the folder's descriptor, and a replacement
- * that happens in the middle of opening starts it anew. The weights are mapped, not read. An archive is read into memory.
+ * What was opened stays what it was when the folder is replaced meanwhile: config and companions are read at once, the weights are mapped;
+ * a replacement in the middle of opening starts it anew. Other files (the optimizer's) cannot be had any more then, and it is said. An
+ * archive is read into memory whole.
  */
 #ifndef MODEL_CHECKPOINT_H
 #define MODEL_CHECKPOINT_H
@@ -46,7 +47,7 @@ struct checkpoint {
 struct checkpoint *checkpoint_open(const char *path, struct err *e);    /* NULL and e on error */
 void checkpoint_close(struct checkpoint *ck);
 
-/* A file of it, read when first asked for; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
+/* A file of it; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
 const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const char *name, struct err *e);
 /* Tensors of another file of it ("optimizer/optimizer.safetensors"); the caller closes them before ck. NULL as above. */
 struct safetensors *checkpoint_tensors(const struct checkpoint *ck, const char *name, struct err *e);

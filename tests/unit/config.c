@@ -1,0 +1,235 @@
+/* config.json: what is read, what is refused and how it is said, what is written back. */
+#include "test.h"
+
+#include "base/file.h"
+#include "model/config.h"
+
+static const char qwen[] = "{\n"
+	"  \"architectures\": [\"Qwen2ForCausalLM\"],\n"
+	"  \"attention_dropout\": 0.0,\n"
+	"  \"bos_token_id\": 151643,\n"
+	"  \"eos_token_id\": 151645,\n"
+	"  \"hidden_act\": \"silu\",\n"
+	"  \"hidden_size\": 896,\n"
+	"  \"initializer_range\": 0.02,\n"
+	"  \"intermediate_size\": 4864,\n"
+	"  \"max_position_embeddings\": 32768,\n"
+	"  \"max_window_layers\": 21,\n"
+	"  \"model_type\": \"qwen2\",\n"
+	"  \"num_attention_heads\": 14,\n"
+	"  \"num_hidden_layers\": 24,\n"
+	"  \"num_key_value_heads\": 2,\n"
+	"  \"rms_norm_eps\": 1e-06,\n"
+	"  \"rope_theta\": 1000000.0,\n"
+	"  \"sliding_window\": 32768,\n"
+	"  \"tie_word_embeddings\": true,\n"
+	"  \"torch_dtype\": \"bfloat16\",\n"
+	"  \"transformers_version\": \"4.43.1\",\n"
+	"  \"use_cache\": true,\n"
+	"  \"use_sliding_window\": false,\n"
+	"  \"vocab_size\": 151936\n"
+	"}\n";
+
+/* The text of `base` with `"key": value` in place of what it had, or before all others. value NULL: without the key. */
+static char *with(const char *base, const char *key, const char *value)
+{
+	static char out[4096];
+	char quoted[128];
+	const char *at, *end;
+
+	snprintf(quoted, sizeof quoted, "\"%s\":", key);
+	at = strstr(base, quoted);
+	if (at) {
+		end = strchr(at, '\n');
+		if (value)
+			snprintf(out, sizeof out, "%.*s%s %s%s%s", (int)(at - base), base, quoted, value, end[-1] == ',' ? "," : "", end);
+		else
+			snprintf(out, sizeof out, "%.*s%s", (int)(at - base), base, end);
+	} else {
+		snprintf(out, sizeof out, "{\n  %s %s,%s", quoted, value, base + 1);
+	}
+	return out;
+}
+
+static void accept(const char *text, struct config *c)
+{
+	struct err e;
+
+	if (config_parse(c, text, strlen(text), "config.json", &e) < 0)
+		TEST_FAIL("refused: %s", e.msg);
+}
+
+static void refuse(const char *key, const char *value, const char *want)
+{
+	const char *text = with(qwen, key, value);
+	struct config c;
+	struct err e;
+
+	if (config_parse(&c, text, strlen(text), "config.json", &e) == 0)
+		TEST_FAIL("%s = %s was accepted", key, value);
+	CHECK_STR(e.msg, want);
+	config_free(&c);
+}
+
+static void reading(void)
+{
+	struct config c;
+
+	accept(qwen, &c);
+	CHECK_STR(c.model_type, "qwen2");
+	CHECK_INT(c.hidden_size, 896);
+	CHECK_INT(c.layers, 24);
+	CHECK_INT(c.heads, 14);
+	CHECK_INT(c.kv_heads, 2);
+	CHECK_INT(c.head_dim, 64);
+	CHECK_INT(c.intermediate_size, 4864);
+	CHECK_INT(c.vocab_size, 151936);
+	CHECK_INT(c.max_positions, 32768);
+	CHECK(c.rms_norm_eps == 1e-6 && c.rope_theta == 1e6 && c.initializer_range == 0.02);
+	CHECK(c.tie_word_embeddings);
+	CHECK_STR(c.dtype, "bfloat16");
+	CHECK_INT(c.bos, 151643);
+	CHECK_INT(c.eos_count, 1);
+	CHECK_INT(c.eos[0], 151645);
+	config_free(&c);
+}
+
+static void defaults(void)
+{
+	static const char text[] = "{\"model_type\": \"qwen2\", \"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 2,"
+				   "\"intermediate_size\": 16, \"vocab_size\": 10, \"head_dim\": null, \"rope_scaling\": null, \"eos_token_id\": [3, 4, 3],"
+				   "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 5000}, \"dtype\": \"float16\"}";
+	struct config c;
+
+	accept(text, &c);
+	CHECK_INT(c.kv_heads, 2);
+	CHECK_INT(c.head_dim, 4);
+	CHECK_INT(c.max_positions, 32768);
+	CHECK(c.rms_norm_eps == 1e-6 && c.rope_theta == 5000 && c.initializer_range == 0.02 && !c.tie_word_embeddings);
+	CHECK_STR(c.dtype, "float16");
+	CHECK_INT(c.bos, -1);
+	CHECK_INT(c.eos_count, 2);
+	CHECK(c.eos[0] == 3 && c.eos[1] == 4);
+	config_free(&c);
+}
+
+static void refused(void)
+{
+	refuse("hidden_size", NULL, "config.json: 'hidden_size' is missing");
+	refuse("hidden_size", "\"896\"", "config.json: 'hidden_size' is a string, not a whole number");
+	refuse("hidden_size", "896.5", "config.json: 'hidden_size' is a number with a fraction, not a whole number");
+	refuse("hidden_size", "-896", "config.json: 'hidden_size' is -896, not between 1 and 1048576");
+	refuse("hidden_size", "900", "config.json: 'hidden_size' 900 is no multiple of 'num_attention_heads' 14");
+	refuse("hidden_size", "14", "config.json: a head has 1 dimensions; rotary positions need an even number");
+	refuse("num_key_value_heads", "3", "config.json: 'num_attention_heads' 14 is no multiple of 'num_key_value_heads' 3");
+	refuse("num_hidden_layers", "0", "config.json: 'num_hidden_layers' is 0, not between 1 and 16384");
+	refuse("vocab_size", "4294967296", "config.json: 'vocab_size' is 4294967296, not between 1 and 2147483647");
+	refuse("rms_norm_eps", "\"small\"", "config.json: 'rms_norm_eps' is a string, not a number");
+	refuse("rope_theta", "0", "config.json: 'rope_theta' is 0, less than 1");
+	refuse("tie_word_embeddings", "1", "config.json: 'tie_word_embeddings' is a number, not true or false");
+	refuse("model_type", NULL, "config.json: 'model_type' is missing");
+	refuse("model_type", "7", "config.json: 'model_type' is a number, not a string");
+	refuse("model_type", "\"a-name-that-is-much-longer-than-any-family's\"", "config.json: 'model_type' is no name that could be known");
+	refuse("eos_token_id", "151936", "config.json: 'eos_token_id' holds 151936, which is no token of a vocabulary of 151936");
+	refuse("eos_token_id", "[1, \"2\"]", "config.json: 'eos_token_id' holds a string, not a token id");
+	refuse("eos_token_id", "[1, 2, 3, 4, 5, 6, 7, 8, 9]", "config.json: 'eos_token_id' holds more than 8 tokens");
+	refuse("bos_token_id", "-1", "config.json: 'bos_token_id' holds -1, which is no token of a vocabulary of 151936");
+	/* what would change the mathematics */
+	refuse("hidden_act", "\"gelu\"", "config.json: 'hidden_act' = \"gelu\" is not supported (only silu)");
+	refuse("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"yarn\",\"factor\":4.0} is not supported");
+	refuse("use_sliding_window", "true", "config.json: 'use_sliding_window' = true is not supported");
+	refuse("layer_types", "[\"full_attention\", \"sliding_attention\"]",
+	       "config.json: 'layer_types' = [\"full_attention\",\"sliding_attention\"] is not supported");
+	refuse("mlp_bias", "true", "config.json: 'mlp_bias' = true is not supported");
+	refuse("attention_bias", "false", "config.json: 'attention_bias' = false is not supported");
+	refuse("quantization_config", "{\"quant_method\": \"gptq\"}", "config.json: 'quantization_config' = {\"quant_method\":\"gptq\"} is not supported");
+	refuse("num_experts", "8", "config.json: 'num_experts' = 8 is not supported");
+	refuse("partial_rotary_factor", "0.5", "config.json: 'partial_rotary_factor' = 0.5 is not supported");
+}
+
+static void harmless(void)
+{
+	static const char *const pairs[][2] = {
+		{"rope_scaling", "null"}, {"rope_scaling", "{\"rope_type\": \"default\"}"}, {"attention_bias", "true"}, {"mlp_bias", "false"},
+		{"layer_types", "[\"full_attention\", \"full_attention\"]"}, {"attention_dropout", "0.1"}, {"use_mrope", "false"},
+		{"eos_token_id", "null"}, {"hidden_act", "null"}, {"something_new", "{\"a\": [1, 2]}"},
+	};
+	struct config c;
+	size_t i;
+
+	for (i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		accept(with(qwen, pairs[i][0], pairs[i][1]), &c);
+		config_free(&c);
+	}
+}
+
+static void broken(void)
+{
+	struct config c;
+	struct err e;
+
+	CHECK(config_parse(&c, "{\"a\": ", 6, "x/config.json", &e) < 0 && !strncmp(e.msg, "x/config.json:1:", 16));
+	config_free(&c);
+	CHECK(config_parse(&c, "[]", 2, "x/config.json", &e) < 0);
+	CHECK_STR(e.msg, "x/config.json: is an array, not an object");
+	config_free(&c);
+	CHECK(config_read(&c, "/nonexistent/config.json", &e) < 0);
+	CHECK_STR(e.msg, "/nonexistent/config.json: No such file or directory");
+	config_free(&c);
+}
+
+static void generation(void)
+{
+	static const char more[] = "{\"bos_token_id\": 5, \"eos_token_id\": [151645, 151643], \"temperature\": 0.7}", bad[] = "{\"eos_token_id\": true}";
+	struct config c;
+	struct err e;
+
+	accept(qwen, &c);
+	CHECK(config_read_generation(&c, more, strlen(more), "generation_config.json", &e) == 0);
+	CHECK_INT(c.eos_count, 2);
+	CHECK(c.eos[0] == 151645 && c.eos[1] == 151643 && c.bos == 5);
+	CHECK(config_read_generation(&c, bad, strlen(bad), "generation_config.json", &e) < 0);
+	CHECK_STR(e.msg, "generation_config.json: 'eos_token_id' holds true, not a token id");
+	config_free(&c);
+}
+
+static void writing(void)
+{
+	struct config c, copy;
+	struct buf a = {0}, b = {0};
+
+	accept(with(qwen, "something_new", "{\"a\": 1.5}"), &c);
+	copy = config_copy(&c);
+	strcpy(copy.dtype, "float32");
+	copy.vocab_size = 512;
+	config_write(&c, &a);
+	config_free(&c);
+	CHECK(strstr(a.p, "\"something_new\": {\n    \"a\": 1.5\n  }"));
+	CHECK(strstr(a.p, "\"vocab_size\": 151936\n}\n"));
+	CHECK(strstr(a.p, "\"torch_dtype\": \"bfloat16\""));
+	CHECK(!strstr(a.p, "head_dim"));        /* what was left to its default still is */
+	config_write(&copy, &b);
+	config_free(&copy);
+	CHECK(strstr(b.p, "\"vocab_size\": 512\n}\n"));
+	CHECK(strstr(b.p, "\"torch_dtype\": \"float32\""));
+	CHECK(strstr(b.p, "\"transformers_version\": \"4.43.1\""));
+	accept(a.p, &c);
+	buf_clear(&b);
+	config_write(&c, &b);
+	CHECK_MEM(a.p, a.n, b.p, b.n);
+	config_free(&c);
+	buf_free(&a);
+	buf_free(&b);
+}
+
+int main(void)
+{
+	reading();
+	defaults();
+	refused();
+	harmless();
+	broken();
+	generation();
+	writing();
+	return 0;
+}
