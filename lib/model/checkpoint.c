@@ -1,6 +1,7 @@
 #include "model/checkpoint.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -200,7 +201,7 @@ static int open_weights(struct checkpoint *ck, struct err *e)
 static const char *const companions[] = {CHECKPOINT_COMPANIONS};
 #define COMPANIONS (sizeof companions / sizeof *companions)
 
-/* All at once: they must be there to be written again after a training run has replaced the folder. */
+/* All at once, and how far the run is: they belong together also when a training run replaces the folder in the next moment. */
 static int read_companions(const struct checkpoint *ck, struct err *e)
 {
 	size_t i;
@@ -208,7 +209,7 @@ static int read_companions(const struct checkpoint *ck, struct err *e)
 	for (i = 0; i < COMPANIONS; i++)
 		if (!checkpoint_file(ck, companions[i], e) && e->msg[0])
 			return -1;
-	return 0;
+	return !checkpoint_file(ck, "state.json", e) && e->msg[0] ? -1 : 0;
 }
 
 static int load(struct checkpoint *ck, struct err *e)
@@ -343,9 +344,30 @@ struct checkpoint_writer {
 	char *path, *staged;
 };
 
+/* A folder that holds something else must not vanish because of a slip of the pen. */
+static int check_replaceable(const char *path, struct err *e)
+{
+	char *config = file_join(path, "config.json");
+	bool ok = !file_exists(path) || file_exists(config);
+	struct dirent *entry;
+	DIR *d;
+
+	free(config);
+	if (ok)
+		return 0;
+	d = opendir(path);
+	if (!d)
+		return err_errno(e, "%s", path);
+	ok = true;
+	while (ok && (entry = readdir(d)))
+		ok = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+	closedir(d);
+	return ok ? 0 : err_set(e, "%s: holds something that is no checkpoint, and would be replaced; name another folder", path);
+}
+
 struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e)
 {
-	char *staged = file_stage(path, e);
+	char *staged = check_replaceable(path, e) < 0 ? NULL : file_stage(path, e);
 	struct checkpoint_writer *w;
 
 	if (!staged)

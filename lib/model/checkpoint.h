@@ -52,7 +52,8 @@ const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const
 /* Tensors of another file of it ("optimizer/optimizer.safetensors"); the caller closes them before ck. NULL as above. */
 struct safetensors *checkpoint_tensors(const struct checkpoint *ck, const char *name, struct err *e);
 
-/* Writing: beside the name, then renamed. Names may hold one folder: "optimizer/state.json". After an error: checkpoint_abandon. */
+/* Writing: beside the name, then renamed. Names may hold one folder: "optimizer/state.json". After an error: checkpoint_abandon. A
+ * checkpoint that is there is replaced; a folder with anything else in it is an error. */
 struct checkpoint_writer;
 struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e);    /* NULL and e on error */
 int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, struct err *e);

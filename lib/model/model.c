@@ -10,7 +10,7 @@
 #define ALIGN_FLOATS 16         /* tensors begin on a cache line */
 #define LOAD_PIECE ((int64_t)1 << 20)   /* floats that pass through the host at once */
 
-static int64_t part_size(const struct part *p)
+int64_t part_count(const struct part *p)
 {
 	return p->shape[0] * (p->ndim == 2 ? p->shape[1] : 1);
 }
@@ -73,6 +73,8 @@ struct model *model_new(const struct config *c, struct backend *be, enum model_u
 	m->config = config_copy(c);
 	m->be = be;
 	f->declare(m);
+	if (!be)
+		return m;
 	bytes = (size_t)m->size * sizeof *m->theta;
 	m->theta = be->alloc(be, bytes);
 	be->zero(be, m->theta, bytes);
@@ -98,7 +100,8 @@ void model_free(struct model *m)
 			m->be->unpack(m->be, m->tensor[i]->packed);
 	for (i = 0; i < m->parts; i++)
 		free(m->part[i].name);
-	m->be->free(m->be, m->theta);
+	if (m->theta)
+		m->be->free(m->be, m->theta);
 	if (m->grad)
 		m->be->free(m->be, m->grad);
 	if (m->cos_sin)
@@ -126,20 +129,28 @@ void model_pack(struct model *m)
 	}
 }
 
+void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w)
+{
+	struct rng r = rng_new(seed, hash_str(p->name));
+	size_t len = strlen(p->name);
+	bool bias = len > 5 && !strcmp(p->name + len - 5, ".bias");
+	int64_t j;
+
+	r.count = 2 * (uint64_t)from;           /* a normal number takes two draws */
+	for (j = 0; j < n; j++)
+		w[j] = p->ndim == 2 ? (float)(m->config.initializer_range * rng_normal(&r)) : bias ? 0 : 1;
+}
+
 void model_init(struct model *m, uint64_t seed)
 {
 	size_t i;
 
 	for (i = 0; i < m->parts; i++) {
 		const struct part *p = &m->part[i];
-		int64_t n = part_size(p), j;
-		struct rng r = rng_new(seed, hash_str(p->name));
+		int64_t n = part_count(p);
 		float *w = xmalloc((size_t)n * sizeof *w);
-		size_t len = strlen(p->name);
-		bool bias = len > 5 && !strcmp(p->name + len - 5, ".bias");
 
-		for (j = 0; j < n; j++)
-			w[j] = p->ndim == 2 ? (float)(m->config.initializer_range * rng_normal(&r)) : bias ? 0 : 1;
+		model_init_part(m, p, seed, 0, n, w);
 		m->be->upload(m->be, m->theta + p->offset, w, (size_t)n * sizeof *w);
 		free(w);
 	}
@@ -181,19 +192,32 @@ struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, 
 	return m->family->forward(m, t, id, position, rows, s);
 }
 
+static const struct st_tensor *find_part(const struct part *p, const struct safetensors *from, const char *name, struct err *e)
+{
+	const struct st_tensor *t = safetensors_find(from, name);
+	char shape[64];
+
+	if (!t) {
+		err_set(e, "tensor '%s' is missing", name);
+		return NULL;
+	}
+	if (t->ndim == p->ndim && t->shape[0] == p->shape[0] && (p->ndim == 1 || t->shape[1] == p->shape[1]))
+		return t;
+	snprintf(shape, sizeof shape, p->ndim == 2 ? "[%lld, %lld]" : "[%lld]", (long long)p->shape[0], (long long)p->shape[1]);
+	err_set(e, "tensor '%s' has not the shape that config.json asks for: %s", name, shape);
+	return NULL;
+}
+
 /* A part's numbers into `to` (backend memory), its shape checked. */
 static int load_part(const struct model *m, const struct part *p, const struct safetensors *from, const char *name, float *to, struct err *e)
 {
-	const struct st_tensor *t = safetensors_find(from, name);
-	int64_t n = part_size(p), done, piece;
+	const struct st_tensor *t = find_part(p, from, name, e);
+	int64_t n = part_count(p), done, piece;
 	float *host;
 	int rc = 0;
 
 	if (!t)
-		return err_set(e, "tensor '%s' is missing", name);
-	if (t->ndim != p->ndim || t->shape[0] != p->shape[0] || (p->ndim == 2 && t->shape[1] != p->shape[1]))
-		return err_set(e, "tensor '%s' has not the shape that config.json asks for: [%lld%s%.0lld]", name, (long long)p->shape[0],
-			       p->ndim == 2 ? ", " : "", (long long)(p->ndim == 2 ? p->shape[1] : 0));
+		return -1;
 	host = xmalloc((size_t)(n < LOAD_PIECE ? n : LOAD_PIECE) * sizeof *host);
 	for (done = 0; done < n && rc == 0; done += piece) {
 		piece = n - done < LOAD_PIECE ? n - done : LOAD_PIECE;
@@ -254,7 +278,7 @@ void model_write_parts(const struct model *m, struct safetensors_writer *w, cons
 
 	for (i = 0; i < m->parts; i++) {
 		const struct part *p = &m->part[i];
-		int64_t n = part_size(p), done, piece;
+		int64_t n = part_count(p), done, piece;
 
 		for (done = 0; done < n; done += piece) {
 			piece = n - done < LOAD_PIECE ? n - done : LOAD_PIECE;
@@ -275,6 +299,21 @@ int model_read_parts(const struct model *m, const struct safetensors *from, cons
 
 		free(name);
 		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int model_check_parts(const struct model *m, const struct safetensors *from, const char *prefix, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < m->parts; i++) {
+		char *name = xasprintf("%s%s", prefix, m->part[i].name);
+		const struct st_tensor *t = find_part(&m->part[i], from, name, e);
+
+		free(name);
+		if (!t)
 			return -1;
 	}
 	return 0;

@@ -76,9 +76,11 @@ struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, co
 /* A folder or an archive. NULL and e on error. */
 struct model *model_load(const char *path, struct backend *be, enum model_use use, struct err *e);
 struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, struct err *e);
-/* A model of that configuration without weights (theta not set): for benchmarks, r1-model new. */
+/* A model of that configuration with weights of 0. be NULL: its parts alone, their names and shapes, without memory for weights. */
 struct model *model_new(const struct config *c, struct backend *be, enum model_use use, struct err *e);
 void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer_range) matrices, norms 1, biases 0, keyed by name */
+/* What model_init gives numbers from .. from+n-1 of a part, into host memory. */
+void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
 void model_pack(struct model *m);                       /* (again) after theta changed, for MODEL_SAMPLE */
 void model_free(struct model *m);
 
@@ -89,6 +91,8 @@ int model_save(const struct model *m, struct checkpoint_writer *w, struct err *e
 void model_declare_parts(const struct model *m, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype);
 void model_write_parts(const struct model *m, struct safetensors_writer *w, const float *values);
 int model_read_parts(const struct model *m, const struct safetensors *from, const char *prefix, float *values, struct err *e);
+int model_check_parts(const struct model *m, const struct safetensors *from, const char *prefix, struct err *e);       /* there, of that shape */
+int64_t part_count(const struct part *p);               /* numbers in it */
 
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);
