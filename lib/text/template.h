@@ -1,0 +1,49 @@
+/* template.h - prompt templates: what the model is given for a problem or a conversation
+ *
+ *     struct template *t = template_open("r1-zero", &e);      // a name, or a file with {problem} and maybe {system}
+ *     struct buf prompt = {0};
+ *
+ *     if (template_problem(t, NULL, problem, strlen(problem), &prompt, &e) < 0)
+ *             ...
+ *     if (template_thinks(prompt.p, prompt.n))                // it ends with an opened <think>: the completion starts inside
+ *             ...
+ *     template_free(t);
+ *
+ *     none         the problem as it is
+ *     mini         User: {problem} Assistant:
+ *     r1-zero      a paragraph that asks for <think> </think> <answer> </answer>, then User: and Assistant: (the paper's Table 1)
+ *     qwen         ChatML, as Qwen's chat models have it
+ *     deepseek-r1  R1's and its distilled models' own tokens, with <think> already opened
+ *
+ * A file is taken as it is, but for its last newline and for {problem} and {system}, which stand for the question and the
+ * system message (nothing, where there is none). Other braces are text. A file and `none` take one question; the others
+ * take conversations of several turns too.
+ *
+ * Prompts are encoded with TOKENIZER_ADD_SPECIAL: a template that writes the model's BOS itself does not get it twice.
+ */
+#ifndef TEXT_TEMPLATE_H
+#define TEXT_TEMPLATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "record/json.h"
+
+struct template;
+
+struct template *template_open(const char *name, struct err *e);        /* NULL and e if there is none, or a file is bad */
+void template_free(struct template *t);
+const char *template_names(void);                                       /* "none, mini, ...", for --help and messages */
+
+/* Both append the prompt. `system` (may be NULL) is put in front of the conversation, unless that has a system message itself. */
+int template_problem(const struct template *t, const char *system, const char *problem, size_t n, struct buf *to, struct err *e);
+/* The first n of an array of {"role": "system" | "user" | "assistant", "content": "..."}; the last of them is the user's. */
+int template_messages(const struct template *t, const char *system, const struct js *messages, size_t n, struct buf *to,
+	struct err *e);
+
+/* Does this prompt end with an opened <think> (blanks behind it do not count)? */
+bool template_thinks(const char *prompt, size_t n);
+
+#endif
