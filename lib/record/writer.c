@@ -18,6 +18,7 @@ struct writer {
 	struct archive *gz;             /* compresses on the way to f, or NULL */
 	struct buf line;
 	bool each;                      /* flush each record */
+	bool given_up;                  /* what libarchive still has goes nowhere */
 };
 
 static const char *name_of(const struct writer *w)
@@ -44,7 +45,7 @@ static la_ssize_t push(struct archive *a, void *arg, const void *p, size_t n)
 	struct writer *w = arg;
 
 	errno = 0;
-	if (fwrite(p, 1, n, w->f) == n)
+	if (w->given_up || fwrite(p, 1, n, w->f) == n)
 		return (la_ssize_t)n;
 	archive_set_error(a, errno, "%s", strerror(errno ? errno : EIO));
 	return -1;
@@ -152,10 +153,9 @@ int writer_close(struct writer *w, struct err *e)
 		return 0;
 	errno = 0;
 	if (w->gz) {
-		if (e && archive_write_close(w->gz) != ARCHIVE_OK)
+		w->given_up = !e;
+		if (archive_write_close(w->gz) != ARCHIVE_OK && e)
 			rc = fail_archive(w, e);
-		if (!e)
-			archive_write_fail(w->gz);
 		archive_write_free(w->gz);
 	}
 	errno = 0;
