@@ -1,0 +1,216 @@
+/* Tiny Qwen2 models against what PyTorch computes in float64 (tests/pytorch/make-fixture.py): logits, logprobs, entropies, loss and the
+ * gradient of every parameter; packed into one pass, in passes of their own, and by the decoding cache. */
+#include "test.h"
+
+#include "model/pass.h"
+#include "record/json.h"
+
+struct fixture {
+	struct checkpoint *ck;
+	struct safetensors *expected;
+	struct model *m;
+	struct example ex[8];
+	float *weight[8];
+	int64_t count, predicted, rows;
+};
+
+static struct fixture open_fixture(const char *name, struct backend *be, enum model_use use)
+{
+	struct fixture f = {0};
+	struct err e;
+	char path[256];
+	struct js *j;
+	const struct js *s;
+	size_t i, k;
+
+	snprintf(path, sizeof path, "tests/pytorch/%s", name);
+	f.ck = checkpoint_open(path, &e);
+	if (!f.ck)
+		TEST_FAIL("%s", e.msg);
+	f.m = model_from_checkpoint(f.ck, be, use, &e);
+	if (!f.m)
+		TEST_FAIL("%s", e.msg);
+	snprintf(path, sizeof path, "tests/pytorch/%s/expected.safetensors", name);
+	f.expected = safetensors_open(path, &e);
+	snprintf(path, sizeof path, "tests/pytorch/%s/sequences.json", name);
+	j = js_read(path, &e);
+	if (!f.expected || !j)
+		TEST_FAIL("%s", e.msg);
+	s = js_get(j, "sequences");
+	for (i = 0; i < js_size(s); i++) {
+		const struct js *ids = js_get(js_at(s, i), "ids"), *w = js_get(js_at(s, i), "weights");
+		int32_t *id = xmalloc(js_size(ids) * sizeof *id);
+
+		f.weight[i] = xmalloc(js_size(w) * sizeof(float));
+		for (k = 0; k < js_size(ids); k++)
+			id[k] = (int32_t)js_int(js_at(ids, k));
+		for (k = 0; k < js_size(w); k++)
+			f.weight[i][k] = (float)js_number(js_at(w, k));
+		f.ex[i] = (struct example){id, (int64_t)js_size(ids), js_int(js_get(js_at(s, i), "first")),
+					   js_number(js_get(j, "inv_temperature"))};
+		f.predicted += (int64_t)js_size(w);
+		f.rows += (int64_t)js_size(ids) - 1;
+		f.count++;
+	}
+	js_free(j);
+	return f;
+}
+
+static void close_fixture(struct fixture *f)
+{
+	int64_t i;
+
+	for (i = 0; i < f->count; i++) {
+		free((void *)f->ex[i].id);
+		free(f->weight[i]);
+	}
+	model_free(f->m);
+	safetensors_close(f->expected);
+	checkpoint_close(f->ck);
+}
+
+/* The largest difference over the largest magnitude. */
+static double error_of(const struct fixture *f, const char *name, const float *got, int64_t n)
+{
+	const struct st_tensor *t = safetensors_find(f->expected, name);
+	float *want = xmalloc((size_t)n * sizeof *want);
+	double worst = 0, size = 0;
+	struct err e;
+	int64_t i;
+
+	if (!t || t->count != n || safetensors_floats(f->expected, t, 0, n, want, &e) < 0)
+		TEST_FAIL("no %s of %lld numbers", name, (long long)n);
+	for (i = 0; i < n; i++) {
+		worst = fmax(worst, fabs((double)got[i] - want[i]));
+		size = fmax(size, fabs(want[i]));
+		if (isnan(got[i]))
+			worst = INFINITY;
+	}
+	free(want);
+	return worst / size;
+}
+
+/* Forward and backward in passes of at most `tokens`. */
+static void train(const char *name, struct backend *be, int64_t tokens)
+{
+	struct fixture f = open_fixture(name, be, MODEL_TRAIN);
+	struct tape t = tape_new(be);
+	float *logprob = xmalloc((size_t)f.predicted * sizeof *logprob), *entropy = xmalloc((size_t)f.predicted * sizeof *entropy);
+	float dlogprob[128], dentropy[128], *grad;
+	int64_t i, j, k, take, at = 0;
+	double loss = 0;
+	size_t p;
+
+	t.record = true;
+	for (i = 0; i < f.count; i += take) {
+		struct pass pass;
+
+		take = pass_take(f.ex + i, f.count - i, tokens);
+		pass = pass_forward(f.m, &t, f.ex + i, take, true);
+		for (j = i, k = 0; j < i + take; j++) {
+			int64_t n = f.ex[j].n - f.ex[j].first, q;
+
+			for (q = 0; q < n; q++, k++) {
+				float w = f.weight[j][q];
+
+				loss -= w * (pass.logprob[k] + 0.3 * pass.entropy[k]);
+				dlogprob[k] = -w;
+				dentropy[k] = -0.3f * w;
+			}
+		}
+		CHECK_INT(pass.n, k);
+		memcpy(logprob + at, pass.logprob, (size_t)k * sizeof *logprob);
+		memcpy(entropy + at, pass.entropy, (size_t)k * sizeof *entropy);
+		at += k;
+		pass_backward(&t, &pass, dlogprob, dentropy);
+	}
+	CHECK(error_of(&f, "logprob", logprob, f.predicted) < 2e-6);
+	CHECK(error_of(&f, "entropy", entropy, f.predicted) < 2e-6);
+	CHECK(error_of(&f, "loss", &(float){(float)loss}, 1) < 1e-5);
+	for (p = 0; p < f.m->parts; p++) {
+		const struct part *part = &f.m->part[p];
+		int64_t n = part->shape[0] * (part->ndim == 2 ? part->shape[1] : 1);
+		char gname[128];
+		double error;
+
+		grad = xmalloc((size_t)n * sizeof *grad);
+		be->download(be, grad, f.m->grad + part->offset, (size_t)n * sizeof *grad);
+		snprintf(gname, sizeof gname, "grad.%s", part->name);
+		error = error_of(&f, gname, grad, n);
+		if (!(error < 1e-4))
+			TEST_FAIL("%s: %s is off by %g", name, gname, error);
+		free(grad);
+	}
+	tape_free(&t);
+	free(logprob);
+	free(entropy);
+	close_fixture(&f);
+}
+
+/* All logits, and the same bits when the tokens go through the cache one by one and in pieces. */
+static void decode(const char *name, struct backend *be)
+{
+	struct fixture f = open_fixture(name, be, MODEL_SAMPLE);
+	struct tape t = tape_new(be);
+	const struct config *c = &f.m->config;
+	int64_t V = c->vocab_size, i, j, row = 0, step;
+	float *logits = xmalloc((size_t)(f.rows * V) * sizeof *logits), *again = xmalloc((size_t)V * sizeof *again);
+	int32_t pages[8] = {5, 2, 7, 0, 1, 3, 4, 6}, position[64];
+	size_t bytes = (size_t)(c->layers * 8 * c->kv_heads * c->head_dim * KV_PAGE) * sizeof(float);
+	struct kv_cache cache = {c->layers, 8, c->kv_heads, c->head_dim, be->alloc(be, bytes), be->alloc(be, bytes)};
+
+	be->zero(be, cache.k, bytes);
+	be->zero(be, cache.v, bytes);
+	model_reserve_positions(f.m, 64);
+	for (i = 0; i < 64; i++)
+		position[i] = (int32_t)i;
+	for (i = 0; i < f.count; i++) {
+		int64_t n = f.ex[i].n - 1;
+		struct seq whole = {.n = (int32_t)n};
+		struct tensor *h = model_hidden(f.m, &t, tape_upload(&t, f.ex[i].id, n), tape_upload(&t, position, n), n,
+						&(struct sequences){&whole, 1, NULL});
+
+		h = op_linear(&t, h, f.m->head, NULL);
+		be->download(be, logits + row * V, h->data, (size_t)(n * V) * sizeof *logits);
+		tape_reset(&t);
+		for (step = 1; step <= 3; step += 2)
+			for (j = 0; j < n; j += step) {
+				int64_t k = n - j < step ? n - j : step;
+				struct seq part = {.n = (int32_t)k, .past = (int32_t)j, .page = pages};
+
+				h = model_hidden(f.m, &t, tape_upload(&t, f.ex[i].id + j, k), tape_upload(&t, position + j, k), k,
+						 &(struct sequences){&part, 1, &cache});
+				h = op_linear(&t, h, f.m->head, NULL);
+				be->download(be, again, h->data + (k - 1) * V, (size_t)V * sizeof *again);
+				tape_reset(&t);
+				CHECK_MEM(again, V * 4, logits + (row + j + k - 1) * V, V * 4);
+			}
+		row += n;
+	}
+	CHECK(error_of(&f, "logits", logits, f.rows * V) < 1e-5);
+	be->free(be, cache.k);
+	be->free(be, cache.v);
+	tape_free(&t);
+	free(logits);
+	free(again);
+	close_fixture(&f);
+}
+
+int main(void)
+{
+	const char *name[] = {"qwen2-gqa", "qwen2-untied"};
+	int i, threads;
+
+	for (threads = 1; threads <= 2; threads++) {
+		struct backend *be = backend_cpu_new(threads);
+
+		for (i = 0; i < 2; i++) {
+			train(name[i], be, 1);
+			train(name[i], be, 30);
+			train(name[i], be, 1000);
+			decode(name[i], be);
+		}
+		backend_close(be);
+	}
+	return 0;
+}
