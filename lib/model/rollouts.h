@@ -11,7 +11,7 @@
 #ifndef MODEL_ROLLOUTS_H
 #define MODEL_ROLLOUTS_H
 
-#include "model/config.h"
+#include "model/checkpoint.h"
 #include "record/record.h"
 #include "text/tokenizer.h"
 
@@ -27,6 +27,9 @@ int completion_read(struct record *r, struct tokenizer *t, const struct config *
 
 /* The text of a completion's ids: an end token at its end is left out. */
 void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to);
+
+/* The tokenizer.json of a checkpoint; NULL and e if there is none or it is bad. */
+struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e);
 
 bool config_is_eos(const struct config *c, int32_t id);
 

@@ -1,0 +1,122 @@
+# R1-Zero: pure reinforcement learning from a base model with rule rewards, one step a folder:
+#
+#   run/zero/knobs                  what this run was begun with
+#   run/zero/0000/policy            the base model
+#   run/zero/0001/questions.jsonl   this step's problems
+#                 rollouts.jsonl    r1-sample: completions with token ids and logprobs
+#                 scored.jsonl      r1-reward | r1-advantage
+#                 metrics.jsonl     r1-update: the step's metrics; written last
+#                 policy/           the checkpoint after the step
+#                 eval.json         every EVAL_EVERY steps: r1-eval on held-out problems
+#   run/zero/base.json final.json   the model before and after on all held-out problems
+#   run/zero/curve.tsv zero.png     what happened over the steps
+#
+# Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
+# to the same bytes.
+#
+# knob           default                  meaning (the paper's value)
+ZERO          ?= run/zero#                where the run lies
+MODEL         ?= data/base.tar.zst#       base model
+DATA          ?= run/data/train.jsonl#    problems to train on
+HELDOUT       ?= run/data/heldout.jsonl#  problems to evaluate on
+TEMPLATE      ?= mini#                    prompt template
+STEPS         ?= 240#                     steps of RL (10,400)
+QUESTIONS     ?= 32#                      problems a step (32)
+GROUP         ?= 16#                      completions a problem (16)
+MINIBATCHES   ?= 2#                       optimizer steps a step (16)
+LR            ?= 5e-4#                    learning rate (3e-6)
+LOSS          ?= dapo#                    loss: grpo is the paper's; dapo, its mean over all tokens, is steadier with tiny models
+KL            ?= 0#                       KL coefficient (0.001)
+REF_EVERY     ?= 400#                     steps between refreshes of the reference model (400)
+CLIP          ?= 0.2#                     clip ratio
+REWARDS       ?= accuracy:1 format:0.1#   rewards and their weights (accuracy and format, equal)
+TEMPERATURE   ?= 1#                       sampling temperature (1)
+MAX_TOKENS    ?= 160#                     longest completion (32,768, then 65,536)
+SEED          ?= 1#                       seed of everything
+EVAL_EVERY    ?= 10#                      steps between looks at held-out problems
+EVAL_PROBLEMS ?= 100#                     problems of such a look
+EVAL_SAMPLES  ?= 4#                       completions a problem of such a look
+FINAL_PROBLEMS ?= 200#                    problems of the evaluation before and after
+FINAL_SAMPLES ?= 64#                      completions a problem of it (64)
+KEEP          ?= 20#                      checkpoints kept beside the last; those of evaluated steps are kept too
+JOBS          ?= 1#                       r1-sample processes that GNU parallel spreads the sampling over
+PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
+THREADS       ?= 0#                       threads of each process (0: all cores)
+BACKEND       ?= cpu#                     cpu or cuda
+BATCH         ?= 256#                     completions at once in a sampler: speed, not results
+
+BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
+COMPUTE = --threads $(THREADS) --backend $(BACKEND)
+REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
+ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS TEMPERATURE MAX_TOKENS SEED \
+	EVAL_EVERY EVAL_PROBLEMS EVAL_SAMPLES BACKEND
+zero_tools := $(addprefix $(BIN)/,r1-sample r1-reward r1-advantage r1-update r1-eval r1-model)
+
+# $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout, spread by GNU parallel where asked
+ifeq ($(JOBS)$(PARALLEL_HOSTS),1)
+sample = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) $(COMPUTE) $2
+else
+sample = parallel --will-cite --pipe --keep-order -N 4 --jobs $(JOBS) $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) \
+	$(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) $(COMPUTE) $2
+endif
+evaluate = $(call sample,$1,-n $2 --temperature 0.6 --top-p 0.95 --max-tokens $(MAX_TOKENS))
+
+zero: $(ZERO)/report.txt ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
+	@cat $<
+
+zero-help: ## list the knobs of make zero
+	@sed -n 's/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
+
+# A run must not change its knobs on the way: the file is made once and compared ever after.
+$(ZERO)/knobs: FORCE
+	@mkdir -p $(@D)
+	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
+	@if [ ! -e $@ ]; then mv $@.now $@; \
+	elif diff $@ $@.now >&2; then rm $@.now; \
+	else echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
+
+$(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(zero_tools)
+	@mkdir -p $(@D) && rm -rf $(@D)/policy
+	if [ -d $(MODEL) ]; then cp -r $(MODEL) $(@D)/policy; else $(BIN)/r1-model unpack $(MODEL) -o $(@D)/policy; fi
+	@: > $@
+
+# $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
+zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
+	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
+# $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
+zero_have = [ -e $(ZERO)/$1/policy/config.json ] || $(MAKE) --no-print-directory $(ZERO)/$1/policy-again
+zero_line = jq -r '"step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000)' \
+	'  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"' | tr -d '\n'
+
+# $(call zero_step,THIS,PREVIOUS,NUMBER)
+define zero_step
+$(ZERO)/$1/questions.jsonl: $(DATA)
+	@mkdir -p $$(@D)
+	awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< > $$@.tmp
+	@mv $$@.tmp $$@
+
+$(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/eval.json)
+	@$(call zero_have,$2)
+	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --max-tokens $(MAX_TOKENS) --step $3) < $$< > $$@.tmp
+	@mv $$@.tmp $$@
+
+$(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl
+	$(BIN)/r1-reward -q $(REWARD_OPTIONS) $$< | $(BIN)/r1-advantage -q > $$@.tmp
+	@mv $$@.tmp $$@
+
+$(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
+	@$(call zero_have,$2)
+	$(call zero_update,$1,$2) > $$@.tmp
+	@mv $$@.tmp $$@
+	@jq -r '"step \(.step)/$(STEPS): reward \(.reward * 1000 | round / 1000), accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000), length \(.["completions/mean_length"] | round), entropy \(.entropy * 1000 | round / 1000)"' $$@ >&2
+	@$(call zero_prune,$3)
+
+$(ZERO)/$1/policy-again:
+	@$(call zero_have,$2)
+	$(call zero_update,$1,$2) > /dev/null
+endef
+
+$(ZERO)/%/eval.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
+	head -n $(EVAL_PROBLEMS) $(HELDOUT) | $(call evaluate,$(ZERO)/$*/policy,$(EVAL_SAMPLES)) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) \
+	  | $(BIN)/r1-eval -q --json > $@.tmp
+	@mv $@.tmp $@
