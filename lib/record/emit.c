@@ -222,7 +222,8 @@ void emit_number(struct buf *to, double x)
 		buf_str(to, signbit(x) ? "-0.0" : "0.0");
 		return;
 	}
-	for (precision = 14; precision < 17; precision++) {     /* 15 digits always come back; 17 always suffice */
+	/* 15 digits always come back (and the zeros go) where a double has all its bits; 17 always suffice */
+	for (precision = fabs(x) < DBL_MIN ? 0 : 14; precision < 17; precision++) {
 		snprintf(s, sizeof s, "%.*e", precision, x);
 		if (precision == 16 || strtod(s, NULL) == x)
 			break;
@@ -266,7 +267,7 @@ static bool emit_float32_fast(struct buf *to, float x)
 			shift++, point--;
 		}
 		if (!float32_of_double(shift >= 0 ? m / pow10_exact[shift] : m * pow10_exact[-shift], &back))
-			continue;
+			return false;
 		if (back == (float)a) {
 			int n = (int)digits_of(d, m);
 

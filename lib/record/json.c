@@ -32,8 +32,17 @@ struct js *js_parse(const char *text, size_t n, const char *name, struct err *e)
 {
 	json_error_t je;
 	json_t *j;
+	const char *nul;
 	char *c;
 
+	if (n && (nul = memchr(text, 0, n))) {          /* Jansson overlooks one behind a number */
+		int line = 1;
+
+		for (; text < nul; text++)
+			line += *text == '\n';
+		err_set(e, "%s:%d: a NUL byte", name, line);
+		return NULL;
+	}
 	if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		text += 3, n -= 3;
 	j = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &je);
