@@ -1,0 +1,212 @@
+/* The sampler: what it writes depends on nothing but the model, the prompt and the keys of its draws; its logprobs are the trainer's bits. */
+#include "test.h"
+
+#include "base/rng.h"
+#include "model/pass.h"
+#include "model/sampler.h"
+
+enum { PROMPTS = 5, SAMPLES = 6, V = 31, LONGEST = 40 };
+
+static const int64_t prompt_length[PROMPTS] = {1, 16, 17, 33, 7};
+
+struct completion {
+	int32_t id[LONGEST];
+	float logprob[LONGEST];
+	int64_t n;
+	bool stopped, there;
+};
+
+struct run {
+	struct completion c[PROMPTS][SAMPLES];
+	int32_t prompt[PROMPTS][40];
+	int index[PROMPTS];
+};
+
+static struct model *make_model(struct backend *be, enum model_use use)
+{
+	const char *text = "{\"model_type\": \"qwen2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+			   "\"num_key_value_heads\": 2, \"intermediate_size\": 40, \"vocab_size\": 31, \"max_position_embeddings\": 128, "
+			   "\"initializer_range\": 0.4, \"tie_word_embeddings\": true, \"eos_token_id\": 3}";
+	struct config c;
+	struct model *m;
+	struct err e;
+
+	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, &e)))
+		TEST_FAIL("%s", e.msg);
+	config_free(&c);
+	model_init(m, 5);
+	if (use == MODEL_SAMPLE)
+		model_pack(m);
+	return m;
+}
+
+static void on_done(void *arg, const struct sampler_done *d)
+{
+	struct run *r = arg;
+	struct completion *c = &r->c[*(int *)d->user][d->sample];
+
+	CHECK(!c->there);
+	CHECK(d->n >= 1 && d->n <= LONGEST);
+	memcpy(c->id, d->id, (size_t)d->n * sizeof *d->id);
+	memcpy(c->logprob, d->logprob, (size_t)d->n * sizeof *d->logprob);
+	c->n = d->n;
+	c->stopped = d->stopped;
+	c->there = true;
+}
+
+static struct run *sample(struct backend *be, const struct sampler_params *p, int64_t slots, bool backwards)
+{
+	struct run *r = xcalloc(1, sizeof *r);
+	struct model *m = make_model(be, MODEL_SAMPLE);
+	struct sampler *s = sampler_new(m, p, slots, 80, on_done, r);
+	struct rng rng = rng_new(9, 9);
+	struct err e;
+	int i, j, next = 0;
+
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < prompt_length[i]; j++)
+			r->prompt[i][j] = (int32_t)rng_below(&rng, V);
+	while (next < PROMPTS || sampler_busy(s)) {
+		while (next < PROMPTS && sampler_wants(s)) {
+			int k = backwards ? PROMPTS - 1 - next : next;
+			struct sampler_prompt q = {.id = r->prompt[k], .n = prompt_length[k], .stream = (uint64_t)(100 + k), .samples = SAMPLES,
+						   .user = &r->index[k]};
+
+			r->index[k] = k;
+			if (sampler_add(s, &q, &e) < 0)
+				TEST_FAIL("%s", e.msg);
+			next++;
+		}
+		sampler_step(s);
+	}
+	sampler_free(s);
+	model_free(m);
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < SAMPLES; j++)
+			CHECK(r->c[i][j].there);
+	return r;
+}
+
+static void same(const struct run *a, const struct run *b)
+{
+	int i, j;
+
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < SAMPLES; j++) {
+			const struct completion *x = &a->c[i][j], *y = &b->c[i][j];
+
+			CHECK_INT(x->n, y->n);
+			CHECK_INT(x->stopped, y->stopped);
+			CHECK_MEM(x->id, (size_t)x->n * 4, y->id, (size_t)y->n * 4);
+			CHECK_MEM(x->logprob, (size_t)x->n * 4, y->logprob, (size_t)y->n * 4);
+		}
+}
+
+/* The trainer's forward pass over prompt and completion gives the sampler's logprobs, bit for bit. */
+static void trainer_agrees(struct backend *be, const struct run *r, double temperature)
+{
+	struct model *m = make_model(be, MODEL_TRAIN);
+	struct tape t = tape_new(be);
+	struct example ex[PROMPTS * SAMPLES];
+	int32_t *id = xmalloc(sizeof *id * PROMPTS * SAMPLES * 80);
+	float *logprob = xmalloc(sizeof *logprob * PROMPTS * SAMPLES * LONGEST);
+	int i, j, at = 0;
+
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < SAMPLES; j++) {
+			int32_t *p = id + (i * SAMPLES + j) * 80;
+			const struct completion *c = &r->c[i][j];
+
+			memcpy(p, r->prompt[i], (size_t)prompt_length[i] * sizeof *p);
+			memcpy(p + prompt_length[i], c->id, (size_t)c->n * sizeof *p);
+			ex[i * SAMPLES + j] = (struct example){p, prompt_length[i] + c->n, prompt_length[i], 1 / temperature};
+		}
+	pass_score(m, &t, ex, PROMPTS * SAMPLES, 200, logprob, NULL);
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < SAMPLES; j++) {
+			const struct completion *c = &r->c[i][j];
+
+			CHECK_MEM(logprob + at, (size_t)c->n * 4, c->logprob, (size_t)c->n * 4);
+			at += (int)c->n;
+		}
+	tape_free(&t);
+	model_free(m);
+	free(id);
+	free(logprob);
+}
+
+static void stops(const struct run *r)
+{
+	int i, j, stopped = 0, cut = 0;
+
+	for (i = 0; i < PROMPTS; i++)
+		for (j = 0; j < SAMPLES; j++) {
+			const struct completion *c = &r->c[i][j];
+			int64_t k;
+
+			for (k = 0; k + 1 < c->n; k++)
+				CHECK(c->id[k] != 3);
+			CHECK_INT(c->stopped, c->id[c->n - 1] == 3);
+			CHECK(c->stopped || c->n == LONGEST);
+			stopped += c->stopped;
+			cut += !c->stopped;
+		}
+	CHECK(stopped > 0);
+	CHECK(cut > 0);
+}
+
+static bool after_two(void *arg, void *user, int32_t sample, const int32_t *id, int64_t n)
+{
+	(void)arg;
+	(void)user;
+	(void)sample;
+	(void)id;
+	return n == 2;
+}
+
+int main(void)
+{
+	const int32_t stop[] = {3};
+	struct sampler_params p = {.temperature = 0.8, .top_p = 0.95, .top_k = 20, .max_tokens = LONGEST, .seed = 11, .stop = stop, .stops = 1};
+	struct backend *one = backend_cpu_new(1), *two = backend_cpu_new(2);
+	struct run *base = sample(one, &p, 64, false), *other;
+	int64_t slots[] = {1, 4, 7};
+	struct model *m;
+	struct sampler *s;
+	struct err e;
+	int i;
+
+	stops(base);
+	for (i = 0; i < 3; i++) {
+		other = sample(i & 1 ? one : two, &p, slots[i], i == 1);
+		same(base, other);
+		free(other);
+	}
+	trainer_agrees(two, base, 0.8);
+	p.seed = 12;
+	other = sample(one, &p, 8, false);
+	CHECK(memcmp(base->c, other->c, sizeof base->c) != 0);
+	free(other);
+	p.temperature = 0;              /* greedy: all of a group are alike */
+	other = sample(two, &p, 8, false);
+	for (i = 1; i < SAMPLES; i++)
+		CHECK(!memcmp(&other->c[3][0], &other->c[3][i], sizeof other->c[3][0]));
+	trainer_agrees(one, other, 1);
+	free(other);
+	p.stopped = after_two;
+	other = sample(two, &p, 8, false);
+	CHECK_INT(other->c[2][0].n, 2);
+	CHECK(other->c[2][0].stopped);
+	free(other);
+	free(base);
+	m = make_model(one, MODEL_SAMPLE);
+	s = sampler_new(m, &p, 2, 20, on_done, NULL);
+	CHECK(sampler_add(s, &(struct sampler_prompt){.id = stop, .n = 20, .samples = 1}, &e) < 0);
+	CHECK_STR(e.msg, "the prompt has 20 tokens: with a context of 20 there is no room for a completion");
+	CHECK(sampler_add(s, &(struct sampler_prompt){.id = stop, .n = 0, .samples = 1}, &e) < 0);
+	sampler_free(s);
+	model_free(m);
+	backend_close(one);
+	backend_close(two);
+	return 0;
+}
