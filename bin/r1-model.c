@@ -443,8 +443,9 @@ static void info_weights(const struct summary *s)
 
 	printf("  family       %s%s\n", c->model_type, c->tie_word_embeddings ? ", head tied to the embedding" : "");
 	printf("  parameters   %s, of which %s in the embedding%s\n", COUNT(n), COUNT(s->head), c->tie_word_embeddings ? "" : " and the head");
-	printf("  shape        %lld layers, width %s, %lld heads of %lld (%lld for keys and values), feed-forward %s\n", (long long)c->layers,
-	       COUNT(c->hidden_size), (long long)c->heads, (long long)c->head_dim, (long long)c->kv_heads, COUNT(c->intermediate_size));
+	printf("  shape        %lld layer%s, width %s, %lld query and %lld key/value heads of %lld, feed-forward %s\n", (long long)c->layers,
+	       c->layers == 1 ? "" : "s", COUNT(c->hidden_size), (long long)c->heads, (long long)c->kv_heads, (long long)c->head_dim,
+	       COUNT(c->intermediate_size));
 	printf("  context      %s tokens\n", COUNT(c->max_positions));
 	printf("  vocabulary   %s", COUNT(c->vocab_size));
 	if (s->tokens)
@@ -457,7 +458,7 @@ static void info_weights(const struct summary *s)
 	printf("  weights      %s, %s\n", s->dtype ? s->dtype : "none", SIZE(s->bytes));
 	if (s->unused)
 		printf("  unused       %zu tensor%s, the first is '%s'\n", s->unused, s->unused == 1 ? "" : "s", s->first_unused);
-	printf("  beside them  %s%s%s\n", s->tokens ? "tokenizer" : "no tokenizer", s->template ? ", chat template" : "",
+	printf("  with it      %s%s%s\n", s->tokens ? "tokenizer" : "no tokenizer", s->template ? ", chat template" : "",
 	       s->optimizer ? ", optimizer's state" : "");
 	if (s->state.step)
 		printf("  trained      %s steps, %s tokens\n", COUNT(s->state.step), COUNT(s->state.tokens));
@@ -646,7 +647,7 @@ static void diff_setting(struct diffing *k, const char *key, const struct js *a,
 		js_write(a, 0, &x);
 	if (b)
 		js_write(b, 0, &y);
-	if (!a || !b || strcmp(x.p, y.p) != 0)
+	if (js_is_number(a) && js_is_number(b) ? js_number(a) != js_number(b) : !a || !b || strcmp(x.p, y.p) != 0)
 		diff_other(k, "config.json", key, x.p, y.p);
 	buf_free(&x);
 	buf_free(&y);
@@ -875,6 +876,7 @@ static int run_unpack(const struct options *o, int n, char **arg, struct err *e)
 {
 	struct checkpoint_writer *w;
 	struct checkpoint *ck;
+	struct err why;
 
 	(void)n;
 	if (!may_write(o, e))
@@ -886,9 +888,11 @@ static int run_unpack(const struct options *o, int n, char **arg, struct err *e)
 		checkpoint_abandon(w);
 		return -1;
 	}
-	ck = checkpoint_open(checkpoint_staged(w), e);
+	ck = checkpoint_open(checkpoint_staged(w), &why);
 	if (!ck) {
-		err_prefix(e, "%s", arg[0]);
+		size_t aside = strlen(checkpoint_staged(w));    /* the message begins with it, and nobody knows it */
+
+		err_set(e, "%s%s", arg[0], why.msg + (strncmp(why.msg, checkpoint_staged(w), aside) ? 0 : aside));
 		checkpoint_abandon(w);
 		return -1;
 	}

@@ -138,7 +138,7 @@ static int get_size(const struct js *j, const char *key, int64_t absent, int64_t
 		return 0;
 	}
 	if (!js_is_int(v))
-		return err_set(e, "'%s' is %s, not a whole number", key, js_is_number(v) ? "a number with a fraction" : js_type(v));
+		return err_set(e, "'%s' is %s, not a whole number", key, js_is_number(v) ? "a real number" : js_type(v));
 	if (js_int(v) < 1 || js_int(v) > max)
 		return err_set(e, "'%s' is %lld, not between 1 and %lld", key, (long long)js_int(v), (long long)max);
 	*to = js_int(v);

@@ -166,11 +166,11 @@ static int check_cover(const struct located *x, size_t n, size_t size, struct er
 		if (x[i].begin < end)
 			return err_set(e, "the data of '%.200s' overlap those of '%.200s'", x[i].t.name, x[i - 1].t.name);
 		if (x[i].begin > end)
-			return err_set(e, "%zu bytes before the data of '%.200s' belong to no tensor", x[i].begin - end, x[i].t.name);
+			return err_set(e, "no tensor has the bytes from %zu to %zu of the data (before '%.200s')", end, x[i].begin, x[i].t.name);
 		end = x[i].begin + x[i].t.bytes;
 	}
 	if (end != size)
-		return err_set(e, "%zu bytes at the end belong to no tensor", size - end);
+		return err_set(e, "the data end at byte %zu, but the file has %zu", end, size);
 	return 0;
 }
 

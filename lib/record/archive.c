@@ -49,10 +49,7 @@ static struct archive *open_archive(const char *path, struct err *e)
 	archive_read_support_format_tar(a);
 	archive_read_support_format_zip(a);
 	if (archive_read_open_filename(a, path, BLOCK) < ARCHIVE_WARN) {
-		if (archive_errno(a) == ENOENT || archive_errno(a) == EACCES)
-			failed(a, path, e);
-		else
-			err_set(e, "%s: not an archive (tar or zip) that can be read", path);
+		failed(a, path, e);
 		archive_read_free(a);
 		return NULL;
 	}
@@ -100,6 +97,8 @@ static int next_member(struct archive *a, const char *path, struct archive_entry
 
 		if (rc == ARCHIVE_RETRY)
 			continue;
+		if (rc < ARCHIVE_WARN && archive_format(a) == 0)
+			return err_set(e, "%s: not an archive (tar or zip), or damaged", path);
 		if (rc < ARCHIVE_WARN)
 			return failed(a, path, e);
 		if (archive_entry_filetype(*entry) == AE_IFDIR)

@@ -117,7 +117,7 @@ static void refused(void)
 {
 	refuse("hidden_size", NULL, "config.json: 'hidden_size' is missing");
 	refuse("hidden_size", "\"896\"", "config.json: 'hidden_size' is a string, not a whole number");
-	refuse("hidden_size", "896.5", "config.json: 'hidden_size' is a number with a fraction, not a whole number");
+	refuse("hidden_size", "896.5", "config.json: 'hidden_size' is a real number, not a whole number");
 	refuse("hidden_size", "-896", "config.json: 'hidden_size' is -896, not between 1 and 1048576");
 	refuse("hidden_size", "900", "config.json: 'hidden_size' 900 is no multiple of 'num_attention_heads' 14");
 	refuse("hidden_size", "14", "config.json: a head has 1 dimensions; rotary positions need an even number");

@@ -246,8 +246,8 @@ static void bad_headers(void)
 		  "x.safetensors: 'a': its data end at byte 8, but the file has only 4 (cut short?)");
 	check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
 		  "x.safetensors: the data of 'b' overlap those of 'a'");
-	check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "x.safetensors: 4 bytes before the data of 'a' belong to no tensor");
-	check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 7, "x.safetensors: 3 bytes at the end belong to no tensor");
+	check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "x.safetensors: no tensor has the bytes from 0 to 4 of the data (before 'a')");
+	check_bad("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 7, "x.safetensors: the data end at byte 4, but the file has 7");
 	check_bad("{\"__metadata__\":{\"format\":1}}", 0, "x.safetensors: '__metadata__' must hold strings only");
 }
 
