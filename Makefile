@@ -42,15 +42,13 @@ KINDS := model/family model/loss task/reward task/advantage task/filter
 
 OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/plugins.o
 
-all: $(TOOLS:%=bin/%) ## build the tools
-
 # The programs of the plain configuration stand beside their source; those of the others in their build folder.
 ifeq ($(CONFIG),gcc)
+all: $(TOOLS:%=bin/%) ## build the tools
 bin/%: $B/bin/%
 	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 else
-.PHONY: $(TOOLS:%=bin/%)
-bin/%: $B/bin/% ;
+all: $(TOOLS:%=$B/bin/%)
 endif
 
 $B/bin/%: $B/bin/%.o $B/libr1.a

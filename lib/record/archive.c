@@ -24,7 +24,9 @@ static int failed(struct archive *a, const char *path, struct err *e)
 	const char *text = archive_error_string(a);
 	char *c;
 
-	err_set(e, "%s: %s", path, text ? text : "not an archive that can be read");
+	if (!text || !strcmp(text, "Unrecognized archive format"))
+		text = "not an archive (tar or zip) that can be read";
+	err_set(e, "%s: %s", path, text);
 	for (c = e ? e->msg : ""; *c; c++)
 		if (*c == '\n')
 			*c = ' ';
@@ -97,8 +99,6 @@ static int next_member(struct archive *a, const char *path, struct archive_entry
 
 		if (rc == ARCHIVE_RETRY)
 			continue;
-		if (rc < ARCHIVE_WARN && archive_format(a) == 0)
-			return err_set(e, "%s: not an archive (tar or zip), or damaged", path);
 		if (rc < ARCHIVE_WARN)
 			return failed(a, path, e);
 		if (archive_entry_filetype(*entry) == AE_IFDIR)
