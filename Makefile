@@ -38,7 +38,7 @@ ISAFLAGS_portable :=
 ISAFLAGS_avx2 := -mavx2 -mfma -mf16c
 ISAFLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
-KINDS := model/family model/loss task/reward task/advantage task/filter
+KINDS := model/family model/loss task/reward task/verifier task/advantage task/filter
 
 OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/plugins.o
 

@@ -1,0 +1,202 @@
+/* r1-advantage - from a group's rewards to advantages */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "record/record.h"
+#include "task/advantage.h"
+#include "task/stat.h"
+
+struct work {
+	const struct advantage *kind;
+	struct advantage_args args;
+	struct groups groups;
+	double *reward, *advantage;     /* room for one batch of groups */
+	size_t cap;
+	struct advantage_group *span;
+	size_t spans;
+	/* For the summary */
+	int64_t lines, done, flat, uneven;
+	double reward_sum, std_sum;
+};
+
+static void count(struct work *w, const struct group *g, const double *reward)
+{
+	double std = stat_std(reward, g->n, w->args.bessel);
+
+	w->done++;
+	w->flat += std == 0;
+	w->uneven += g->size > 0 && g->size != (int64_t)g->n;
+	w->std_sum += std;
+	w->reward_sum += stat_mean(reward, g->n) * (double)g->n;
+	w->lines += (int64_t)g->n;
+}
+
+/* Sets the advantages of these groups and lets them go. */
+static int solve(struct work *w, struct group **g, size_t n, struct err *e)
+{
+	size_t total = 0, i, j, at;
+	struct err none;
+
+	for (i = 0; i < n; i++)
+		total += g[i]->n;
+	if (total > w->cap) {
+		w->cap = total * 2;
+		w->reward = xrealloc(w->reward, w->cap * sizeof *w->reward);
+		w->advantage = xrealloc(w->advantage, w->cap * sizeof *w->advantage);
+	}
+	w->span = xgrow(w->span, &w->spans, n, sizeof *w->span);
+	for (at = i = 0; i < n; at += g[i++]->n) {
+		for (j = 0; j < g[i]->n; j++)
+			record_number(g[i]->record[j], "reward", &w->reward[at + j], &none);    /* seen to be there already */
+		w->span[i] = (struct advantage_group){w->reward + at, w->advantage + at, g[i]->n};
+		count(w, g[i], w->reward + at);
+	}
+	advantage_apply(w->kind, &w->args, w->span, n);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < g[i]->n; j++) {
+			if (!isfinite(w->span[i].advantage[j]))
+				return record_error(g[i]->record[j], e, "its advantage is not finite");
+			record_set_number(g[i]->record[j], "advantage", w->span[i].advantage[j]);
+		}
+		groups_release(&w->groups, g[i]);
+	}
+	return 0;
+}
+
+static int by_step(const void *a, const void *b)
+{
+	const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
+
+	return (x->step > y->step) - (x->step < y->step);
+}
+
+/* What is not released at the end of the input: groups one by one, or all those of a step together. */
+static int solve_rest(struct work *w, struct err *e)
+{
+	struct group **rest = xmalloc((w->groups.n + 1) * sizeof *rest);
+	size_t n = 0, i, to;
+	int rc = 0;
+
+	for (i = 0; i < w->groups.n; i++)
+		if (!w->groups.group[i]->released)
+			rest[n++] = w->groups.group[i];
+	if (w->kind->batch)
+		qsort(rest, n, sizeof *rest, by_step);
+	for (i = 0; i < n && rc == 0; i = to) {
+		for (to = i + 1; w->kind->batch && to < n && rest[to]->step == rest[i]->step; to++)
+			;
+		rc = solve(w, rest + i, to - i, e);
+	}
+	free(rest);
+	return rc;
+}
+
+static int write_ready(struct work *w, struct writer *out, struct err *e)
+{
+	struct record *r;
+
+	while ((r = groups_pop(&w->groups)))
+		if (writer_put(out, r, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int take(struct work *w, struct record *r, struct err *e)
+{
+	struct group *g;
+	double reward;
+
+	if (record_number(r, "reward", &reward, e) < 0)
+		return -1;
+	g = groups_add(&w->groups, r, e);
+	if (!g)
+		return -1;
+	return !w->kind->batch && group_full(g) ? solve(w, &g, 1, e) : 0;
+}
+
+static int run(struct tool *t, struct work *w, char **files, size_t n, const char *output, struct err *e)
+{
+	struct reader *in = reader_open(files, n, t);
+	struct writer *out = writer_open(output, e);
+	struct progress p = progress_new("advantages", 0, "completions");
+	struct record r = {0};
+	int64_t done = 0;
+	int rc = out ? 0 : -1;
+
+	while (rc >= 0 && (rc = reader_next(in, &r, e)) > 0) {
+		rc = take(w, &r, e) < 0 ? reader_bad(in, e) : write_ready(w, out, e);
+		progress_set(&p, ++done, 0);
+	}
+	if (rc == 0 && (rc = solve_rest(w, e)) == 0)
+		rc = write_ready(w, out, e);
+	progress_end(&p);
+	record_free(&r);
+	reader_close(in);
+	if (writer_close(out, rc < 0 ? NULL : e) < 0)
+		return -1;
+	return rc;
+}
+
+static void summary(const struct work *w)
+{
+	if (w->uneven)
+		tool_warn("%lld group%s not as many lines as 'group' says", (long long)w->uneven, w->uneven == 1 ? " has" : "s have");
+	if (w->lines)
+		tool_note("%lld completions in %lld group%s: reward %.4f, reward_std %.4f, frac_reward_zero_std %.4f", (long long)w->lines,
+			(long long)w->done, w->done == 1 ? "" : "s", w->reward_sum / (double)w->lines, w->std_sum / (double)w->done,
+			(double)w->flat / (double)w->done);
+}
+
+static char *details(void)
+{
+	const struct advantage *const *a;
+	struct buf b = {0};
+
+	buf_str(&b, "Estimators:\n");
+	for (a = advantage_table; *a; a++)
+		buf_printf(&b, "  %-22s%s\n", (*a)->name, (*a)->help);
+	buf_str(&b, "\nA group is the lines with one `id` (and `step`), in any order. It is done with as soon as it has as many lines\n"
+		"as its `group` says, else at the end of the input. Sets `advantage`.");
+	return b.p;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = {.name = "r1-advantage", .usage = "[OPTION]... [FILE]...", .summary = "Turn the rewards of each group into advantages"};
+	struct work w = {.args = ADVANTAGE_DEFAULTS};
+	const char *estimator = "grpo", *single = "zero", *output = NULL;
+	struct opt opts[] = {
+		{"estimator", 'e', OPT_STRING, &estimator, "NAME", "how (see below)"},
+		{"epsilon", 0, OPT_FLOAT, &w.args.epsilon, "X", "added to the standard deviation", 0, 1e6},
+		{"bessel", 0, OPT_FLAG, &w.args.bessel, NULL, "standard deviation over n - 1, not n"},
+		{"single", 0, OPT_CHOICE, &single, "zero|raw", "advantage in a group of one: 0 or its reward"},
+		{"output", 'o', OPT_STRING, &output, "FILE", "write there, not to stdout"},
+		TOOL_OPTIONS(&t),
+		OPT_END};
+	char *text = details();
+	struct err e;
+	int rc;
+
+	t.details = text;
+	rc = tool_begin(&t, opts, &argc, &argv);
+	if (rc < 0) {
+		w.args.single_raw = single[0] == 'r';
+		w.kind = advantage_find(estimator, &e);
+		if (!w.kind) {
+			rc = tool_usage(&t, "--estimator: %s", e.msg);
+		} else if (run(&t, &w, argv, (size_t)argc, output, &e) < 0) {
+			rc = tool_fail(&t, &e);
+		} else {
+			summary(&w);
+			rc = tool_end(&t);
+		}
+	}
+	groups_free(&w.groups);
+	free(w.reward);
+	free(w.advantage);
+	free(w.span);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,309 @@
+#include "task/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "task/number.h"
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+static void trim(const char **s, size_t *n)
+{
+	while (*n && blank((*s)[*n - 1]))
+		--*n;
+	while (*n && blank(**s))
+		++*s, --*n;
+}
+
+const char *text_last(const char *s, size_t n, const char *word)
+{
+	const char *found = NULL, *p = s, *end = s + n;
+	size_t len = strlen(word);
+
+	while ((p = memmem(p, (size_t)(end - p), word, len))) {
+		found = p;
+		p += len;
+	}
+	return found;
+}
+
+bool answer_prefilled(const char *prompt, size_t n)
+{
+	trim(&prompt, &n);
+	return n >= 7 && !memcmp(prompt + n - 7, "<think>", 7);
+}
+
+struct parts parts_of(const char *s, size_t n, bool prefilled)
+{
+	const char *open = memmem(s, n, "<think>", 7), *close = text_last(s, n, "</think>");
+	struct parts t = {.final = s, .final_n = n};
+
+	if (!open && !close && !prefilled)
+		return t;
+	t.think = prefilled || !open || (close && open > close) ? s : open + 7;
+	t.open = !close;
+	t.think_n = (size_t)((close ? close : s + n) - t.think);
+	t.final = close ? close + 8 : s + n;
+	t.final_n = (size_t)(s + n - t.final);
+	return t;
+}
+
+/* The content of the last \boxed{...}: one pass with a stack of open braces. */
+static struct found find_boxed(const char *s, size_t n)
+{
+	struct found f = {0};
+	size_t *open = NULL, depth = 0, cap = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (s[i] == '\\') {
+			if (n - i >= 7 && !memcmp(s + i, "\\boxed{", 7)) {
+				i += 6;
+			} else if (n - i >= 6 && !memcmp(s + i, "\\fbox{", 6)) {
+				i += 5;
+			} else {
+				i++;            /* \{ and \} are no braces */
+				continue;
+			}
+			open = xgrow(open, &cap, depth + 1, sizeof *open);
+			open[depth++] = (i + 1) * 2 + 1;
+			f.how = f.text ? f.how : "\\boxed{ is not closed";
+		} else if (s[i] == '{') {
+			open = xgrow(open, &cap, depth + 1, sizeof *open);
+			open[depth++] = (i + 1) * 2;
+		} else if (s[i] == '}' && depth) {
+			size_t from = open[--depth];
+
+			if (from & 1)
+				f = (struct found){s + from / 2, i - from / 2, "boxed"};
+		}
+	}
+	free(open);
+	return f;
+}
+
+static struct found find_answer(const char *s, size_t n)
+{
+	const char *close = text_last(s, n, "</answer>"), *open = text_last(s, close ? (size_t)(close - s) : n, "<answer>");
+	struct found f = {0}, box;
+
+	if (!open || !close) {
+		f.how = open ? "<answer> is not closed" : close ? "</answer> without <answer>" : NULL;
+		return f;
+	}
+	f = (struct found){open + 8, (size_t)(close - open) - 8, "answer"};
+	box = find_boxed(f.text, f.n);
+	return box.text ? box : f;
+}
+
+static struct found find_number(const char *s, size_t n)
+{
+	struct found f = {.how = "last-number"};
+
+	f.text = number_last(s, n, &f.n);
+	return f.text ? f : (struct found){0};
+}
+
+static struct found find_all(const char *s, size_t n)
+{
+	return (struct found){s, n, "all"};
+}
+
+static const struct {
+	const char *name;
+	struct found (*find)(const char *s, size_t n);
+} extractors[] = {
+	{"answer", find_answer},
+	{"boxed", find_boxed},
+	{"last-number", find_number},
+	{"all", find_all},
+};
+#define EXTRACTORS (sizeof extractors / sizeof *extractors)
+
+static size_t extractor(const char *name, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < EXTRACTORS; i++)
+		if (strlen(extractors[i].name) == n && !memcmp(extractors[i].name, name, n))
+			break;
+	return i;
+}
+
+int answer_methods(const char *methods, struct err *e)
+{
+	const char *p = methods;
+
+	for (;;) {
+		size_t n = strcspn(p, ",");
+
+		if (extractor(p, n) == EXTRACTORS)
+			return err_set(e, "'%.*s' is none of answer, boxed, last-number, all", (int)n, p);
+		if (!p[n])
+			return 0;
+		p += n + 1;
+	}
+}
+
+struct found answer_find(const char *s, size_t n, const char *methods)
+{
+	const char *p = methods, *hint = NULL;
+
+	for (;;) {
+		size_t len = strcspn(p, ","), i = extractor(p, len);
+		struct found f = i < EXTRACTORS ? extractors[i].find(s, n) : (struct found){0};
+
+		trim(&f.text, &f.n);
+		if (f.text && f.n)
+			return f;
+		if (!hint)
+			hint = f.text ? "it is empty" : f.how;
+		if (!p[len])
+			return (struct found){.how = hint};
+		p += len + 1;
+	}
+}
+
+/* ---- notation ---- */
+
+enum { MAX_LAYERS = 16, MAX_WRAPPED = 4096 };   /* what is longer is no wrapped answer; keeps the work linear */
+
+static bool letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool starts(const char *s, size_t n, const char *word)
+{
+	size_t len = strlen(word);
+
+	return n >= len && !memcmp(s, word, len);
+}
+
+/* s[0..n) is open + inner + close, and no other such pair is opened or closed within: inner. */
+static bool unwrap(const char **s, size_t *n, const char *open, const char *close)
+{
+	size_t a = strlen(open), b = strlen(close), i, depth = 1;
+	bool braces = close[0] == '}';
+
+	if (*n < a + b || memcmp(*s, open, a) || memcmp(*s + *n - b, close, b))
+		return false;
+	for (i = a; i + b < *n; i++) {
+		char c = (*s)[i];
+
+		if (braces && c == '\\') {
+			i++;
+		} else if (braces && c == '{') {
+			depth++;
+		} else if (braces && c == '}') {
+			if (--depth == 0)
+				return false;
+		} else if (!braces && !memcmp(*s + i, close, b)) {
+			return false;
+		}
+	}
+	if (i > *n - b)
+		return false;                   /* the last brace was an escaped one */
+	*s += a;
+	*n -= a + b;
+	return true;
+}
+
+static bool strip(const char **s, size_t *n)
+{
+	static const char *const pair[][2] = {
+		{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}, {"\\boxed{", "}"}, {"\\fbox{", "}"}, {"\\text{", "}"},
+		{"\\textbf{", "}"}, {"\\mathrm{", "}"}, {"\\mathbf{", "}"}, {"{", "}"}, {"**", "**"}, {"\"", "\""}, {"'", "'"}, {"`", "`"},
+		{"\xe2\x80\x9c", "\xe2\x80\x9d"}, {"\xe3\x80\x8c", "\xe3\x80\x8d"}};
+	size_t i, before = *n;
+
+	trim(s, n);
+	for (i = 0; i < sizeof pair / sizeof *pair; i++)
+		if (unwrap(s, n, pair[i][0], pair[i][1]))
+			return true;
+	if (*n > 1 && (*s)[*n - 1] == '.')
+		--*n;
+	else if (*n > 3 && !memcmp(*s + *n - 3, "\xe3\x80\x82", 3))
+		*n -= 3;
+	return *n != before;
+}
+
+/* LaTeX that only sets space or size: how many bytes of s to pass over, and what stands for them. */
+static size_t notation(const char *s, size_t n, const char **as)
+{
+	static const char *const table[][2] = {
+		{"{,}", ","}, {"\\,", ""}, {"\\!", ""}, {"\\;", " "}, {"\\:", " "}, {"\\ ", " "}, {"~", " "}, {"\\quad", " "},
+		{"\\left", ""}, {"\\right", ""}, {"\\dfrac", "\\frac"}, {"\\tfrac", "\\frac"}, {"\\%", "%"}, {"\\$", "$"},
+		{"\xe2\x88\x92", "-"}, {"\xc2\xa0", " "}, {"\xe3\x80\x80", " "}, {"\xe3\x80\x82", "."}};
+	size_t i;
+
+	if (*s != '\\' && *s != '{' && *s != '~' && !(*s & 0x80))
+		return 0;
+	for (i = 0; i < sizeof table / sizeof *table; i++) {
+		const char *word = table[i][0];
+		size_t len;
+
+		if (*word != *s || (word[1] && (n < 2 || word[1] != s[1])) || !starts(s, n, word))
+			continue;
+		len = strlen(word);
+		if (letter(word[1]) && len < n && letter(s[len]) && strcmp(table[i][1], "\\frac"))
+			continue;               /* \leftarrow is not \left */
+		*as = table[i][1];
+		return len;
+	}
+	return 0;
+}
+
+void answer_plain(const char *s, size_t n, struct buf *to)
+{
+	size_t i, from = to->n, len;
+	const char *as;
+
+	buf_room(to, n);
+	for (i = 0; i < MAX_LAYERS && n <= MAX_WRAPPED && strip(&s, &n); i++)
+		;
+	for (i = 0; i < n; i += len) {
+		char c = s[i];
+
+		len = notation(s + i, n - i, &as);
+		if (!len) {
+			len = 1;
+			if (n - i >= 3 && (unsigned char)c == 0xef && ((unsigned char)s[i + 1] == 0xbc || (unsigned char)s[i + 1] == 0xbd)) {
+				unsigned u = 0xf000 | (s[i + 1] & 0x3f) << 6 | (s[i + 2] & 0x3f);
+
+				if (u >= 0xff01 && u <= 0xff5e) {       /* full-width forms */
+					c = (char)(u - 0xff01 + '!');
+					len = 3;
+				}
+			}
+			if (c >= 'A' && c <= 'Z')
+				c = (char)(c + 'a' - 'A');
+			if (blank(c))
+				c = ' ';
+			if (c != ' ' || (to->n > from && to->p[to->n - 1] != ' '))
+				buf_char(to, c);
+		} else if (*as != ' ' || (to->n > from && to->p[to->n - 1] != ' ')) {
+			buf_str(to, as);
+		}
+	}
+	while (to->n > from && to->p[to->n - 1] == ' ')
+		to->p[--to->n] = 0;
+}
+
+void answer_show(const char *s, size_t n, struct buf *to)
+{
+	size_t i, cut;
+
+	trim(&s, &n);
+	cut = n;
+	if (n > 60)
+		for (cut = 57; cut && ((unsigned char)s[cut] & 0xc0) == 0x80; cut--)
+			;
+	for (i = 0; i < cut; i++)
+		buf_char(to, (unsigned char)s[i] < ' ' ? ' ' : s[i]);
+	if (cut < n)
+		buf_str(to, "...");
+}

@@ -1,0 +1,67 @@
+/* reward.h - what a completion earns, and why
+ *
+ *     struct rewards *w = rewards_open(specs, n, &e);          // {"accuracy:1", "length:0.2,max=256,buffer=64"}
+ *     if (rewards_score(w, &record, &e) < 0) ...              // sets rewards, reward, extracted, verdict
+ *     rewards_close(w);
+ *
+ * A reward is one file of lib/task/reward/ with a `const struct reward reward_NAME` at its end. It sees one completion at a time
+ * and no other state, so that its value depends on nothing but the record and its options. It gives a number or "not applicable"
+ * (null in the record, nothing in the sum), and may add a reason to the verdict.
+ */
+#ifndef TASK_REWARD_H
+#define TASK_REWARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "record/record.h"
+#include "task/answer.h"
+#include "task/plugin.h"
+
+struct scored {                         /* one completion */
+	struct record *record;
+	const char *text;               /* the completion, n bytes */
+	size_t n;
+	bool prefilled;                 /* its prompt ends with <think> */
+	struct parts parts;
+	/* What the reward found */
+	double value;                   /* NaN, which it is before: not applicable */
+	struct buf reason;              /* for the verdict; empty: nothing to say */
+	struct found extracted;         /* text NULL: no answer found; only a reward that `extracts` sets it */
+};
+
+struct reward {
+	struct plugin about;
+	bool extracts;                  /* sets `extracted`: the record gets that field (null where there is none) */
+	int (*score)(const void *options, struct scored *s, struct err *e);     /* -1 only where the record is bad */
+};
+
+extern const struct reward *const reward_table[];      /* NULL behind the last */
+
+struct rewards;
+
+/* specs: n of NAME[:WEIGHT][,OPTION=VALUE]... NULL and e if one is bad or two would be written under one name. */
+struct rewards *rewards_open(const char *const *specs, size_t n, struct err *e);
+void rewards_close(struct rewards *w);
+
+/* Sets `rewards` (an object in the order of the specs), `reward` (the weighted sum of those that apply), `extracted` if any extracts, and
+ * `verdict`: the reasons, joined by "; ". */
+int rewards_score(struct rewards *w, struct record *r, struct err *e);
+
+/* Running means of what was scored: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */
+struct reward_mean {
+	const char *name;               /* "reward" first */
+	double mean;
+	size_t count;
+};
+size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max);
+
+/* The length of a completion in the unit: "tokens" (of completion_ids), "words" (between blanks) or "characters". */
+int completion_length(struct record *r, const char *text, size_t n, const char *unit, double *length, struct err *e);
+
+/* The completion and what every task needs to know about it: its text, whether its prompt opened <think>, its parts. */
+int scored_begin(struct scored *s, struct record *r, struct err *e);
+
+#endif

@@ -1,0 +1,73 @@
+/* Is the final answer the reference answer? 1 or 0; not applicable where there is no reference or no verifier for its type. */
+#include <string.h>
+
+#include "task/reward.h"
+#include "task/verifier.h"
+
+struct options {
+	const char *extract, *type;
+};
+
+static int check(void *options, struct err *e)
+{
+	struct options *o = options;
+
+	if (*o->type && !verifier_find(o->type, e))
+		return -1;
+	return answer_methods(o->extract, e);
+}
+
+static void judge(const struct options *o, struct scored *s, const struct verifier *v, const char *answer, size_t n)
+{
+	struct found f = answer_find(s->parts.final, s->parts.final_n, o->extract);
+
+	s->extracted = f;
+	s->value = 0;
+	if (!f.text) {
+		buf_str(&s->reason, "no answer found");
+		if (s->parts.open)
+			buf_str(&s->reason, ": <think> is not closed");
+		else if (f.how)
+			buf_printf(&s->reason, ": %s", f.how);
+		return;
+	}
+	s->value = v->same(f.text, f.n, answer, n);
+	buf_str(&s->reason, s->value ? "right: " : "wrong: ");
+	answer_show(f.text, f.n, &s->reason);
+	if (!s->value) {
+		buf_str(&s->reason, ", not ");
+		answer_show(answer, n, &s->reason);
+	}
+}
+
+static int score(const void *options, struct scored *s, struct err *e)
+{
+	const struct options *o = options;
+	const char *answer, *type = o->type;
+	const struct verifier *v;
+	struct err none;
+	size_t n;
+
+	if (!*type && record_has(s->record, "type") && !(type = record_string(s->record, "type", NULL, e)))
+		return -1;
+	v = verifier_find(type, &none);
+	if (v && record_has(s->record, "answer")) {
+		answer = record_string(s->record, "answer", &n, e);
+		if (!answer)
+			return -1;
+		judge(o, s, v, answer, n);
+		return 0;
+	}
+	s->extracted = answer_find(s->parts.final, s->parts.final_n, o->extract);
+	buf_str(&s->reason, v ? "no reference answer" : none.msg);
+	return 0;
+}
+
+static const struct options defaults = {"answer,boxed", ""};
+static const struct param params[] = {
+	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST", "where to look: answer, boxed, last-number, all; the first found decides"},
+	{"type", OPT_STRING, offsetof(struct options, type), "TYPE", "verify as this type, whatever the record's"},
+	PARAM_END};
+
+const struct reward reward_accuracy = {
+	{"accuracy", "1 if the final answer is the reference answer, else 0", params, &defaults, sizeof defaults, check}, true, score};

@@ -1,0 +1,27 @@
+/* verifier.h - is this answer the reference answer?  One verifier for each `type` of problem
+ *
+ *     const struct verifier *v = verifier_find("math", &e);
+ *     if (v->same("3.50", 4, "7/2", 3)) ...                   // true
+ *
+ * A verifier is one file of lib/task/verifier/ with a `const struct verifier verifier_NAME` at its end. `same` is symmetric, takes
+ * bounded time on any bytes, and is used alike to judge against the reference and to count votes.
+ */
+#ifndef TASK_VERIFIER_H
+#define TASK_VERIFIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct verifier {
+	const char *name, *help;                        /* the name is the value of `type` that it answers to */
+	bool (*same)(const char *a, size_t a_n, const char *b, size_t b_n);
+};
+
+extern const struct verifier *const verifier_table[];  /* NULL behind the last */
+
+/* type NULL or "": math, which is text where it is no number. NULL and e if there is none of that name. */
+const struct verifier *verifier_find(const char *type, struct err *e);
+
+#endif

@@ -1,0 +1,218 @@
+/* Answers: numbers compared exactly, notation taken off, extraction from the part behind the reasoning, the paper's format. */
+#include "test.h"
+
+#include "base/buf.h"
+#include "task/answer.h"
+#include "task/format.h"
+#include "task/number.h"
+#include "task/verifier.h"
+
+static int same(const char *a, const char *b)
+{
+	struct err e;
+	const struct verifier *v = verifier_find(NULL, &e);
+	int ab = v->same(a, strlen(a), b, strlen(b)), ba = v->same(b, strlen(b), a, strlen(a));
+
+	if (ab != ba)
+		TEST_FAIL("'%s' and '%s': not the same both ways", a, b);
+	return ab;
+}
+
+static void equal(void)
+{
+	static const char *const pairs[][2] = {
+		{"1,234", "1234"}, {"1,234,567.80", "1234567.8"}, {"+7", "7"}, {"007", "7"}, {"3.50", "3.5"}, {"1/2", "0.5"}, {"-0", "0"}, {"0.0", "0"},
+		{".5", "0.50"}, {"5.", "5"}, {"2/4", "1/2"}, {"-1/2", "-.5"}, {"1e3", "1000"}, {"2.5E-3", "0.0025"}, {"6/3", "2"}, {"0/5", "0"},
+		{"\\frac{1}{2}", "1/2"}, {"\\dfrac12", ".5"}, {"\\tfrac{10}{4}", "2.5"}, {"$18", "18"}, {"\\$1,000", "1000"}, {"$-5", "-5"}, {"-$5", "-5"},
+		{"50%", "50"}, {"50\\%", "50"}, {"1{,}234", "1234"}, {"10\\,000", "10000"}, {"1,\\!234", "1234"}, {"\xe2\x88\x92" "3", "-3"},
+		{"\xef\xbc\x94\xef\xbc\x92", "42"}, {"$42$", "42"}, {"\\(42\\)", "42"}, {"42.", "42"}, {" 42 \n", "42"}, {"**42**", "42"},
+		{"\\boxed{42}", "42"}, {"\\text{Even}", "even"}, {"Blue", "blue"}, {"a  b\nc", "A b c"}, {"\"yes\"", "Yes."}, {"\\left(3, 4\\right)", "(3, 4)"},
+		{"12345678901234567890123456789", "12,345,678,901,234,567,890,123,456,789"}, {"(C)", "(c)"}, {"\xe7\xad\x89\xe3\x80\x82", "\xe7\xad\x89"},
+		{"100000000000000000000000000000000000000000/3", "200000000000000000000000000000000000000000/6"}};
+	static const char *const unequal[][2] = {
+		{"1,234", "1.234"}, {"1,23", "123"}, {"12,34,567", "1234567"}, {"7", "-7"}, {"0.333", "1/3"}, {"1/0", "1/0.0"}, {"1/2", "2/1"}, {"3", "3.0000001"},
+		{"12345678901234567890123456789", "12345678901234567890123456788"}, {"1e400", "1e401"}, {"", ""}, {"", "0"}, {"42 43", "4243"}, {"x", "y"},
+		{"0.1000000000000000055511151231257827", "0.1"}, {"1..2", "1.2"}, {"--3", "-3"}, {"1e", "1"}, {"4 2", "42"}, {"{1}{2}", "12"}, {"5 dollars", "6 dollars"}};
+	size_t i;
+
+	for (i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (!same(pairs[i][0], pairs[i][1]))
+			TEST_FAIL("'%s' and '%s' should be the same", pairs[i][0], pairs[i][1]);
+	for (i = 0; i < sizeof unequal / sizeof *unequal; i++)
+		if (same(unequal[i][0], unequal[i][1]))
+			TEST_FAIL("'%s' and '%s' should differ", unequal[i][0], unequal[i][1]);
+}
+
+/* More digits than are kept: compared as text. */
+static void long_numbers(void)
+{
+	char a[1000], b[1000];
+
+	memset(a, '7', 999);
+	a[999] = 0;
+	memcpy(b, a, 1000);
+	CHECK(same(a, b));
+	b[998] = '8';
+	CHECK(!same(a, b));
+	memset(b, '0', 999);
+	memcpy(b + 996, "777", 3);
+	CHECK(same("777", b));
+}
+
+static void text_type(void)
+{
+	struct err e;
+	const struct verifier *v = verifier_find("text", &e);
+
+	CHECK(v->same("Paris.", 6, "paris", 5));
+	CHECK(!v->same("7.0", 3, "7", 1));
+	CHECK(!verifier_find("nonesuch", &e));
+	CHECK_STR(e.msg, "no verifier for type 'nonesuch'");
+}
+
+static void last_number(void)
+{
+	static const char *const cases[][2] = {
+		{"so 16-3=13", "13"}, {"is $1,234.50.", "1,234.50"}, {"x = -5", "-5"}, {"9-4", "4"}, {"3 or 1/2.", "1/2"}, {"version2", NULL}, {"none", NULL},
+		{"1,2,3", "3"}, {"+7 apples", "+7"}, {"\xe6\x98\xaf-42\xe3\x80\x82", "-42"}, {"-.5", "-.5"}, {"3,456,7", "7"}, {"(1)-4", "4"},
+		{"\xe2\x88\x92" "8", "\xe2\x88\x92" "8"}, {"12/25", "12/25"}, {"20%", "20"}};
+	size_t i, n;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *at = number_last(cases[i][0], strlen(cases[i][0]), &n), *want = cases[i][1];
+
+		if (!at != !want || (at && (n != strlen(want) || memcmp(at, want, n))))
+			TEST_FAIL("the last number of '%s' is '%.*s'", cases[i][0], at ? (int)n : 6, at ? at : "(none)");
+	}
+}
+
+static char *find(const char *text, int prefilled, const char *methods)
+{
+	struct parts t = parts_of(text, strlen(text), prefilled);
+	struct found f = answer_find(t.final, t.final_n, methods);
+	static char out[256];
+
+	snprintf(out, sizeof out, "%.*s", f.text ? (int)f.n : (int)strlen(f.how ? f.how : "(none)"), f.text ? f.text : f.how ? f.how : "(none)");
+	return out;
+}
+
+static void extraction(void)
+{
+	const char *const usual = "answer,boxed";
+
+	CHECK_STR(find("<think>1</think> <answer> 42 </answer>", 0, usual), "42");
+	CHECK_STR(find("<answer>1</answer> <answer>2</answer>", 0, usual), "2");
+	CHECK_STR(find("<answer>so \\boxed{3}.</answer>", 0, usual), "3");
+	CHECK_STR(find("\\boxed{1} \\boxed{\\frac{1}{2}}", 0, usual), "\\frac{1}{2}");
+	CHECK_STR(find("\\boxed{\\boxed{7}}", 0, usual), "\\boxed{7}");
+	CHECK_STR(find("\\boxed{\\{1, 2\\}}", 0, usual), "\\{1, 2\\}");
+	CHECK_STR(find("\\boxed{1} then \\boxed{2", 0, usual), "1");
+	CHECK_STR(find("\\boxed{2", 0, usual), "\\boxed{ is not closed");
+	CHECK_STR(find("<answer>5", 0, usual), "<answer> is not closed");
+	CHECK_STR(find("<answer> </answer>", 0, usual), "it is empty");
+	CHECK_STR(find("<answer> </answer> \\boxed{4}", 0, usual), "4");
+	CHECK_STR(find("the answer is 12", 0, usual), "(none)");
+	CHECK_STR(find("the answer is 12.", 0, "answer,boxed,last-number"), "12");
+	CHECK_STR(find("<answer>1</answer> \\boxed{2}", 0, "boxed,answer"), "2");
+	CHECK_STR(find(" C ", 0, "all"), "C");
+	/* Nothing is taken from the reasoning */
+	CHECK_STR(find("<think>\\boxed{9} <answer>9</answer></think> nothing", 0, "answer,boxed,last-number"), "(none)");
+	CHECK_STR(find("\\boxed{9}</think> 8", 1, "answer,boxed,last-number"), "8");
+	CHECK_STR(find("\\boxed{9}", 1, "answer,boxed,last-number"), "(none)");
+	CHECK_STR(find("<think> \\boxed{9}", 0, "answer,boxed,last-number"), "(none)");
+	CHECK_STR(find("<think>a</think>\\boxed{1}<think>\\boxed{2}</think>\\boxed{3}", 0, usual), "3");
+}
+
+static void parts(void)
+{
+	const char *s = "so <think> a </think> b";
+	struct parts t = parts_of(s, strlen(s), false);
+
+	CHECK_MEM(t.think, t.think_n, " a ", 3);
+	CHECK_MEM(t.final, t.final_n, " b", 2);
+	CHECK(!t.open);
+	t = parts_of("a", 1, false);
+	CHECK(!t.think && t.final_n == 1);
+	t = parts_of("a", 1, true);
+	CHECK(t.think_n == 1 && t.open && t.final_n == 0);
+	CHECK(answer_prefilled("x <think>\n", 10));
+	CHECK(!answer_prefilled("<think> x", 9));
+	CHECK(!answer_prefilled("", 0));
+}
+
+static void format(void)
+{
+	static const struct {
+		const char *text;
+		bool prefilled;
+		const char *fault;
+	} cases[] = {
+		{"<think>a</think><answer>b</answer>", false, NULL},
+		{" <think> a\n</think>\n\n<answer> b </answer>\n", false, NULL},
+		{"a </think> <answer>b</answer>", true, NULL},
+		{"<think>a</think> <answer>b</answer>", true, "<think> again, which the prompt has opened"},
+		{"a </think> <answer>b</answer>", false, "<think> is missing"},
+		{"", false, "<think> is missing"},
+		{"<think>a", false, "</think> is missing"},
+		{"<think>a</think>", false, "<answer> is missing"},
+		{"<think>a</think><answer>b", false, "</answer> is missing"},
+		{"so <think>a</think><answer>b</answer>", false, "text before <think>"},
+		{"<think>a</think>so<answer>b</answer>", false, "text between </think> and <answer>"},
+		{"<think>a</think><answer>b</answer>.", false, "text behind </answer>"},
+		{"<think><think>a</think><answer>b</answer>", false, "<think> stands twice"},
+		{"<think>a</think></think><answer>b</answer>", false, "</think> stands twice"},
+		{"<think>a</think><answer>b</answer><answer>c</answer>", false, "<answer> stands twice"},
+		{"<think>a</think><answer>b</answer></answer>", false, "</answer> stands twice"},
+		{"</think><think><answer>b</answer>", false, "</think> before <think>"},
+		{"<think><answer>a</think>b</answer>", false, "<answer> within the reasoning"},
+		{"<think>a</think></answer>b<answer>", false, "</answer> before <answer>"}};
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *why = format_fault(cases[i].text, strlen(cases[i].text), cases[i].prefilled, FORMAT_ANSWER);
+
+		CHECK_STR(why ? why : "fine", cases[i].fault ? cases[i].fault : "fine");
+	}
+	CHECK(!format_fault("<think>a</think> b", 18, false, FORMAT_THINK));
+	CHECK_STR(format_fault("<think>a</think> ", 17, false, FORMAT_THINK), "nothing behind </think>");
+}
+
+/* Megabytes of anything: linear time, or this does not end. */
+static void bounded(void)
+{
+	static const char *const unit[] = {"{", "}", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}"};
+	size_t size = 2000000, i, j, n;
+	char *s = malloc(size + 1);
+	struct buf b = {0};
+
+	for (i = 0; i < sizeof unit / sizeof *unit; i++) {
+		size_t len = strlen(unit[i]), got;
+		struct parts t;
+
+		for (j = 0; j + len <= size; j += len)
+			memcpy(s + j, unit[i], len);
+		n = j;
+		t = parts_of(s, n, false);
+		answer_find(t.final, t.final_n, "answer,boxed,last-number,all");
+		answer_find(s, n, "answer,boxed,last-number");
+		number_last(s, n, &got);
+		format_fault(s, n, false, FORMAT_ANSWER);
+		buf_clear(&b);
+		answer_plain(s, n, &b);
+	}
+	buf_free(&b);
+	free(s);
+}
+
+int main(void)
+{
+	equal();
+	long_numbers();
+	text_type();
+	last_number();
+	extraction();
+	parts();
+	format();
+	bounded();
+	return 0;
+}
