@@ -244,38 +244,60 @@ bool float32_of_double(double d, float *x)
 	return true;
 }
 
+struct decimal {                /* m * 10^(point - precision) */
+	uint64_t m;
+	int point;
+};
+
+/* a to `precision` digits, and whether they give a back: 1, 0, or -1 where this cannot tell. */
+static int try_digits(double a, int e10, int precision, struct decimal *d)
+{
+	static const uint64_t top[] = {100000, 1000000, 10000000, 100000000, 1000000000};
+	int shift = precision - e10;
+	double scaled = shift >= 0 ? a * pow10_exact[shift] : a / pow10_exact[-shift];
+	float back;
+
+	d->m = (uint64_t)llrint(scaled);
+	d->point = e10;
+	if (d->m >= top[precision - 5]) {               /* e10 was one too small, or the next power of ten was reached */
+		d->m = (uint64_t)llrint(scaled / 10);
+		shift--;
+		d->point++;
+	}
+	if (!float32_of_double(shift >= 0 ? (double)d->m / pow10_exact[shift] : (double)d->m * pow10_exact[-shift], &back))
+		return -1;
+	return (double)back == a;
+}
+
+/* Most float32 take 8 or 9 digits, so the search begins there. */
 static bool emit_float32_fast(struct buf *to, float x)
 {
-	static const uint32_t top[] = {100000, 1000000, 10000000, 100000000, 1000000000};
 	double a = fabs((double)x);
-	int e10 = (int)floor(log10(a)) + 1, precision;          /* digits before the point, or one off: put right below */
-	char d[12];
+	struct decimal best, d;
+	char digit[24];
+	uint32_t bits;
+	int precision, e10, ok;
 
-	if (a < 1e-10 || a >= 1e15)
+	memcpy(&bits, &x, 4);
+	if (a < 1e-10 || a >= 1e15 || !(bits & 0x7fffff))       /* below a power of two float32 stand closer than above */
 		return false;
-	for (precision = 6; precision <= 9; precision++) {
-		int shift = precision - e10, point = e10;
-		double scaled = shift >= 0 ? a * pow10_exact[shift] : a / pow10_exact[-shift];
-		uint32_t m = (uint32_t)llrint(scaled);
-		float back;
-
-		if (m >= top[precision - 5]) {                  /* rounded up to the next power of ten, or log10 was low */
-			m = (uint32_t)llrint(scaled / 10);
-			shift--, point++;
-		} else if (m < top[precision - 6]) {            /* log10 was high */
-			m = (uint32_t)llrint(scaled * 10);
-			shift++, point--;
+	e10 = (((int)(bits >> 23 & 255) - 127) * 1233 >> 12) + 1;       /* digits before the point, or one less */
+	ok = try_digits(a, e10, 8, &best);
+	if (ok == 0)
+		ok = try_digits(a, e10, 9, &best);
+	else
+		for (precision = 7; ok == 1 && precision >= 6; precision--) {
+			if ((ok = try_digits(a, e10, precision, &d)) == 1)
+				best = d;
+			else if (ok == 0) {
+				ok = 1;
+				break;
+			}
 		}
-		if (!float32_of_double(shift >= 0 ? m / pow10_exact[shift] : m * pow10_exact[-shift], &back))
-			return false;
-		if (back == (float)a) {
-			int n = (int)digits_of(d, m);
-
-			layout(to, x < 0, d, n, point);
-			return true;
-		}
-	}
-	return false;
+	if (ok != 1)
+		return false;
+	layout(to, x < 0, digit, (int)digits_of(digit, best.m), best.point);
+	return true;
 }
 
 void emit_float32(struct buf *to, float x)
