@@ -18,6 +18,7 @@ WARN += -Werror
 endif
 CONFIG := $(notdir $(CC))$(if $(SAN),-san)
 B := build/$(CONFIG)
+BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
 PKGS := jansson libarchive libpcre2-8
 CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)

@@ -7,9 +7,11 @@
 #                 scored.jsonl      r1-reward | r1-advantage
 #                 metrics.jsonl     r1-update: the step's metrics; written last
 #                 policy/           the checkpoint after the step
-#                 eval.json         every EVAL_EVERY steps: r1-eval on held-out problems
-#   run/zero/base.json final.json   the model before and after on all held-out problems
-#   run/zero/curve.tsv zero.png     what happened over the steps
+#                 look.jsonl        every LOOK_EVERY steps: scored completions of held-out problems ...
+#                 look.json         ... and what r1-eval says of them
+#   run/zero/base.jsonl final.jsonl scored completions of all held-out problems, before and after
+#   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
+#   run/zero/report.txt             the table, before and after
 #
 # Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
 # to the same bytes.
@@ -33,36 +35,42 @@ REWARDS       ?= accuracy:1 format:0.1#   rewards and their weights (accuracy an
 TEMPERATURE   ?= 1#                       sampling temperature (1)
 MAX_TOKENS    ?= 160#                     longest completion (32,768, then 65,536)
 SEED          ?= 1#                       seed of everything
-EVAL_EVERY    ?= 10#                      steps between looks at held-out problems
-EVAL_PROBLEMS ?= 100#                     problems of such a look
-EVAL_SAMPLES  ?= 4#                       completions a problem of such a look
+LOOK_EVERY    ?= 10#                      steps between looks at held-out problems
+LOOK_PROBLEMS ?= 100#                     problems of such a look
+LOOK_SAMPLES  ?= 4#                       completions a problem of such a look
 FINAL_PROBLEMS ?= 200#                    problems of the evaluation before and after
 FINAL_SAMPLES ?= 64#                      completions a problem of it (64)
-KEEP          ?= 20#                      checkpoints kept beside the last; those of evaluated steps are kept too
+KEEP          ?= 10#                      last checkpoints that are kept; those that were looked at are kept too
 JOBS          ?= 1#                       r1-sample processes that GNU parallel spreads the sampling over
 PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
 THREADS       ?= 0#                       threads of each process (0: all cores)
 BACKEND       ?= cpu#                     cpu or cuda
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
+INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
 
-BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
+# What fixes the bytes of a run; threads, batch and jobs do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS TEMPERATURE MAX_TOKENS SEED \
-	EVAL_EVERY EVAL_PROBLEMS EVAL_SAMPLES BACKEND
-zero_tools := $(addprefix $(BIN)/,r1-sample r1-reward r1-advantage r1-update r1-eval r1-model)
+	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
+ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
+ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
+ZERO_LAST := $(shell printf %04d $(STEPS))
 
 # $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout, spread by GNU parallel where asked
+sampler = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) --max-tokens $(MAX_TOKENS) $(COMPUTE) $2
 ifeq ($(JOBS)$(PARALLEL_HOSTS),1)
-sample = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) $(COMPUTE) $2
+sample = $(call sampler,$1,$2)
 else
 sample = parallel --will-cite --pipe --keep-order -N 4 --jobs $(JOBS) $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) \
-	$(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) $(COMPUTE) $2
+	  $(call sampler,$1,$2)
 endif
-evaluate = $(call sample,$1,-n $2 --temperature 0.6 --top-p 0.95 --max-tokens $(MAX_TOKENS))
+# $(call evaluate,POLICY,PROBLEMS,SAMPLES): scored completions of held-out problems, as the paper evaluates
+evaluate = head -n $2 $(HELDOUT) | $(call sample,$1,-n $3 --temperature 0.6 --top-p 0.95) | $(BIN)/r1-reward -q $(REWARD_OPTIONS)
 
-zero: $(ZERO)/report.txt ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
+zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
+	@gnuplot -c stages/curve.gp $(ZERO) -
 
 zero-help: ## list the knobs of make zero
 	@sed -n 's/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
@@ -74,10 +82,12 @@ $(ZERO)/knobs: FORCE
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
 	else echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
+FORCE:
 
-$(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(zero_tools)
-	@mkdir -p $(@D) && rm -rf $(@D)/policy
-	if [ -d $(MODEL) ]; then cp -r $(MODEL) $(@D)/policy; else $(BIN)/r1-model unpack $(MODEL) -o $(@D)/policy; fi
+$(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%)
+	@mkdir -p $(@D)
+	if [ -d $(MODEL) ]; then rm -rf $(@D)/policy && cp -r $(MODEL) $(@D)/policy; \
+	else $(BIN)/r1-model unpack -q --force $(MODEL) -o $(@D)/policy; fi
 	@: > $@
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
@@ -85,19 +95,21 @@ zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/
 	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || $(MAKE) --no-print-directory $(ZERO)/$1/policy-again
-zero_line = jq -r '"step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000)' \
-	'  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"' | tr -d '\n'
+# $(call zero_drop,NUMBER): the checkpoint that is KEEP steps old now, unless it was looked at
+zero_drop = old=$$(($1 - $(KEEP))); if [ $$old -gt 0 ] && [ $$((old % $(LOOK_EVERY))) != 0 ]; then rm -rf $(ZERO)/$$(printf %04d $$old)/policy; fi
+zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000)\
+  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
 # $(call zero_step,THIS,PREVIOUS,NUMBER)
 define zero_step
-$(ZERO)/$1/questions.jsonl: $(DATA)
+$(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< > $$@.tmp
+	@awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< > $$@.tmp
 	@mv $$@.tmp $$@
 
-$(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/eval.json)
+$(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
 	@$(call zero_have,$2)
-	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --max-tokens $(MAX_TOKENS) --step $3) < $$< > $$@.tmp
+	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl
@@ -108,15 +120,45 @@ $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have,$2)
 	$(call zero_update,$1,$2) > $$@.tmp
 	@mv $$@.tmp $$@
-	@jq -r '"step \(.step)/$(STEPS): reward \(.reward * 1000 | round / 1000), accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000), length \(.["completions/mean_length"] | round), entropy \(.entropy * 1000 | round / 1000)"' $$@ >&2
-	@$(call zero_prune,$3)
+	@jq -r '$$(zero_line)' $$@ >&2
+	@$$(call zero_drop,$3)
 
 $(ZERO)/$1/policy-again:
 	@$(call zero_have,$2)
 	$(call zero_update,$1,$2) > /dev/null
 endef
+$(foreach n,$(shell seq 1 $(STEPS)),$(eval $(call zero_step,$(word $n,$(ZERO_STEPS)),$(word $n,0000 $(ZERO_STEPS)),$n)))
 
-$(ZERO)/%/eval.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
-	head -n $(EVAL_PROBLEMS) $(HELDOUT) | $(call evaluate,$(ZERO)/$*/policy,$(EVAL_SAMPLES)) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) \
-	  | $(BIN)/r1-eval -q --json > $@.tmp
+$(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
+	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
+	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
+	{ $(BIN)/r1-eval -q --json $(@D)/look.jsonl; $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
+
+$(ZERO)/base.jsonl: $(ZERO)/0000/metrics.jsonl $(HELDOUT)
+	$(call evaluate,$(ZERO)/0000/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
+	@mv $@.tmp $@
+
+$(ZERO)/final.jsonl: $(ZERO)/$(ZERO_LAST)/metrics.jsonl $(HELDOUT)
+	@$(call zero_have,$(ZERO_LAST))
+	$(call evaluate,$(ZERO)/$(ZERO_LAST)/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
+	@mv $@.tmp $@
+
+$(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl
+	@{ printf 'step\treward\taccuracy\tformat\tlength\tentropy\tkl\n'; cat $(ZERO_STEPS:%=$(ZERO)/%/metrics.jsonl) | \
+	  jq -r '[.step, .reward, .["rewards/accuracy/mean"], .["rewards/format/mean"], .["completions/mean_length"], .entropy, .kl] | @tsv'; } > $@.tmp
+	@mv $@.tmp $@
+
+$(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json)
+	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $^ | \
+	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .mean_length, .reflect_rate, .reflections_each, .mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
+	@mv $@.tmp $@
+
+$(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
+	@gnuplot -c stages/curve.gp $(ZERO) $@
+
+$(ZERO)/report.txt: $(ZERO)/base.jsonl $(ZERO)/final.jsonl $(ZERO)/curve.png
+	@$(BIN)/r1-eval -q --table $(ZERO)/base.jsonl $(ZERO)/final.jsonl > $@.tmp
+	@mv $@.tmp $@
+
+.PHONY: zero zero-help FORCE

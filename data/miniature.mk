@@ -1,0 +1,63 @@
+# The miniature: a world of small problems (clockwork.c says which), and a base model raised on text about it.
+#
+#   run/data/train.jsonl heldout.jsonl     problems, disjoint by hash
+#   data/base.tar.zst                      the base model that ships with r1; `make base` makes it again from nothing:
+#   run/base/tokenizer.json init text.jsonl.zst model
+#
+# knob           default       meaning
+MINI          ?= run/data#     folder of the problems
+MINI_TRAIN    ?= 20000#        problems to train on
+MINI_HELDOUT  ?= 400#          problems to evaluate on
+BASE          ?= run/base#     folder to make the base model in
+BASE_TEXTS    ?= 400000#       documents to pretrain on
+BASE_BATCH    ?= 64#           documents an optimizer step
+BASE_LR       ?= 4e-3#         peak learning rate
+BASE_SEED     ?= 1#            seed of the text and of the initial weights
+
+CLOCKWORK := $B/data/clockwork
+$(CLOCKWORK): $B/data/clockwork.o $B/libr1.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(MINI)/train.jsonl: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) problems --count $(MINI_TRAIN) --seed 1 -o $@
+
+$(MINI)/heldout.jsonl: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) problems --count $(MINI_HELDOUT) --held-out --seed 1 -o $@
+
+$(BASE)/tokenizer.json: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) tokenizer --count 20000 --seed $(BASE_SEED) -o $@
+
+$(BASE)/text.jsonl.zst: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) text --count $(BASE_TEXTS) --seed $(BASE_SEED) -o $@
+
+$(BASE)/config.json: data/base.json $(BASE)/tokenizer.json
+	jq --slurpfile t $(BASE)/tokenizer.json '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1) |
+	  .eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' $< > $@.tmp
+	@mv $@.tmp $@
+
+$(BASE)/init/config.json: $(BASE)/config.json $(BASE)/tokenizer.json | $(BIN)/r1-model
+	$(BIN)/r1-model new --force --config $(BASE)/config.json --tokenizer $(BASE)/tokenizer.json --seed $(BASE_SEED) -o $(BASE)/init
+
+# Killed and called again, it goes on from the last save.
+$(BASE)/model.jsonl: $(BASE)/init/config.json $(BASE)/text.jsonl.zst | $(BIN)/r1-distill
+	$(BIN)/r1-distill --resume --save-every 500 --model $(BASE)/init --output $(BASE)/model --lr $(BASE_LR) --final-lr 0.02 --warmup 100 \
+	  --beta2 0.95 --weight-decay 0.05 --batch $(BASE_BATCH) --log-every 100 --seed $(BASE_SEED) $(BASE)/text.jsonl.zst > $@.tmp
+	@mv $@.tmp $@
+
+base: $(BASE)/model.jsonl ## make the shipped base model again from nothing (up to an hour), and compare it with data/base.tar.zst
+	$(BIN)/r1-model pack $(BASE)/model -o $(BASE)/base.tar.zst
+	@cmp $(BASE)/base.tar.zst data/base.tar.zst && echo "data/base.tar.zst: the same bytes"
+
+# Held-out problems occur neither among those to train on nor in the pretraining text.
+check-miniature: $(MINI)/train.jsonl $(MINI)/heldout.jsonl $(BASE)/text.jsonl.zst ## check that no held-out problem was ever shown to the base
+	@jq -r .problem $(MINI)/heldout.jsonl | sort -u > $(BASE)/heldout.txt
+	@{ jq -r .problem $(MINI)/train.jsonl; zstd -dc $(BASE)/text.jsonl.zst | jq -r '.prompt // empty | ltrimstr("User: ") | rtrimstr(" Assistant:")'; } \
+	  | sort -u > $(BASE)/shown.txt
+	@n=$$(comm -12 $(BASE)/heldout.txt $(BASE)/shown.txt | wc -l); echo "$$(wc -l < $(BASE)/heldout.txt) held-out problems," \
+	  "$$(wc -l < $(BASE)/shown.txt) shown ones, $$n in both"; [ "$$n" = 0 ]
+
+.PHONY: base check-miniature
