@@ -1,0 +1,515 @@
+/* Encoding: added tokens are cut out, what is between is normalized and made words, words are merged. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "text/nfc.h"
+#include "text/tokenizer_private.h"
+
+/* ---- words already met ---- */
+
+#define CACHE_SLOTS 32768
+#define CACHE_KEY 23
+#define CACHE_IDS 8
+
+/* One cache line: the word's bytes with its length in the last of key's; its ids. */
+struct cached {
+	uint64_t key[3];                /* all zero: free */
+	uint32_t n;
+	int32_t id[CACHE_IDS];
+	uint32_t unused;
+};
+
+static size_t make_key(uint64_t key[3], const char *s, size_t n)
+{
+	uint64_t h;
+
+	key[0] = key[1] = key[2] = 0;
+	memcpy(key, s, n);
+	((unsigned char *)key)[CACHE_KEY] = (unsigned char)n;
+	h = vocab_mix(key[0] ^ vocab_mix(key[1] ^ vocab_mix(key[2])));
+	return (h ^ h >> 15) % CACHE_SLOTS;
+}
+
+static bool has_key(const struct cached *c, const uint64_t key[3])
+{
+	return c->key[0] == key[0] && c->key[1] == key[1] && c->key[2] == key[2];
+}
+
+/* The slot that holds the key, or else is to hold it: one of two. */
+static struct cached *cache_slot(struct tokenizer *t, const uint64_t key[3], size_t at)
+{
+	struct cached *a = &t->cache[at], *b = &t->cache[at ^ 1];
+
+	if (has_key(a, key))
+		return a;
+	return has_key(b, key) || (a->key[2] && !b->key[2]) ? b : a;
+}
+
+/* ---- merging ---- */
+
+#define NO_RANK UINT32_MAX
+
+static void look_up(const struct vocab *v, int32_t a, int32_t b, uint32_t *rank, int32_t *into)
+{
+	const struct vocab_merge *m = vocab_merge_find(v, a, b);
+
+	*rank = m ? m->rank : NO_RANK;
+	*into = m ? m->id : -1;
+}
+
+/* Few symbols: the lowest rank is searched for anew each time. rank[i] and into[i] are those of symbols i and i + 1. */
+static void merge_few(struct tokenizer *t)
+{
+	const struct vocab *v = &t->t->vocab;
+	int32_t *id = t->symbol, *into = t->into;
+	uint32_t *rank = t->rank;
+	size_t n = t->symbols, i, best;
+
+	for (i = 0; i + 1 < n; i++)
+		look_up(v, id[i], id[i + 1], &rank[i], &into[i]);
+	while (n > 1) {
+		uint32_t lowest = NO_RANK;
+
+		for (best = i = 0; i + 1 < n; i++)
+			if (rank[i] < lowest)
+				lowest = rank[i], best = i;
+		if (lowest == NO_RANK)
+			break;
+		id[best] = into[best];
+		n--;
+		memmove(id + best + 1, id + best + 2, (n - best - 1) * sizeof *id);
+		memmove(rank + best, rank + best + 1, (n - best - 1) * sizeof *rank);
+		memmove(into + best, into + best + 1, (n - best - 1) * sizeof *into);
+		if (best > 0)
+			look_up(v, id[best - 1], id[best], &rank[best - 1], &into[best - 1]);
+		if (best + 1 < n)
+			look_up(v, id[best], id[best + 1], &rank[best], &into[best]);
+	}
+	t->symbols = n;
+}
+
+/* Many symbols: a heap of (rank, place), and a list of those that are left. Entries that no longer hold are passed over. */
+static void heap_push(uint64_t *h, size_t *n, uint64_t x)
+{
+	size_t i = (*n)++;
+
+	for (; i > 0 && h[(i - 1) / 2] > x; i = (i - 1) / 2)
+		h[i] = h[(i - 1) / 2];
+	h[i] = x;
+}
+
+static uint64_t heap_pop(uint64_t *h, size_t *n)
+{
+	uint64_t top = h[0], x = h[--*n];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < *n) {
+		if (child + 1 < *n && h[child + 1] < h[child])
+			child++;
+		if (h[child] >= x)
+			break;
+		h[i] = h[child];
+		i = child;
+	}
+	h[i] = x;
+	return top;
+}
+
+static void merge_many(struct tokenizer *t)
+{
+	const struct vocab *v = &t->t->vocab;
+	int32_t *id = t->symbol, *next = t->into, into;
+	uint32_t *before = t->rank, rank;
+	size_t n = t->symbols, heap = 0, i, out = 0;
+	uint64_t *h;
+
+	/* each of n - 1 pairs at the start, and two for each of at most n - 1 merges */
+	t->heap = xgrow(t->heap, &t->heap_cap, 3 * n, sizeof *h);
+	h = t->heap;
+	for (i = 0; i < n; i++) {
+		next[i] = i + 1 < n ? (int32_t)i + 1 : -1;
+		before[i] = i ? (uint32_t)i - 1 : UINT32_MAX;
+		if (i + 1 < n) {
+			look_up(v, id[i], id[i + 1], &rank, &into);
+			if (rank != NO_RANK)
+				heap_push(h, &heap, (uint64_t)rank << 32 | i);
+		}
+	}
+	while (heap) {
+		uint64_t top = heap_pop(h, &heap);
+		uint32_t left = (uint32_t)top;
+		int32_t right;
+
+		if (id[left] < 0 || (right = next[left]) < 0)
+			continue;
+		look_up(v, id[left], id[right], &rank, &into);
+		if (rank != top >> 32)
+			continue;
+		id[left] = into;
+		id[right] = -1;
+		next[left] = next[right];
+		if (next[left] >= 0) {
+			before[next[left]] = left;
+			look_up(v, id[left], id[next[left]], &rank, &into);
+			if (rank != NO_RANK)
+				heap_push(h, &heap, (uint64_t)rank << 32 | left);
+		}
+		if (before[left] != UINT32_MAX) {
+			look_up(v, id[before[left]], id[left], &rank, &into);
+			if (rank != NO_RANK)
+				heap_push(h, &heap, (uint64_t)rank << 32 | before[left]);
+		}
+	}
+	for (i = 0; i < n; i++)
+		if (id[i] >= 0)
+			id[out++] = id[i];
+	t->symbols = out;
+}
+
+static void add_symbol(struct tokenizer *t, int32_t id)
+{
+	t->symbol = xgrow(t->symbol, &t->symbol_cap, t->symbols + 1, sizeof *t->symbol);
+	t->symbol[t->symbols++] = id;
+}
+
+static int32_t find_in_model(const struct tables *t, const char *name, size_t n)
+{
+	int32_t id = vocab_find(&t->vocab, name, n);
+
+	return id >= 0 && t->flags[id] & IN_MODEL ? id : -1;
+}
+
+/* A character as its token, or its bytes' tokens, or the unknown token; *unknown: one of these is due. */
+static int add_char(struct tokenizer *t, const char *s, size_t n, bool *unknown, struct err *e)
+{
+	const struct tables *m = t->t;
+	int32_t id = find_in_model(m, s, n), byte[4];
+	uint32_t c;
+	size_t i;
+
+	if (id >= 0) {
+		if (*unknown)
+			add_symbol(t, m->unk);
+		*unknown = false;
+		add_symbol(t, id);
+		return 0;
+	}
+	if (m->byte_fallback) {
+		for (i = 0; i < n; i++) {
+			char name[8];
+
+			snprintf(name, sizeof name, "<0x%02X>", (unsigned char)s[i]);
+			byte[i] = find_in_model(m, name, 6);
+			if (byte[i] < 0)
+				break;
+		}
+		if (i == n) {
+			for (i = 0; i < n; i++)
+				add_symbol(t, byte[i]);
+			return 0;
+		}
+	}
+	if (m->unk >= 0) {
+		if (*unknown && !m->fuse_unk)
+			add_symbol(t, m->unk);
+		*unknown = true;
+		return 0;
+	}
+	utf8_decode(s, n, &c);
+	if (m->byte_level)
+		return err_set(e, "%s has no token for the byte 0x%02X", m->file, (unsigned)tokenizer_char_byte(c));
+	return err_set(e, "%s has no token for the character U+%04X", m->file, c);
+}
+
+/* The word's first symbols: a byte each, or a character each. */
+static int split_word(struct tokenizer *t, const char *s, size_t n, struct err *e)
+{
+	const struct tables *m = t->t;
+	bool unknown = false;
+	size_t i, len;
+
+	t->symbols = 0;
+	if (m->byte_level) {
+		t->symbol = xgrow(t->symbol, &t->symbol_cap, n, sizeof *t->symbol);
+		for (i = 0; i < n; i++) {
+			int32_t id = m->byte_id[(unsigned char)s[i]];
+			char name[4];
+
+			if (id >= 0 && !unknown) {
+				add_symbol(t, id);
+				continue;
+			}
+			len = utf8_encode(tokenizer_byte_char((unsigned char)s[i]), name);
+			if (add_char(t, name, len, &unknown, e) < 0)
+				return -1;
+		}
+	} else {
+		for (i = 0; i < n; i += len) {
+			uint32_t c;
+
+			len = utf8_decode(s + i, n - i, &c);
+			if (add_char(t, s + i, len, &unknown, e) < 0)
+				return -1;
+		}
+	}
+	if (unknown)
+		add_symbol(t, m->unk);
+	return 0;
+}
+
+/* The whole word as one token, under ignore_merges; -1. */
+static int32_t whole_word(struct tokenizer *t, const char *s, size_t n)
+{
+	size_t i;
+
+	if (!t->t->byte_level)
+		return find_in_model(t->t, s, n);
+	buf_clear(&t->name);
+	for (i = 0; i < n; i++)
+		t->name.n += utf8_encode(tokenizer_byte_char((unsigned char)s[i]), buf_room(&t->name, 4));
+	return find_in_model(t->t, t->name.p, t->name.n);
+}
+
+static int encode_word(void *arg, const char *s, size_t n, struct err *e)
+{
+	struct tokenizer *t = arg;
+	struct cached *slot = NULL;
+	uint64_t key[3];
+	int32_t whole;
+	size_t i;
+
+	if (n <= CACHE_KEY) {
+		slot = cache_slot(t, key, make_key(key, s, n));
+		if (has_key(slot, key)) {
+			t->out->id = xgrow(t->out->id, &t->out->cap, t->out->n + CACHE_IDS, sizeof *t->out->id);
+			memcpy(t->out->id + t->out->n, slot->id, sizeof slot->id);
+			t->out->n += slot->n;
+			return 0;
+		}
+	}
+	whole = t->t->ignore_merges ? whole_word(t, s, n) : -1;
+	if (whole >= 0) {
+		t->symbols = 0;
+		add_symbol(t, whole);
+	} else {
+		if (split_word(t, s, n, e) < 0)
+			return -1;
+		t->into = xgrow(t->into, &t->into_cap, t->symbols, sizeof *t->into);
+		t->rank = xgrow(t->rank, &t->rank_cap, t->symbols, sizeof *t->rank);
+		if (t->symbols <= 64)
+			merge_few(t);
+		else
+			merge_many(t);
+	}
+	t->out->id = xgrow(t->out->id, &t->out->cap, t->out->n + t->symbols, sizeof *t->out->id);
+	for (i = 0; i < t->symbols; i++)
+		t->out->id[t->out->n++] = t->symbol[i];
+	if (slot && t->symbols <= CACHE_IDS) {
+		memcpy(slot->key, key, sizeof key);
+		slot->n = (uint32_t)t->symbols;
+		memcpy(slot->id, t->symbol, t->symbols * sizeof *t->symbol);
+	}
+	return 0;
+}
+
+/* ---- added tokens ---- */
+
+/* The first of token[lo .. hi), which share their first `depth` bytes and have more, whose next byte is c or greater. */
+static size_t bound(const struct added_set *set, size_t lo, size_t hi, size_t depth, unsigned c)
+{
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if ((unsigned char)set->token[mid].text[depth] < c)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The longest token of the set that s begins with; NULL. */
+static const struct added *longest(const struct added_set *set, const char *s, size_t n)
+{
+	size_t lo = set->first[(unsigned char)s[0]], hi = set->first[(unsigned char)s[0] + 1], depth = 1;
+	const struct added *found = NULL;
+
+	while (lo < hi) {
+		unsigned c;
+
+		if (set->token[lo].n == depth)
+			found = &set->token[lo++];
+		if (depth == n)
+			break;
+		c = (unsigned char)s[depth];
+		lo = bound(set, lo, hi, depth, c);
+		hi = bound(set, lo, hi, depth, c + 1);
+		depth++;
+	}
+	return found;
+}
+
+static bool is_space(uint32_t c)
+{
+	return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a)
+		|| c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+/* The place of the character that ends at `at` (> 0). */
+static size_t step_back(const char *s, size_t at)
+{
+	do
+		at--;
+	while (at > 0 && (s[at] & 0xc0) == 0x80);
+	return at;
+}
+
+static bool stands_alone(struct tokenizer *t, const char *s, size_t n, size_t from, size_t to)
+{
+	if (from > 0) {
+		size_t at = step_back(s, from);
+
+		if (pattern_starts(t->t->word, t->match, s + at, from - at))
+			return false;
+	}
+	return to == n || !pattern_starts(t->t->word, t->match, s + to, n - to);
+}
+
+typedef int part_fn(struct tokenizer *t, const char *s, size_t n, struct err *e);
+
+/* Added tokens of the set become their ids, what is between them goes to fn. */
+static int split_added(struct tokenizer *t, const struct added_set *set, bool plain, const char *s, size_t n, part_fn *fn, struct err *e)
+{
+	size_t i = 0, done = 0;
+	uint32_t c;
+
+	while (set->n && i < n) {
+		const struct added *a;
+		size_t from = i, to;
+
+		if (set->first[(unsigned char)s[i]] == set->first[(unsigned char)s[i] + 1] || !(a = longest(set, s + i, n - i))) {
+			i++;
+			continue;
+		}
+		to = i += a->n;
+		if ((plain && a->special) || (a->single_word && !stands_alone(t, s, n, from, to)))
+			continue;
+		if (from < done)                        /* the one before has taken its blanks */
+			from = done;
+		while (a->lstrip && from > done) {
+			size_t at = step_back(s, from);
+
+			utf8_decode(s + at, from - at, &c);
+			if (!is_space(c))
+				break;
+			from = at;
+		}
+		while (a->rstrip && to < n) {
+			size_t len = utf8_decode(s + to, n - to, &c);
+
+			if (!is_space(c))
+				break;
+			to += len;
+		}
+		if (from > done && fn(t, s + done, from - done, e) < 0)
+			return -1;
+		tokens_add(t->out, a->id);
+		done = to > done ? to : done;
+	}
+	return done < n ? fn(t, s + done, n - done, e) : 0;
+}
+
+static int encode_part(struct tokenizer *t, const char *s, size_t n, struct err *e)
+{
+	return pretoken_run(t->t->pretokenizer, t->pretoken, s, n, encode_word, t, e);
+}
+
+static int normalize_part(struct tokenizer *t, const char *s, size_t n, bool plain, struct err *e)
+{
+	if (t->t->nfc && !nfc_is_normal(s, n)) {
+		buf_clear(&t->normal);
+		nfc_normalize(s, n, &t->normal);
+		s = t->normal.p;
+		n = t->normal.n;
+	}
+	return split_added(t, &t->t->normalized, plain, s, n, encode_part, e);
+}
+
+static int normalize_any(struct tokenizer *t, const char *s, size_t n, struct err *e)
+{
+	return normalize_part(t, s, n, false, e);
+}
+
+static int normalize_plain(struct tokenizer *t, const char *s, size_t n, struct err *e)
+{
+	return normalize_part(t, s, n, true, e);
+}
+
+/* ---- all of it ---- */
+
+static void add_tokens(struct tokens *to, const struct tokens *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		tokens_add(to, from->id[i]);
+}
+
+int tokenizer_encode(struct tokenizer *t, const char *text, size_t n, unsigned flags, struct tokens *to, struct err *e)
+{
+	const struct tokens *prefix = &t->t->prefix;
+	bool plain = flags & TOKENIZER_PLAIN;
+	size_t before = to->n, start;
+
+	if (!t->cache)
+		t->cache = xcalloc(CACHE_SLOTS, sizeof *t->cache);
+	if (utf8_prefix(text, n) < n) {
+		buf_clear(&t->valid);
+		utf8_replace(text, n, &t->valid);
+		text = t->valid.p;
+		n = t->valid.n;
+	}
+	t->out = to;
+	if (flags & TOKENIZER_ADD_SPECIAL)
+		add_tokens(to, prefix);
+	start = to->n;
+	if (split_added(t, &t->t->raw, plain, text, n, plain ? normalize_plain : normalize_any, e) < 0) {
+		to->n = before;
+		return -1;
+	}
+	if (start > before && to->n - start >= prefix->n && !memcmp(to->id + start, prefix->id, prefix->n * sizeof *to->id)) {
+		memmove(to->id + before, to->id + start, (to->n - start) * sizeof *to->id);
+		to->n -= prefix->n;
+	}
+	if (flags & TOKENIZER_ADD_SPECIAL)
+		add_tokens(to, &t->t->suffix);
+	return 0;
+}
+
+struct tokenizer *tokenizer_handle(struct tables *m)
+{
+	struct tokenizer *t = xcalloc(1, sizeof *t);
+
+	t->t = m;
+	t->pretoken = pretoken_scratch_new(m->pretokenizer);
+	if (m->word)
+		t->match = pattern_scratch_new();
+	return t;
+}
+
+void tokenizer_handle_free(struct tokenizer *t)
+{
+	pretoken_scratch_free(t->pretoken);
+	pattern_scratch_free(t->match);
+	buf_free(&t->valid);
+	buf_free(&t->normal);
+	buf_free(&t->name);
+	free(t->cache);
+	free(t->symbol);
+	free(t->into);
+	free(t->rank);
+	free(t->heap);
+	free(t);
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""nfc_table.py > nfc_table.h: the tables of nfc.c, from Python's unicodedata"""
+import sys
+import unicodedata as u
+
+points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+hangul = range(0xAC00, 0xD7A4)
+
+decompositions = []     # (code point, first, second or 0), canonical ones
+for c in points:
+    d = u.decomposition(chr(c))
+    if d and not d.startswith('<'):
+        parts = [int(x, 16) for x in d.split()]
+        decompositions.append((c, parts[0], parts[1] if len(parts) > 1 else 0))
+composes = [(a, b, i) for i, (c, a, b) in enumerate(decompositions)
+            if b and u.normalize('NFC', chr(a) + chr(b)) == chr(c)]
+seconds = {b for _, b, _ in composes} | set(range(0x1161, 0x1176)) | set(range(0x11A8, 0x11C3))
+composed = {decompositions[i][0] for _, _, i in composes}
+excluded = {c for c, _, _ in decompositions if c not in composed}
+
+# Ranges of characters that may be changed by what stands around them or in themselves, with their combining class
+ranges = []
+for c in points:
+    ccc = u.combining(chr(c))
+    if not ccc and c not in seconds and c not in excluded:
+        continue
+    if ranges and ranges[-1][1] == c - 1 and ranges[-1][2] == ccc:
+        ranges[-1][1] = c
+    else:
+        ranges.append([c, c, ccc])
+
+
+def table(head, rows):
+    print(head + ' = {')
+    line = ''
+    for row in rows:
+        if len(line) + len(row) > 118:
+            print('\t' + line.rstrip())
+            line = ''
+        line += row + ' '
+    print('\t' + line.rstrip())
+    print('};')
+
+
+print('/* Made by nfc_table.py from Unicode %s: not to be edited */' % u.unidata_version)
+table('static const struct nfc_range nfc_ranges[%d]' % len(ranges), ['{0x%x,0x%x,%d},' % tuple(r) for r in ranges])
+table('static const struct nfc_split nfc_splits[%d]' % len(decompositions), ['{0x%x,0x%x,0x%x},' % d for d in decompositions])
+print('/* Those of nfc_splits that compose, by their two parts */')
+table('static const uint16_t nfc_joins[%d]' % len(composes), ['%d,' % i for _, _, i in sorted(composes)])
+if unknown := [c for c, _, _ in decompositions if c in hangul]:
+    sys.exit('Hangul syllables are done by rule: %r' % unknown)

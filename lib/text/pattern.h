@@ -1,0 +1,40 @@
+/* pattern.h - the regular expressions of tokenizer.json, on PCRE2
+ *
+ *     struct pattern *p = pattern_new("\\p{L}+|\\s+(?!\\S)", n, false, &e);
+ *     struct pattern_scratch *m = pattern_scratch_new();      // one for each thread
+ *     size_t at[2] = PATTERN_FROM_START;
+ *     int rc;
+ *
+ *     while ((rc = pattern_next(p, m, s, n, at, &e)) > 0)
+ *             use(s + at[0], at[1] - at[0]);
+ *
+ * The expressions are written for Oniguruma in its Ruby syntax; what it takes otherwise than PCRE2 is rewritten (the sets \s \d
+ * \w, properties that are scripts) or refused by name. Text is valid UTF-8.
+ */
+#ifndef TEXT_PATTERN_H
+#define TEXT_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct pattern;
+struct pattern_scratch;
+
+/* literal: the text itself is looked for. NULL and e if the expression is bad or is one that we do not do. */
+struct pattern *pattern_new(const char *regex, size_t n, bool literal, struct err *e);
+void pattern_free(struct pattern *p);
+
+struct pattern_scratch *pattern_scratch_new(void);
+void pattern_scratch_free(struct pattern_scratch *m);
+
+/* The first match behind the one at s[at[0]..at[1]), put into `at`: 1, or 0 if there is none, or -1 if it runs out of its
+ * limits. Matches may be empty, but not where the last one ended. */
+#define PATTERN_FROM_START {1, 0}
+int pattern_next(const struct pattern *p, struct pattern_scratch *m, const char *s, size_t n, size_t at[2], struct err *e);
+
+/* Does s[0..n) start with a match? */
+bool pattern_starts(const struct pattern *p, struct pattern_scratch *m, const char *s, size_t n);
+
+#endif

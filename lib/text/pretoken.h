@@ -1,0 +1,40 @@
+/* pretoken.h - the pre-tokenizer of a tokenizer.json: text into words
+ *
+ *     struct pretokenizer *p = pretoken_new(js_get(json, "pre_tokenizer"), &e);
+ *     struct pretoken_scratch *w = pretoken_scratch_new(p);   // one for each thread
+ *
+ *     static int count(void *arg, const char *word, size_t n, struct err *e) { ++*(int *)arg; return 0; }
+ *     pretoken_run(p, w, text, n, count, &words, &e);
+ *
+ * Words come in the text's order and are never empty; they lie in the text or (add_prefix_space) in the scratch. The mapping of
+ * bytes to characters that ByteLevel stands for is left to who takes the words.
+ */
+#ifndef TEXT_PRETOKEN_H
+#define TEXT_PRETOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "record/json.h"
+
+struct pretokenizer;
+struct pretoken_scratch;
+
+/* From the JSON (NULL and null: the text is one word). Messages begin with the field: 'pre_tokenizer.pretokenizers[0]': ... */
+struct pretokenizer *pretoken_new(const struct js *j, struct err *e);
+/* Words by one pattern, as a Split with behavior Isolated does it, for ByteLevel. */
+struct pretokenizer *pretoken_isolated(const char *pattern, struct err *e);
+void pretoken_free(struct pretokenizer *p);
+bool pretoken_byte_level(const struct pretokenizer *p);
+
+struct pretoken_scratch *pretoken_scratch_new(const struct pretokenizer *p);
+void pretoken_scratch_free(struct pretoken_scratch *w);
+
+typedef int pretoken_fn(void *arg, const char *word, size_t n, struct err *e);  /* < 0 ends the run */
+
+/* text: valid UTF-8. -1 and e if a pattern runs out of its limits or fn fails. */
+int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, pretoken_fn *fn, void *arg,
+	struct err *e);
+
+#endif
