@@ -68,11 +68,76 @@ uint64_t rng_below(struct rng *r, uint64_t n)
 	return x % n;
 }
 
+/* log, sin and cos of our own: the C library's differ in the last bit from one machine to another, and the weights that are drawn here
+ * must not. */
+
+/* Natural logarithm of 0 < x <= 1 (normal): x = 2^e m with m around 1, and log m = 2 artanh((m-1)/(m+1)). */
+static double log_of(double x)
+{
+	double s, z, sum = 0;
+	uint64_t bits;
+	int e, k;
+
+	memcpy(&bits, &x, sizeof bits);
+	e = (int)(bits >> 52) - 1023;
+	bits = (bits & 0xFFFFFFFFFFFFFu) | (uint64_t)1023 << 52;
+	memcpy(&x, &bits, sizeof bits);
+	if (x > 1.4142135623730951) {
+		x *= 0.5;
+		e++;
+	}
+	s = (x - 1) / (x + 1);
+	z = s * s;
+	for (k = 10; k >= 0; k--)
+		sum = sum * z + 1.0 / (2 * k + 1);
+	return e * 0.69314718055994531 + 2 * s * sum;
+}
+
+/* Cosine and sine of 2 pi v, 0 <= v < 1: the quarter, and Taylor's series for the rest of at most pi/4. */
+static void cos_sin(double v, double *c, double *s)
+{
+	static const double inverse[] = {1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+					 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800, 1.0 / 87178291200,
+					 1.0 / 1307674368000, 1.0 / 20922789888000};
+	int quarter = (int)(4 * v + 0.5), k;
+	double x = (v - 0.25 * quarter) * 6.2831853071795865, z = -x * x, a = 0, b = 0;
+
+	for (k = 8; k > 0; k--) {
+		a = (a + inverse[2 * k]) * z;
+		b = (b + inverse[2 * k - 1]) * (k > 1 ? z : 1);
+	}
+	a += 1;
+	b *= x;
+	*c = quarter & 1 ? -b : a;
+	*s = quarter & 1 ? a : b;
+	if (quarter & 2) {
+		*c = -*c;
+		*s = -*s;
+	}
+}
+
 double rng_normal(struct rng *r)
 {
-	double u = rng_double(r), v = rng_double(r);
+	double u = rng_double(r), v = rng_double(r), c, s;
 
-	return sqrt(-2 * log(1 - u)) * cos(2 * 3.14159265358979323846 * v);
+	cos_sin(v, &c, &s);
+	return sqrt(-2 * log_of(1 - u)) * c;
+}
+
+void rng_normal_pair(uint64_t seed, uint64_t stream, uint64_t n, double z[2])
+{
+	uint32_t counter[4] = {(uint32_t)stream, (uint32_t)(stream >> 32), (uint32_t)n, (uint32_t)(n >> 32)};
+	uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+	uint32_t out[4];
+	double u, v, r;
+
+	rng_philox(counter, key, out);
+	u = (double)(((uint64_t)out[1] << 32 | out[0]) >> 11) * 0x1p-53;
+	v = (double)(((uint64_t)out[3] << 32 | out[2]) >> 11) * 0x1p-53;
+	r = sqrt(-2 * log_of(1 - u));
+	cos_sin(v, &z[0], &z[1]);
+	z[0] *= r;
+	z[1] *= r;
 }
 
 void rng_shuffle(struct rng *r, size_t *index, size_t n)

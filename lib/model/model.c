@@ -131,14 +131,19 @@ void model_pack(struct model *m)
 
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w)
 {
-	struct rng r = rng_new(seed, hash_str(p->name));
+	uint64_t stream = hash_str(p->name);
 	size_t len = strlen(p->name);
 	bool bias = len > 5 && !strcmp(p->name + len - 5, ".bias");
+	double z[2];
 	int64_t j;
 
-	r.count = 2 * (uint64_t)from;           /* a normal number takes two draws */
-	for (j = 0; j < n; j++)
-		w[j] = p->ndim == 2 ? (float)(m->config.initializer_range * rng_normal(&r)) : bias ? 0 : 1;
+	for (j = 0; p->ndim == 1 && j < n; j++)
+		w[j] = bias ? 0 : 1;
+	for (j = 0; p->ndim == 2 && j < n; j++) {
+		if (j == 0 || (from + j) % 2 == 0)
+			rng_normal_pair(seed, stream, (uint64_t)(from + j) / 2, z);
+		w[j] = (float)(m->config.initializer_range * z[(from + j) % 2]);
+	}
 }
 
 void model_init(struct model *m, uint64_t seed)

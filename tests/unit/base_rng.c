@@ -61,6 +61,37 @@ static void check_distributions(void)
 	CHECK_INT(rng_below(&r, 1), 0);
 }
 
+/* Our own log, cos and sin against the C library's, and the sequence's moments. */
+static void check_normals(void)
+{
+	double sum = 0, squares = 0, cubes = 0, z[2];
+	struct rng r = rng_new(5, 6), copy;
+	int n = 200000, i;
+
+	for (i = 0; i < n / 2; i++) {
+		uint32_t counter[4] = {8, 0, (uint32_t)i, 0}, key[2] = {7, 0}, out[4];
+		double u, v, radius;
+
+		copy = r;
+		u = rng_double(&copy);
+		v = rng_double(&copy);
+		CHECK_NEAR(rng_normal(&r), sqrt(-2 * log(1 - u)) * cos(2 * M_PI * v), 1e-13);
+		rng_normal_pair(7, 8, (uint64_t)i, z);
+		rng_philox(counter, key, out);
+		u = (double)(((uint64_t)out[1] << 32 | out[0]) >> 11) * 0x1p-53;
+		v = (double)(((uint64_t)out[3] << 32 | out[2]) >> 11) * 0x1p-53;
+		radius = sqrt(-2 * log(1 - u));
+		CHECK_NEAR(z[0], radius * cos(2 * M_PI * v), 1e-13);
+		CHECK_NEAR(z[1], radius * sin(2 * M_PI * v), 1e-13);
+		sum += z[0] + z[1];
+		squares += z[0] * z[0] + z[1] * z[1];
+		cubes += z[0] * z[0] * z[0] + z[1] * z[1] * z[1];
+	}
+	CHECK_NEAR(sum / n, 0, 5 / sqrt(n));
+	CHECK_NEAR(squares / n, 1, 5 * sqrt(2.0 / n));
+	CHECK_NEAR(cubes / n, 0, 5 * sqrt(15.0 / n));
+}
+
 static void check_shuffle(void)
 {
 	size_t index[100], seen[100] = {0}, i, moved = 0;
@@ -82,6 +113,7 @@ int main(void)
 	check_philox();
 	check_streams();
 	check_distributions();
+	check_normals();
 	check_shuffle();
 	CHECK(hash_str("sum-1") == hash_bytes("sum-1", 5) && hash_str("sum-1") != hash_str("sum-2"));
 	CHECK(hash_bytes("a\0b", 3) != hash_bytes("a\0c", 3));
