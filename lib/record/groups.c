@@ -107,6 +107,10 @@ struct record *groups_pop(struct groups *g)
 	q = queue->head;
 	if (!q || !q->group->released)
 		return NULL;
+	if (++q->group->popped == q->group->n) {        /* what stays of a group is small: a stream may have many */
+		free(q->group->record);
+		q->group->record = NULL;
+	}
 	queue->popped = q;
 	queue->head = q->next;
 	if (!queue->head)

@@ -164,8 +164,9 @@ struct group {
 	const char *id;
 	int64_t step;                   /* -1: the records have none */
 	int64_t size;                   /* what `group` of the first record says; 0: nothing */
-	struct record **record;         /* (n), in the input's order */
+	struct record **record;         /* (n), in the input's order; gone when all of them have been popped */
 	size_t n, cap;
+	size_t popped;
 	bool released;
 };
 

@@ -115,6 +115,8 @@ static void check_killed(void)
 	if (!(pid = fork())) {
 		tmp = file_stage(path, &e);
 		put(tmp, "a", "1");
+		free(tmp);
+		free(path);
 		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
