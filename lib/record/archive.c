@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/tool.h"
 
 #define BLOCK ((size_t)1 << 18)
 #define BELIEVED ((size_t)64 << 20)     /* a member's stated size is taken on trust up to this */
@@ -130,6 +131,8 @@ static int each_block(struct archive *a, const char *path, int (*sink)(void *arg
 		if (n == ARCHIVE_RETRY)
 			continue;
 		rc = n < 0 ? failed(a, path, e) : sink(arg, block, (size_t)n, e);
+		if (rc == 0 && tool_interrupted())
+			rc = err_set(e, "interrupted");
 	}
 	free(block);
 	return rc;
@@ -423,6 +426,8 @@ static int put_data(struct archive *a, int fd, int64_t size, const char *path, c
 			rc = err_set(e, "%s: became shorter while it was packed", path);
 		else if (archive_write_data(a, block, (size_t)n) != n)
 			rc = failed(a, archive_path, e);
+		else if (tool_interrupted())
+			rc = err_set(e, "interrupted");
 		size -= n;
 	}
 	free(block);
@@ -492,7 +497,7 @@ static int write_archive(const struct packing *k, const char *tmp, int level, st
 int archive_pack(const char *folder, const char *path, int level, bool (*keep)(const char *name), struct err *e)
 {
 	struct packing k = {.folder = folder, .path = path, .keep = keep};
-	char *tmp = xasprintf("%s.tmp-%ld", path, (long)getpid());
+	char *aside = NULL, *tmp = NULL;
 	struct stat st;
 	int rc;
 	size_t i;
@@ -504,15 +509,18 @@ int archive_pack(const char *folder, const char *path, int level, bool (*keep)(c
 	rc = collect(&k, "", 0, e);
 	if (rc == 0) {
 		qsort(k.name, k.n, sizeof *k.name, compare_names);
-		rc = write_archive(&k, tmp, level, e);
+		aside = file_stage(path, e);    /* a folder for the unfinished archive, so that what a killed process left is swept */
+		tmp = aside ? file_join(aside, "archive") : NULL;
+		rc = aside ? write_archive(&k, tmp, level, e) : -1;
 		if (rc == 0 && rename(tmp, path) < 0)
 			rc = err_errno(e, "%s", path);
-		if (rc < 0)
-			unlink(tmp);
+		if (aside)
+			file_abandon(aside);
 	}
 	for (i = 0; i < k.n; i++)
 		free(k.name[i]);
 	free(k.name);
+	free(aside);
 	free(tmp);
 	return rc;
 }
