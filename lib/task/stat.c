@@ -14,19 +14,23 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The sum of x[i] - shift, or of its squares; the same for any order of x. */
+/* The sum of x[i] - shift, or of its squares; the same for any order of x, and with what rounding loses added back (Neumaier 1974). */
 static double sum(const double *x, size_t n, double shift, bool squared)
 {
-	double *sorted = xmalloc((n ? n : 1) * sizeof *sorted), s = 0;
+	double *sorted = xmalloc((n ? n : 1) * sizeof *sorted), s = 0, lost = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		sorted[i] = x[i] - shift;
 	qsort(sorted, n, sizeof *sorted, ascending);
-	for (i = 0; i < n; i++)
-		s += squared ? sorted[i] * sorted[i] : sorted[i];
+	for (i = 0; i < n; i++) {
+		double v = squared ? sorted[i] * sorted[i] : sorted[i], t = s + v;
+
+		lost += fabs(s) >= fabs(v) ? (s - t) + v : (v - t) + s;
+		s = t;
+	}
 	free(sorted);
-	return s;
+	return isfinite(s) ? s + lost : s;
 }
 
 double stat_mean(const double *x, size_t n)
