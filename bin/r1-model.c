@@ -14,11 +14,15 @@
 #include "base/tool.h"
 #include "model/compare.h"
 #include "model/model.h"
+#include "model/optimizer.h"
+#include "model/pass.h"
 #include "model/state.h"
 #include "record/archive.h"
 #include "record/emit.h"
+#include "tensor/dry.h"
 
 #define PIECE ((int64_t)1 << 20)        /* numbers made and written at a time */
+#define DRY_TOKENS 4096                 /* memory for longer passes grows in proportion */
 
 struct options {
 	const char *config, *tokenizer, *dtype, *output;
@@ -284,6 +288,14 @@ static int run_new(const struct options *o, int n, char **arg, struct err *e)
 
 /* ---- info ---- */
 
+struct memory {                 /* in bytes; everything is float32 */
+	int64_t length, sequences;
+	int64_t sampler;                /* weights, in the layouts that sampling uses */
+	int64_t cache_per_token;        /* keys and values */
+	int64_t trainer;                /* weights, gradients, moments */
+	int64_t activations;            /* of a pass of `length` tokens */
+};
+
 struct summary {
 	const char *path;
 	struct config config;
@@ -297,18 +309,39 @@ struct summary {
 	int64_t tokens;                 /* of the tokenizer; 0: none */
 	bool template, optimizer;
 	struct state state;
-	/* bytes of memory, everything in float32 */
-	int64_t kv_per_token, activations_per_token;
+	struct memory memory;
 };
 
-/* What the tape keeps of each token on the way there (attention's and the feed-forward layer's inputs and outputs, both sums of the
- * residual), and one layer's gradients on the way back. */
-static int64_t activations_per_token(const struct config *c)
+/* Goes through the motions on a backend that only counts. */
+static void measure_memory(const struct config *c, struct memory *k)
 {
-	int64_t C = c->hidden_size, F = c->intermediate_size, H = c->heads, G = c->kv_heads, D = c->head_dim;
-	int64_t wide = (2 * H + 2 * G) * D + 3 * F;
+	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
+	struct backend *be = backend_dry_new();
+	struct model *m = model_new(c, be, MODEL_TRAIN, NULL);
+	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9});
+	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
+	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
+	struct tape t = tape_new(be);
+	struct pass p;
 
-	return 4 * (c->layers * (6 * C + wide + H) + 3 * C + (3 * C + wide));
+	k->trainer = (int64_t)backend_dry_peak(be);
+	t.record = true;
+	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+	pass_backward(&t, &p, dlogprob, NULL);
+	k->activations = (int64_t)((double)t.peak / (double)n * (double)k->length);
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	be->destroy(be);
+	free(id);
+	free(dlogprob);
+	be = backend_dry_new();
+	m = model_new(c, be, MODEL_SAMPLE, NULL);
+	model_pack(m);
+	k->sampler = (int64_t)backend_dry_peak(be);
+	model_free(m);
+	be->destroy(be);
+	k->cache_per_token = 2 * c->layers * c->kv_heads * c->head_dim * (int64_t)sizeof(float);
 }
 
 static void summarize_weights(struct summary *s)
@@ -360,7 +393,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 	return state_read(s->ck, &s->state, e);
 }
 
-static int summarize(struct summary *s, const char *path, struct err *e)
+static int summarize(struct summary *s, const char *path, const struct options *o, struct err *e)
 {
 	size_t n = strlen(path), i;
 
@@ -377,8 +410,9 @@ static int summarize(struct summary *s, const char *path, struct err *e)
 	for (i = 0; i < s->shapes->parts; i++)
 		if (s->shapes->part[i].shape[0] == s->config.vocab_size && s->shapes->part[i].ndim == 2)
 			s->head += part_count(&s->shapes->part[i]);
-	s->kv_per_token = 2 * s->config.layers * s->config.kv_heads * s->config.head_dim * 4;
-	s->activations_per_token = activations_per_token(&s->config);
+	s->memory.length = o->length ? o->length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
+	s->memory.sequences = o->sequences;
+	measure_memory(&s->config, &s->memory);
 	return 0;
 }
 
@@ -390,8 +424,9 @@ static void summary_free(struct summary *s)
 	checkpoint_close(s->ck);
 }
 
-static void info_json(const struct summary *s, int64_t length, int64_t sequences, struct buf *b)
+static void info_json(const struct summary *s, struct buf *b)
 {
+	const struct memory *k = &s->memory;
 	const struct config *c = &s->config;
 	int i;
 
@@ -424,14 +459,14 @@ static void info_json(const struct summary *s, int64_t length, int64_t sequences
 	json_int(b, "num_tokens", s->state.tokens);
 	json_key(b, "memory");
 	buf_char(b, '{');
-	json_int(b, "length", length);
-	json_int(b, "sequences", sequences);
-	json_int(b, "weights", s->shapes->count * 4);
-	json_int(b, "cache_per_token", s->kv_per_token);
-	json_int(b, "sampling", s->shapes->count * 4 + s->kv_per_token * length * sequences);
-	json_int(b, "optimizer_and_gradients", s->shapes->count * 12);
-	json_int(b, "activations_per_token", s->activations_per_token);
-	json_int(b, "training", s->shapes->count * 16 + s->activations_per_token * length);
+	json_int(b, "length", k->length);
+	json_int(b, "sequences", k->sequences);
+	json_int(b, "sampler", k->sampler);
+	json_int(b, "cache_per_token", k->cache_per_token);
+	json_int(b, "sampling", k->sampler + k->cache_per_token * k->length * k->sequences);
+	json_int(b, "trainer", k->trainer);
+	json_int(b, "activations", k->activations);
+	json_int(b, "training", k->trainer + k->activations);
 	buf_str(b, "}}");
 }
 
@@ -464,16 +499,14 @@ static void info_weights(const struct summary *s)
 		printf("  trained      %s steps, %s tokens\n", COUNT(s->state.step), COUNT(s->state.tokens));
 }
 
-static void info_memory(const struct summary *s, int64_t length, int64_t sequences)
+static void info_memory(const struct memory *k)
 {
-	int64_t n = s->shapes->count;
+	int64_t cache = k->cache_per_token * k->length * k->sequences;
 
-	printf("  to sample    %s: weights %s, cache %s for %s sequence%s of %s tokens (%s a token)\n",
-	       SIZE(n * 4 + s->kv_per_token * length * sequences), SIZE(n * 4), SIZE(s->kv_per_token * length * sequences), COUNT(sequences),
-	       sequences == 1 ? "" : "s", COUNT(length), SIZE(s->kv_per_token));
-	printf("  to train     %s: weights, gradients and AdamW %s, activations %s for %s tokens at once (%s a token)\n",
-	       SIZE(n * 16 + s->activations_per_token * length), SIZE(n * 16), SIZE(s->activations_per_token * length), COUNT(length),
-	       SIZE(s->activations_per_token));
+	printf("  to sample    %s: weights %s, cache %s for %s sequence%s of %s tokens (%s a token)\n", SIZE(k->sampler + cache), SIZE(k->sampler),
+	       SIZE(cache), COUNT(k->sequences), k->sequences == 1 ? "" : "s", COUNT(k->length), SIZE(k->cache_per_token));
+	printf("  to train     %s: weights, gradients and AdamW %s, activations %s for %s tokens at once\n", SIZE(k->trainer + k->activations),
+	       SIZE(k->trainer), SIZE(k->activations), COUNT(k->length));
 }
 
 static int run_info(const struct options *o, int n, char **arg, struct err *e)
@@ -483,19 +516,15 @@ static int run_info(const struct options *o, int n, char **arg, struct err *e)
 
 	for (i = 0; rc == 0 && i < n; i++) {
 		struct summary s;
-		int64_t length;
 
-		rc = summarize(&s, arg[i], e);
-		if (rc == 0) {
-			length = o->length ? o->length : s.config.max_positions < 4096 ? s.config.max_positions : 4096;
-			if (o->json) {
-				info_json(&s, length, o->sequences, &b);
-				print_line(&b);
-			} else {
-				printf("%s%s\n", i ? "\n" : "", arg[i]);
-				info_weights(&s);
-				info_memory(&s, length, o->sequences);
-			}
+		rc = summarize(&s, arg[i], o, e);
+		if (rc == 0 && o->json) {
+			info_json(&s, &b);
+			print_line(&b);
+		} else if (rc == 0) {
+			printf("%s%s\n", i ? "\n" : "", arg[i]);
+			info_weights(&s);
+			info_memory(&s.memory);
 		}
 		summary_free(&s);
 	}

@@ -233,8 +233,7 @@ static int get_tokens(struct config *c, const struct js *j, struct err *e)
 	return 0;
 }
 
-/* Every matrix, and all parameters together with the numbers that training keeps for each, must have a size in bytes. Doubles are
- * enough to see that. */
+/* All parameters together with the numbers that training keeps for each must fit an address space. Doubles are enough to see that. */
 static int check_sizes(const struct config *c, struct err *e)
 {
 	double C = (double)c->hidden_size, F = (double)c->intermediate_size, V = (double)c->vocab_size, D = (double)c->head_dim;
@@ -244,8 +243,8 @@ static int check_sizes(const struct config *c, struct err *e)
 		return err_set(e, "'num_attention_heads' %lld is no multiple of 'num_key_value_heads' %lld", (long long)c->heads, (long long)c->kv_heads);
 	if (c->head_dim % 2)
 		return err_set(e, "a head has %lld dimensions; rotary positions need an even number", (long long)c->head_dim);
-	if ((double)c->layers * layer + 2 * V * C > 0x1p50)
-		return err_set(e, "these sizes make more than 2^50 parameters");
+	if ((double)c->layers * layer + 2 * V * C > 0x1p42)
+		return err_set(e, "these sizes make more than 2^42 parameters");
 	return 0;
 }
 

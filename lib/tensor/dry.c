@@ -1,0 +1,194 @@
+#include "tensor/dry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/map.h"
+
+#define UNUSED __attribute__((unused))
+
+struct dry {
+	struct map sizes;               /* of the blocks, by address */
+	size_t used, peak;
+};
+
+static void *alloc(struct backend *be, size_t bytes)
+{
+	struct dry *d = be->state;
+	void *p = mmap(NULL, bytes ? bytes : 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		fprintf(stderr, "out of addresses: %zu bytes wanted\n", bytes);
+		abort();
+	}
+	*map_put(&d->sizes, &p, sizeof p) = (int64_t)bytes;
+	d->used += bytes;
+	if (d->used > d->peak)
+		d->peak = d->used;
+	return p;
+}
+
+static void give_back(struct backend *be, void *p)
+{
+	struct dry *d = be->state;
+	int64_t *size;
+
+	if (!p)
+		return;
+	size = map_get(&d->sizes, &p, sizeof p);
+	munmap(p, *size ? (size_t)*size : 1);
+	d->used -= (size_t)*size;
+	*size = 0;
+}
+
+static void destroy(struct backend *be)
+{
+	struct dry *d = be->state;
+
+	map_free(&d->sizes);
+	free(d);
+	free(be);
+}
+
+static void download(UNUSED struct backend *be, void *host, UNUSED const void *from, size_t bytes)
+{
+	memset(host, 0, bytes);
+}
+
+static struct packed *pack(struct backend *be, UNUSED const float *w, int64_t n, int64_t k)
+{
+	struct packed *p = xmalloc(sizeof *p);
+
+	*p = (struct packed){.n = n, .k = k, .data = alloc(be, (size_t)(n * k) * sizeof *w)};
+	return p;
+}
+
+static void unpack(struct backend *be, struct packed *p)
+{
+	give_back(be, p->data);
+	free(p);
+}
+
+static void sample(UNUSED struct backend *be, UNUSED float *logits, int64_t rows, UNUSED int64_t vocab, UNUSED const struct sampling *how,
+		   int32_t *id, float *logprob)
+{
+	memset(id, 0, (size_t)rows * sizeof *id);
+	memset(logprob, 0, (size_t)rows * sizeof *logprob);
+}
+
+static double sum_squares(UNUSED struct backend *be, UNUSED const float *x, UNUSED int64_t n)
+{
+	return 0;
+}
+
+static void zero(UNUSED struct backend *be, UNUSED void *p, UNUSED size_t bytes)
+{
+}
+
+static void copy(UNUSED struct backend *be, UNUSED void *to, UNUSED const void *from, UNUSED size_t bytes)
+{
+}
+
+static void gemm(UNUSED struct backend *be, UNUSED const struct gemm *g)
+{
+}
+
+static void embed(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *table, UNUSED const int32_t *id, UNUSED int64_t rows,
+		  UNUSED int64_t cols)
+{
+}
+
+static void embed_back(UNUSED struct backend *be, UNUSED float *dtable, UNUSED const float *dout, UNUSED const int32_t *id, UNUSED int64_t rows,
+		       UNUSED int64_t cols, UNUSED int64_t vocab)
+{
+}
+
+static void rmsnorm(UNUSED struct backend *be, UNUSED float *out, UNUSED float *rstd, UNUSED const float *x, UNUSED const float *w,
+		    UNUSED float eps, UNUSED int64_t rows, UNUSED int64_t cols)
+{
+}
+
+static void rmsnorm_back(UNUSED struct backend *be, UNUSED float *dx, UNUSED float *dw, UNUSED const float *dout, UNUSED const float *x,
+			 UNUSED const float *w, UNUSED const float *rstd, UNUSED int64_t rows, UNUSED int64_t cols, UNUSED bool accumulate)
+{
+}
+
+static void rope(UNUSED struct backend *be, UNUSED float *x, UNUSED int64_t stride, UNUSED const int32_t *position, UNUSED const float *cos_sin,
+		 UNUSED int64_t rows, UNUSED int64_t heads, UNUSED int64_t head_dim, UNUSED bool inverse)
+{
+}
+
+static void attention(UNUSED struct backend *be, UNUSED const struct attention *a)
+{
+}
+
+static void attention_back(UNUSED struct backend *be, UNUSED const struct attention *a, UNUSED const float *dout, UNUSED float *dqkv)
+{
+}
+
+static void swiglu(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *gate_up, UNUSED int64_t rows, UNUSED int64_t cols)
+{
+}
+
+static void swiglu_back(UNUSED struct backend *be, UNUSED float *dgate_up, UNUSED const float *dout, UNUSED const float *gate_up,
+			UNUSED int64_t rows, UNUSED int64_t cols)
+{
+}
+
+static void add(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *a, UNUSED const float *b, UNUSED int64_t n)
+{
+}
+
+static void bias_back(UNUSED struct backend *be, UNUSED float *dbias, UNUSED const float *dout, UNUSED int64_t rows, UNUSED int64_t cols)
+{
+}
+
+static void logprob(UNUSED struct backend *be, UNUSED const float *logits, UNUSED const int32_t *target, UNUSED float inv_temperature,
+		    UNUSED float *out, UNUSED float *entropy, UNUSED int64_t rows, UNUSED int64_t vocab)
+{
+}
+
+static void logprob_back(UNUSED struct backend *be, UNUSED float *logits, UNUSED const int32_t *target, UNUSED float inv_temperature,
+			 UNUSED const float *dlogprob, UNUSED const float *dentropy, UNUSED int64_t rows, UNUSED int64_t vocab)
+{
+}
+
+static void adamw(UNUSED struct backend *be, UNUSED float *w, UNUSED float *m, UNUSED float *v, UNUSED const float *g, UNUSED int64_t n,
+		  UNUSED const struct adamw *a)
+{
+}
+
+static void scale(UNUSED struct backend *be, UNUSED float *x, UNUSED float by, UNUSED int64_t n)
+{
+}
+
+struct backend *backend_dry_new(void)
+{
+	struct backend *be = xmalloc(sizeof *be);
+
+	*be = (struct backend){
+		.name = "dry", .what = "dry: computes nothing, counts memory", .alloc = alloc, .free = give_back, .zero = zero, .copy = copy,
+		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .unpack = unpack, .embed = embed,
+		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .rope = rope, .attention = attention,
+		.attention_back = attention_back, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
+		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw, .sum_squares = sum_squares, .scale = scale,
+	};
+	be->state = xcalloc(1, sizeof(struct dry));
+	return be;
+}
+
+size_t backend_dry_peak(const struct backend *be)
+{
+	const struct dry *d = be->state;
+
+	return d->peak;
+}
+
+size_t backend_dry_used(const struct backend *be)
+{
+	const struct dry *d = be->state;
+
+	return d->used;
+}

@@ -1,0 +1,87 @@
+/* The whole model on memory that nobody may touch: a host access to backend memory, harmless on a CPU and fatal on a GPU, crashes here.
+ * And the books of it: what is allocated is given back. */
+#include "test.h"
+
+#include "model/optimizer.h"
+#include "model/pass.h"
+#include "model/sampler.h"
+#include "tensor/dry.h"
+
+static const char text[] = "{\"model_type\": \"qwen2\", \"hidden_size\": 16, \"num_hidden_layers\": 2, \"num_attention_heads\": 4,"
+			   "\"num_key_value_heads\": 2, \"intermediate_size\": 32, \"vocab_size\": 50}";
+
+static void train(struct backend *be, const struct config *c)
+{
+	struct err e;
+	struct model *m = model_new(c, be, MODEL_TRAIN, &e);
+	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1});
+	int32_t id[40] = {0};
+	struct example ex[] = {{.id = id, .n = 40, .first = 30, .inv_temperature = 1}, {.id = id, .n = 20, .first = 1, .inv_temperature = 1}};
+	struct tape t = tape_new(be);
+	float dlogprob[29] = {0};
+	struct pass p;
+	int i;
+
+	CHECK_INT(backend_dry_used(be), 4 * m->size * 4);       /* weights, gradients, two moments */
+	model_init(m, 1);
+	for (i = 0; i < 2; i++) {
+		t.record = true;
+		p = pass_forward(m, &t, ex, 2, true);
+		CHECK_INT(p.n, 29);
+		pass_backward(&t, &p, dlogprob, dlogprob);
+		CHECK(optimizer_step(o, 1e-3) == 0);
+	}
+	CHECK(t.peak > 0 && backend_dry_peak(be) >= t.peak);
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	CHECK_INT(backend_dry_used(be), 0);
+}
+
+struct seen {
+	int completions, tokens;
+};
+
+static void on_done(void *arg, const struct sampler_done *d)
+{
+	struct seen *s = arg;
+
+	s->completions++;
+	s->tokens += (int)d->n;
+}
+
+static void sample(struct backend *be, const struct config *c)
+{
+	struct err e;
+	struct model *m = model_new(c, be, MODEL_SAMPLE, &e);
+	struct sampler_params params = {.temperature = 1, .top_p = 1, .max_tokens = 20};
+	int32_t id[30] = {0};
+	struct seen seen = {0};
+	struct sampler *s;
+
+	model_pack(m);
+	s = sampler_new(m, &params, 4, 64, on_done, &seen);
+	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 30, .samples = 3}, &e) == 0);
+	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 1, .samples = 3}, &e) == 0);
+	while (sampler_busy(s))
+		sampler_step(s);
+	CHECK_INT(seen.completions, 6);
+	CHECK_INT(seen.tokens, 6 * 20);
+	sampler_free(s);
+	model_free(m);
+	CHECK_INT(backend_dry_used(be), 0);
+}
+
+int main(void)
+{
+	struct backend *be = backend_dry_new();
+	struct config c;
+	struct err e;
+
+	CHECK(config_parse(&c, text, strlen(text), "config.json", &e) == 0);
+	train(be, &c);
+	sample(be, &c);
+	config_free(&c);
+	be->destroy(be);
+	return 0;
+}
