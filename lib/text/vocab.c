@@ -456,35 +456,40 @@ static const char *past_blanks(const char *p, const char *end)
 	return p;
 }
 
-/* The member's value in the object at p; NULL if there is none (or what is at p is no object). */
-static const char *find_member(const char *p, const char *end, const char *name)
+/* The values of up to two members of the object at p: where they begin and what is behind them; NULL for what is not there. */
+static void find_members(const char *p, const char *end, const char *const name[2], const char *from[2], const char *to[2])
 {
-	size_t len = strlen(name);
+	int i;
 
 	if (p == end || *p != '{')
-		return NULL;
+		return;
 	for (p = past_blanks(p + 1, end); p < end && *p == '"'; p = past_blanks(p + 1, end)) {
-		const char *key = p + 1;
-		bool here;
+		const char *key = p + 1, *value;
+		size_t len;
 
 		p = past_string(p, end);
 		if (!p)
-			return NULL;
-		here = (size_t)(p - 1 - key) == len && !memcmp(key, name, len);
+			return;
+		len = (size_t)(p - 1 - key);
 		p = past_blanks(p, end);
 		if (p == end || *p != ':')
-			return NULL;
-		p = past_blanks(p + 1, end);
-		if (here)
-			return p;
-		p = past_value(p, end);
+			return;
+		value = past_blanks(p + 1, end);
+		for (i = 0; i < 2; i++)
+			if (name[i] && strlen(name[i]) == len && !memcmp(key, name[i], len))
+				from[i] = value;
+		if (name[0] && !name[1] && from[0])
+			return;                         /* the only one: its end is not asked for */
+		p = past_value(value, end);
 		if (!p)
-			return NULL;
+			return;
+		for (i = 0; i < 2; i++)
+			if (from[i] == value)
+				to[i] = p;
 		p = past_blanks(p, end);
 		if (p == end || *p != ',')
-			return NULL;
+			return;
 	}
-	return NULL;
 }
 
 static int count_lines(const char *p, const char *end)
@@ -510,10 +515,11 @@ static const char *cut(struct buf *rest, const char *from, const char *value, co
 
 struct js *vocab_cut(const char *json, size_t n, const char *file, struct vocab *v, struct err *e)
 {
-	const char *end = json + n, *p, *model, *part[2], *past[2] = {NULL, NULL};
+	static const char *const model_name[2] = {"model", NULL}, *const part_name[2] = {"vocab", "merges"};
+	const char *end = json + n, *p, *model[2] = {NULL, NULL}, *from[2] = {NULL, NULL}, *to[2] = {NULL, NULL};
 	struct buf rest = {0};
 	struct js *j;
-	int i, first;
+	int i;
 
 	v->file = file;
 	if (n > INT32_MAX) {
@@ -525,22 +531,19 @@ struct js *vocab_cut(const char *json, size_t n, const char *file, struct vocab 
 		return NULL;
 	}
 	p = past_blanks(json + (n >= 3 && !memcmp(json, "\xef\xbb\xbf", 3) ? 3 : 0), end);
-	model = find_member(p, end, "model");
-	part[0] = model ? find_member(model, end, "vocab") : NULL;
-	part[1] = model ? find_member(model, end, "merges") : NULL;
-	for (i = 0; i < 2; i++)
-		past[i] = part[i] ? past_value(part[i], end) : NULL;
-	first = past[0] && past[1] && part[1] < part[0];
+	find_members(p, end, model_name, model, to);
+	if (model[0])
+		find_members(model[0], end, part_name, from, to);
 	p = json;
 	for (i = 0; i < 2; i++) {
-		int k = i ^ first;
+		int k = to[0] && to[1] && from[1] < from[0] ? !i : i;
 
-		if (!past[k])
+		if (!to[k])
 			continue;
-		p = cut(&rest, p, part[k], past[k]);
-		*(k ? &v->merges_text : &v->vocab_text) = part[k];
-		*(k ? &v->merges_n : &v->vocab_n) = (size_t)(past[k] - part[k]);
-		*(k ? &v->merges_line : &v->vocab_line) = 1 + count_lines(json, part[k]);
+		p = cut(&rest, p, from[k], to[k]);
+		*(k ? &v->merges_text : &v->vocab_text) = from[k];
+		*(k ? &v->merges_n : &v->vocab_n) = (size_t)(to[k] - from[k]);
+		*(k ? &v->merges_line : &v->vocab_line) = 1 + count_lines(json, from[k]);
 	}
 	buf_add(&rest, p, (size_t)(end - p));
 	j = js_parse(rest.p, rest.n, file, e);
