@@ -13,10 +13,10 @@
  *
  * Deterministic: the same documents in any order give the same file. Words are what the pattern makes of the text between added
  * tokens. Merges are taken by the highest count of the pair over all words; of equal counts, by the lowest id of the left token,
- * then of the right one. A merge whose result is a token already is not made again. Training ends at vocab_size or when no pair
- * is left with min_count.
+ * then of the right one. Where two ways lead to the same token, the second merge adds no id. Training ends at vocab_size or when
+ * no pair is left with min_count.
  *
- * Ids: the bytes (in the order of their value), the merges in the order in which they were made, the added tokens as given.
+ * Ids: the bytes (in the order of their value), the merged tokens in the order in which they were made, the added tokens as given.
  */
 #ifndef TEXT_BPE_TRAIN_H
 #define TEXT_BPE_TRAIN_H

@@ -437,8 +437,6 @@ static int split_added(struct tokenizer *t, const struct added_set *set, bool pl
 		to = i += a->n;
 		if ((plain && a->special) || (a->single_word && !stands_alone(t, s, n, from, to)))
 			continue;
-		if (from < done)                        /* the one before has taken its blanks */
-			from = done;
 		while (a->lstrip && from > done) {
 			size_t at = step_back(s, from);
 
@@ -454,10 +452,14 @@ static int split_added(struct tokenizer *t, const struct added_set *set, bool pl
 				break;
 			to += len;
 		}
+		/* The one before may have taken this one's blanks, or all of it. */
+		if (a->lstrip && from < done)
+			from = done;
 		if (from > done && fn(t, s + done, from - done, e) < 0)
 			return -1;
-		tokens_add(t->out, a->id);
-		done = to > done ? to : done;
+		if (to > from)
+			tokens_add(t->out, a->id);
+		done = to > from ? to : from;
 	}
 	return done < n ? fn(t, s + done, n - done, e) : 0;
 }

@@ -23,11 +23,13 @@ struct pattern_scratch {
 };
 
 /* What Oniguruma's sets hold: \s is White_Space (PCRE2 adds U+180E), \w is Alphabetic, marks, decimal digits and connectors
- * (PCRE2 has letters, numbers and the underscore alone). As members of a [ ] class: */
+ * (PCRE2 has letters, numbers and the underscore) and, outside of [ ], Latin-1's superscripts and fractions too. */
 #define SPACE "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define NOT_SPACE "\\x00-\\x08\\x0e-\\x1f\\x21-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
 	"\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}" \
+	"\\x{1f170}-\\x{1f189}"
+#define WORD_ALONE WORD "\\xb2\\xb3\\xb9\\xbc-\\xbe"
 
 /* A property: general categories mean the same to both; scripts, since PCRE2 10.40, need "sc:" not to take in the characters
  * that several scripts share. */
@@ -56,18 +58,18 @@ static size_t add_escape(struct buf *to, const char *s, size_t n, bool in_class,
 {
 	switch (s[0]) {
 	case 's':
-		buf_printf(to, in_class ? "%s" : "[%s]", SPACE);
+		buf_str(to, in_class ? SPACE : "[" SPACE "]");
 		return 1;
 	case 'S':
-		buf_printf(to, in_class ? "%s" : "[%s]", NOT_SPACE);
+		buf_str(to, in_class ? NOT_SPACE : "[" NOT_SPACE "]");
 		return 1;
 	case 'w':
-		buf_printf(to, in_class ? "%s" : "[%s]", WORD);
+		buf_str(to, in_class ? WORD : "[" WORD_ALONE "]");
 		return 1;
 	case 'W':
 		if (in_class)
 			break;
-		buf_printf(to, "[^%s]", WORD);
+		buf_str(to, "[^" WORD_ALONE "]");
 		return 1;
 	case 'p':
 	case 'P': {

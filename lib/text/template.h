@@ -9,7 +9,7 @@
  *             ...
  *     template_free(t);
  *
- *     none         the problem as it is
+ *     none         the problem as it is (behind the system message and an empty line, where there is one)
  *     mini         User: {problem} Assistant:
  *     r1-zero      a paragraph that asks for <think> </think> <answer> </answer>, then User: and Assistant: (the paper's Table 1)
  *     qwen         ChatML, as Qwen's chat models have it

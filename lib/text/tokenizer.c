@@ -158,6 +158,10 @@ static void sort_set(struct added_set *set)
 	}
 }
 
+/* What single_word looks for on either side: Alphabetic, marks, decimal digits, connectors and joiners. */
+#define WORD_CHARACTER "[\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200c}\\x{200d}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
+	"\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}]"
+
 static int read_added_token(struct tables *t, const struct js *j, struct err *e)
 {
 	static const char *const names[] = {"single_word", "lstrip", "rstrip", "normalized", "special"};
@@ -206,7 +210,7 @@ static int read_added_token(struct tables *t, const struct js *j, struct err *e)
 	}
 	buf_free(&normal);
 	if (a.single_word && !t->word) {
-		t->word = pattern_new("[\\w\\x{200c}\\x{200d}]", 20, false, e);
+		t->word = pattern_new(WORD_CHARACTER, strlen(WORD_CHARACTER), false, e);
 		if (!t->word)
 			return -1;
 	}
