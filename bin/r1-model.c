@@ -7,22 +7,17 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/progress.h"
 #include "base/tool.h"
 #include "model/compare.h"
 #include "model/model.h"
-#include "model/optimizer.h"
-#include "model/pass.h"
-#include "model/state.h"
+#include "model/summary.h"
 #include "record/archive.h"
 #include "record/emit.h"
-#include "tensor/dry.h"
 
 #define PIECE ((int64_t)1 << 20)        /* numbers made and written at a time */
-#define DRY_TOKENS 4096                 /* memory for longer passes grows in proportion */
 
 struct options {
 	const char *config, *tokenizer, *dtype, *output;
@@ -122,27 +117,6 @@ static void print_line(struct buf *b)
 
 /* ---- new ---- */
 
-/* How many tokens a tokenizer.json can give: the largest id of all, and 1. */
-static int count_tokens(const char *text, size_t n, const char *name, int64_t *count, struct err *e)
-{
-	struct js *j = js_parse(text, n, name, e);
-	const struct js *added = js_get(j, "added_tokens");
-	struct js_iter it;
-	size_t i;
-
-	if (!j)
-		return -1;
-	*count = 0;
-	for (it = js_each(js_get(js_get(j, "model"), "vocab")); js_next(&it);)
-		if (js_int(it.value) >= *count)
-			*count = js_int(it.value) + 1;
-	for (i = 0; i < js_size(added); i++)
-		if (js_int(js_get(js_at(added, i), "id")) >= *count)
-			*count = js_int(js_get(js_at(added, i), "id")) + 1;
-	js_free(j);
-	return *count ? 0 : err_set(e, "%s: holds no tokens", name);
-}
-
 static int add_tokenizer_file(struct checkpoint_writer *w, const char *path, const char *name, const struct config *c, struct err *e)
 {
 	struct buf text = {0};
@@ -150,7 +124,7 @@ static int add_tokenizer_file(struct checkpoint_writer *w, const char *path, con
 	int rc = file_read(path, &text, e);
 
 	if (rc == 0 && !strcmp(name, "tokenizer.json")) {
-		rc = count_tokens(text.p, text.n, path, &tokens, e);
+		rc = summary_count_tokens(text.p, text.n, path, &tokens, e);
 		if (rc == 0 && tokens > c->vocab_size)
 			rc = err_set(e, "%s: has %lld tokens, but the configuration's 'vocab_size' is %lld", path, (long long)tokens,
 				     (long long)c->vocab_size);
@@ -288,142 +262,6 @@ static int run_new(const struct options *o, int n, char **arg, struct err *e)
 
 /* ---- info ---- */
 
-struct memory {                 /* in bytes; everything is float32 */
-	int64_t length, sequences;
-	int64_t sampler;                /* weights, in the layouts that sampling uses */
-	int64_t cache_per_token;        /* keys and values */
-	int64_t trainer;                /* weights, gradients, moments */
-	int64_t activations;            /* of a pass of `length` tokens */
-};
-
-struct summary {
-	const char *path;
-	struct config config;
-	struct model *shapes;           /* without weights */
-	struct checkpoint *ck;          /* NULL: only a config.json was given */
-	int64_t head;                   /* parameters of embedding and head */
-	const char *dtype;              /* of the weights: "BF16", "mixed" */
-	int64_t bytes;                  /* the weights take in the file */
-	size_t unused;                  /* tensors that the family does not ask for */
-	const char *first_unused;
-	int64_t tokens;                 /* of the tokenizer; 0: none */
-	bool template, optimizer;
-	struct state state;
-	struct memory memory;
-};
-
-/* Goes through the motions on a backend that only counts. */
-static void measure_memory(const struct config *c, struct memory *k)
-{
-	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
-	struct backend *be = backend_dry_new();
-	struct model *m = model_new(c, be, MODEL_TRAIN, NULL);
-	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9});
-	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
-	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
-	struct tape t = tape_new(be);
-	struct pass p;
-
-	k->trainer = (int64_t)backend_dry_peak(be);
-	t.record = true;
-	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
-	pass_backward(&t, &p, dlogprob, NULL);
-	k->activations = (int64_t)((double)t.peak / (double)n * (double)k->length);
-	tape_free(&t);
-	optimizer_free(o);
-	model_free(m);
-	be->destroy(be);
-	free(id);
-	free(dlogprob);
-	be = backend_dry_new();
-	m = model_new(c, be, MODEL_SAMPLE, NULL);
-	model_pack(m);
-	k->sampler = (int64_t)backend_dry_peak(be);
-	model_free(m);
-	be->destroy(be);
-	k->cache_per_token = 2 * c->layers * c->kv_heads * c->head_dim * (int64_t)sizeof(float);
-}
-
-static void summarize_weights(struct summary *s)
-{
-	const struct safetensors *weights = s->ck->weights;
-	struct map known = {0};
-	size_t i;
-
-	for (i = 0; i < s->shapes->parts; i++)
-		*map_put(&known, s->shapes->part[i].name, strlen(s->shapes->part[i].name)) = 1;
-	for (i = 0; i < weights->n; i++) {
-		const struct st_tensor *t = &weights->tensor[i];
-
-		if (!map_get(&known, t->name, strlen(t->name))) {
-			if (!s->unused++)
-				s->first_unused = t->name;
-			continue;
-		}
-		s->bytes += (int64_t)t->bytes;
-		if (!s->dtype)
-			s->dtype = st_dtype_name(t->dtype);
-		else if (strcmp(s->dtype, st_dtype_name(t->dtype)) != 0)
-			s->dtype = "mixed";
-	}
-	map_free(&known);
-}
-
-static int summarize_checkpoint(struct summary *s, struct err *e)
-{
-	const struct checkpoint_file *f;
-	struct err none;
-
-	s->ck = checkpoint_open(s->path, e);
-	if (!s->ck)
-		return -1;
-	s->config = config_copy(&s->ck->config);
-	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
-	if (!s->shapes)
-		return err_prefix(e, "%s", s->path);
-	if (model_check_parts(s->shapes, s->ck->weights, "", e) < 0)
-		return err_prefix(e, "%s", s->path);
-	summarize_weights(s);
-	f = checkpoint_file(s->ck, "tokenizer.json", e);
-	if (f && count_tokens(f->text, f->n, f->path, &s->tokens, e) < 0)
-		return -1;
-	f = checkpoint_file(s->ck, "tokenizer_config.json", &none);
-	s->template = checkpoint_file(s->ck, "chat_template.jinja", &none) || (f && strstr(f->text, "\"chat_template\""));
-	s->optimizer = checkpoint_file(s->ck, "optimizer/state.json", &none) != NULL;
-	return state_read(s->ck, &s->state, e);
-}
-
-static int summarize(struct summary *s, const char *path, const struct options *o, struct err *e)
-{
-	size_t n = strlen(path), i;
-
-	*s = (struct summary){.path = path};
-	if (n > 5 && !strcmp(path + n - 5, ".json")) {
-		if (config_read(&s->config, path, e) < 0)
-			return -1;
-		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
-		if (!s->shapes)
-			return err_prefix(e, "%s", path);
-	} else if (summarize_checkpoint(s, e) < 0) {
-		return -1;
-	}
-	for (i = 0; i < s->shapes->parts; i++)
-		if (s->shapes->part[i].shape[0] == s->config.vocab_size && s->shapes->part[i].ndim == 2)
-			s->head += part_count(&s->shapes->part[i]);
-	s->memory.length = o->length ? o->length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
-	s->memory.sequences = o->sequences;
-	measure_memory(&s->config, &s->memory);
-	return 0;
-}
-
-static void summary_free(struct summary *s)
-{
-	if (s->shapes)
-		model_free(s->shapes);
-	config_free(&s->config);
-	checkpoint_close(s->ck);
-}
-
 static void info_json(const struct summary *s, struct buf *b)
 {
 	const struct memory *k = &s->memory;
@@ -463,10 +301,10 @@ static void info_json(const struct summary *s, struct buf *b)
 	json_int(b, "sequences", k->sequences);
 	json_int(b, "sampler", k->sampler);
 	json_int(b, "cache_per_token", k->cache_per_token);
-	json_int(b, "sampling", k->sampler + k->cache_per_token * k->length * k->sequences);
+	json_int(b, "sampling", k->sampling);
 	json_int(b, "trainer", k->trainer);
 	json_int(b, "activations", k->activations);
-	json_int(b, "training", k->trainer + k->activations);
+	json_int(b, "training", k->training);
 	buf_str(b, "}}");
 }
 
@@ -501,11 +339,9 @@ static void info_weights(const struct summary *s)
 
 static void info_memory(const struct memory *k)
 {
-	int64_t cache = k->cache_per_token * k->length * k->sequences;
-
-	printf("  to sample    %s: weights %s, cache %s for %s sequence%s of %s tokens (%s a token)\n", SIZE(k->sampler + cache), SIZE(k->sampler),
-	       SIZE(cache), COUNT(k->sequences), k->sequences == 1 ? "" : "s", COUNT(k->length), SIZE(k->cache_per_token));
-	printf("  to train     %s: weights, gradients and AdamW %s, activations %s for %s tokens at once\n", SIZE(k->trainer + k->activations),
+	printf("  to sample    %s: weights %s, cache %s for %s sequence%s of %s tokens (%s a token)\n", SIZE(k->sampling), SIZE(k->sampler),
+	       SIZE(k->cache), COUNT(k->sequences), k->sequences == 1 ? "" : "s", COUNT(k->length), SIZE(k->cache_per_token));
+	printf("  to train     %s: weights, gradients and AdamW %s, activations %s for %s tokens at once\n", SIZE(k->training),
 	       SIZE(k->trainer), SIZE(k->activations), COUNT(k->length));
 }
 
@@ -517,7 +353,7 @@ static int run_info(const struct options *o, int n, char **arg, struct err *e)
 	for (i = 0; rc == 0 && i < n; i++) {
 		struct summary s;
 
-		rc = summarize(&s, arg[i], o, e);
+		rc = summary_read(&s, arg[i], o->length, o->sequences, e);
 		if (rc == 0 && o->json) {
 			info_json(&s, &b);
 			print_line(&b);

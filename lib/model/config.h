@@ -5,9 +5,10 @@
  *     config_read_generation(&c, text, n, name, &e);                  // generation_config.json: more tokens that end a text
  *     config_free(&c);
  *
- * What is read is checked: sizes are positive, H is a multiple of G, D is even, and there are at most 2^42 parameters, so that no
- * product of sizes overflows int64_t. A setting that would change the mathematics and that no family here computes (rope_scaling, sliding windows, quantised
- * weights, another activation ...) is refused by its name. Whether a family of that model_type exists is the model's to say (model.h).
+ * What is read is checked: sizes are positive, H is a multiple of G, D is even, and there are at most 2^42 parameters, so that no product
+ * of sizes overflows int64_t. A setting that would change the mathematics and that no family here computes (rope_scaling, sliding
+ * windows, quantised weights, another activation ...) is refused by its name. Whether a family of that model_type exists is the
+ * model's to say (model.h).
  *
  * The document itself is kept: fields that mean nothing to us are written back unchanged and in order.
  *

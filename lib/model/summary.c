@@ -1,0 +1,156 @@
+#include "model/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "model/optimizer.h"
+#include "model/pass.h"
+#include "tensor/dry.h"
+
+#define DRY_TOKENS 4096                 /* memory for longer passes grows in proportion */
+
+int summary_count_tokens(const char *text, size_t n, const char *name, int64_t *count, struct err *e)
+{
+	struct js *j = js_parse(text, n, name, e);
+	const struct js *added = js_get(j, "added_tokens");
+	struct js_iter it;
+	int64_t last = -1;
+	size_t i;
+
+	if (!j)
+		return -1;
+	*count = 0;
+	for (it = js_each(js_get(js_get(j, "model"), "vocab")); js_next(&it);)
+		last = js_int(it.value) > last ? js_int(it.value) : last;
+	for (i = 0; i < js_size(added); i++)
+		last = js_int(js_get(js_at(added, i), "id")) > last ? js_int(js_get(js_at(added, i), "id")) : last;
+	js_free(j);
+	if (last < 0)
+		return err_set(e, "%s: holds no tokens", name);
+	if (last >= INT32_MAX)
+		return err_set(e, "%s: has a token %lld", name, (long long)last);
+	*count = last + 1;
+	return 0;
+}
+
+/* Rounded, and no more than an int64_t holds. */
+static int64_t bytes_of(double x)
+{
+	return x < 0x1p62 ? (int64_t)x : INT64_MAX / 2;
+}
+
+/* Goes through the motions on a backend that only counts. */
+static void measure_memory(const struct config *c, struct memory *k)
+{
+	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
+	struct backend *be = backend_dry_new();
+	struct model *m = model_new(c, be, MODEL_TRAIN, NULL);
+	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9});
+	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
+	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
+	struct tape t = tape_new(be);
+	struct pass p;
+
+	k->trainer = (int64_t)backend_dry_peak(be);
+	t.record = true;
+	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+	pass_backward(&t, &p, dlogprob, NULL);
+	k->activations = bytes_of((double)t.peak / (double)n * (double)k->length);
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	be->destroy(be);
+	free(id);
+	free(dlogprob);
+	be = backend_dry_new();
+	m = model_new(c, be, MODEL_SAMPLE, NULL);
+	model_pack(m);
+	k->sampler = (int64_t)backend_dry_peak(be);
+	model_free(m);
+	be->destroy(be);
+	k->cache_per_token = 2 * c->layers * c->kv_heads * c->head_dim * (int64_t)sizeof(float);
+	k->cache = bytes_of((double)k->cache_per_token * (double)k->length * (double)k->sequences);
+	k->sampling = bytes_of((double)k->sampler + (double)k->cache);
+	k->training = bytes_of((double)k->trainer + (double)k->activations);
+}
+
+static void summarize_weights(struct summary *s)
+{
+	const struct safetensors *weights = s->ck->weights;
+	struct map known = {0};
+	size_t i;
+
+	for (i = 0; i < s->shapes->parts; i++)
+		*map_put(&known, s->shapes->part[i].name, strlen(s->shapes->part[i].name)) = 1;
+	for (i = 0; i < weights->n; i++) {
+		const struct st_tensor *t = &weights->tensor[i];
+
+		if (!map_get(&known, t->name, strlen(t->name))) {
+			if (!s->unused++)
+				s->first_unused = t->name;
+			continue;
+		}
+		s->bytes += (int64_t)t->bytes;
+		if (!s->dtype)
+			s->dtype = st_dtype_name(t->dtype);
+		else if (strcmp(s->dtype, st_dtype_name(t->dtype)) != 0)
+			s->dtype = "mixed";
+	}
+	map_free(&known);
+}
+
+static int summarize_checkpoint(struct summary *s, struct err *e)
+{
+	const struct checkpoint_file *f;
+	struct err none;
+
+	s->ck = checkpoint_open(s->path, e);
+	if (!s->ck)
+		return -1;
+	s->config = config_copy(&s->ck->config);
+	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
+	if (!s->shapes)
+		return err_prefix(e, "%s", s->path);
+	if (model_check_parts(s->shapes, s->ck->weights, "", e) < 0)
+		return err_prefix(e, "%s", s->path);
+	summarize_weights(s);
+	f = checkpoint_file(s->ck, "tokenizer.json", e);
+	if (f && summary_count_tokens(f->text, f->n, f->path, &s->tokens, e) < 0)
+		return -1;
+	f = checkpoint_file(s->ck, "tokenizer_config.json", &none);
+	s->template = checkpoint_file(s->ck, "chat_template.jinja", &none) || (f && strstr(f->text, "\"chat_template\""));
+	s->optimizer = checkpoint_file(s->ck, "optimizer/state.json", &none) != NULL;
+	return state_read(s->ck, &s->state, e);
+}
+
+int summary_read(struct summary *s, const char *path, int64_t length, int64_t sequences, struct err *e)
+{
+	size_t n = strlen(path), i;
+
+	*s = (struct summary){.path = path};
+	if (n > 5 && !strcmp(path + n - 5, ".json")) {
+		if (config_read(&s->config, path, e) < 0)
+			return -1;
+		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
+		if (!s->shapes)
+			return err_prefix(e, "%s", path);
+	} else if (summarize_checkpoint(s, e) < 0) {
+		return -1;
+	}
+	for (i = 0; i < s->shapes->parts; i++)
+		if (s->shapes->part[i].shape[0] == s->config.vocab_size && s->shapes->part[i].ndim == 2)
+			s->head += part_count(&s->shapes->part[i]);
+	s->memory.length = length ? length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
+	s->memory.sequences = sequences;
+	measure_memory(&s->config, &s->memory);
+	return 0;
+}
+
+void summary_free(struct summary *s)
+{
+	if (s->shapes)
+		model_free(s->shapes);
+	config_free(&s->config);
+	checkpoint_close(s->ck);
+}

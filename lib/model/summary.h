@@ -1,0 +1,51 @@
+/* summary.h - what a person wants to know of a model before it is used: its size, what is with it, the memory that it needs
+ *
+ *     struct summary s;
+ *     if (summary_read(&s, "run/policy", 0, 16, &e) == 0)
+ *             printf("%lld parameters\n", (long long)s.shapes->count);
+ *     summary_free(&s);
+ *
+ * Weights are not read, only the headers that say where they are; each must be there and have the shape that the family asks for. The memory
+ * is measured: a pass and a sampler's weights go through the motions on the dry backend (dry.h).
+ */
+#ifndef MODEL_SUMMARY_H
+#define MODEL_SUMMARY_H
+
+#include "model/model.h"
+#include "model/state.h"
+
+struct memory {                 /* in bytes; everything is float32 */
+	int64_t length, sequences;
+	int64_t sampler;                /* weights, in the layouts that sampling uses */
+	int64_t cache_per_token;        /* keys and values */
+	int64_t cache;                  /* of all sequences at their full length */
+	int64_t trainer;                /* weights, gradients, moments */
+	int64_t activations;            /* of a pass of `length` tokens */
+	int64_t sampling, training;     /* the sums */
+};
+
+struct summary {
+	const char *path;
+	struct config config;
+	struct model *shapes;           /* without weights */
+	struct checkpoint *ck;          /* NULL: only a config.json was given */
+	int64_t head;                   /* parameters of embedding and head */
+	const char *dtype;              /* of the weights: "BF16", "mixed" */
+	int64_t bytes;                  /* the weights take in the file */
+	size_t unused;                  /* tensors that the family does not ask for */
+	const char *first_unused;
+	int64_t tokens;                 /* of the tokenizer; 0: none */
+	bool template, optimizer;
+	struct state state;
+	struct memory memory;
+};
+
+/* A checkpoint, or a config.json alone. Memory is told for `sequences` of `length` tokens (0: the context, up to 4096). On error, too,
+ * s is ready for summary_free. */
+int summary_read(struct summary *s, const char *path, int64_t length, int64_t sequences, struct err *e);
+void summary_free(struct summary *s);
+
+/* How many tokens a tokenizer.json can give: the largest id of all, and 1. */
+int summary_count_tokens(const char *text, size_t n, const char *name, int64_t *count, struct err *e);
+
+#endif
