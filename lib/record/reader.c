@@ -63,7 +63,7 @@ static int next_line(struct reader *in, struct buf *to, bool *whole, struct err 
 		}
 		if ((n = source_read(in->source, &in->p, e)) < 0)
 			return -1;
-		in->end = in->p + n;
+		in->end = n ? in->p + n : in->p;        /* p may be NULL */
 		if (!n) {
 			in->open = false;
 			if (to->n) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,23 +17,324 @@
 #include "base/tool.h"
 
 #define BLOCK ((size_t)256 << 10)
+#define DEEPEST 4               /* compressed so many times over */
 
-/* fd -> [outer: filters, and tar or zip] -> [inner: filters of one compressed member] -> the caller */
+/* libarchive does not look at the sum that ends a gzip file, so we do, unless there may be more than one member in it (then the
+ * ends of the others cannot be seen from here). */
+struct gzip {
+	bool is;
+	int members;                    /* places where one may begin */
+	uint32_t crc, length;           /* of what came out */
+	unsigned char end[10];          /* the last bytes that went in */
+	size_t n;
+};
+
+/* A file is read through layers: its descriptor; for each compression an archive of libarchive's 'raw' format; a tar or zip
+ * archive; for the compression of a member again one. */
+struct layer {
+	struct layer *below;            /* NULL: reads fd */
+	int fd;
+	char *block;
+	struct archive *a;              /* unpacks what is below; a member reads from its archive's */
+	bool owns;
+	struct gzip gzip;
+	const char *peek;               /* what was read to see what it is; given out first */
+	ssize_t peeked;
+	char why[256];                  /* why it could not be read */
+};
+
 struct source {
 	char *const *files;
-	size_t n, at;                   /* files; the next one */
-	int fd;                         /* -1: none is open */
+	size_t n, at;                   /* the next one */
 	char *path;                     /* what is open, without a member's name */
-	char *member;                   /* the one member that was asked for, or NULL */
+	char *wanted;                   /* the one member that was asked for, or NULL */
 	bool found;
-	struct archive *outer, *inner;
-	char *block;
-	size_t ready;                   /* bytes of block that were read to see what the file is */
-	const char *peek;               /* the same of a member */
-	size_t peeked;
+	struct layer *file;             /* the topmost layer that is open for all of the file */
+	struct layer *archive;          /* the same if it is an archive, or NULL */
+	struct layer *top;              /* what the caller reads; NULL: the next file or member is to be opened */
+	const char *current;
 	char **name;                    /* all names given out */
 	size_t names, names_cap;
+	uint32_t crc[8][256];
 };
+
+/* ---- gzip's sum ---- */
+
+static void crc_init(uint32_t t[8][256])
+{
+	uint32_t c;
+	int i, k;
+
+	for (i = 0; i < 256; i++) {
+		for (c = (uint32_t)i, k = 0; k < 8; k++)
+			c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+		t[0][i] = c;
+	}
+	for (i = 0; i < 256; i++)
+		for (k = 1; k < 8; k++)
+			t[k][i] = t[k - 1][i] >> 8 ^ t[0][t[k - 1][i] & 255];
+}
+
+static uint32_t crc_add(uint32_t t[8][256], uint32_t crc, const unsigned char *p, size_t n)
+{
+	crc = ~crc;
+	for (; n >= 8; n -= 8, p += 8) {
+		crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+		crc = t[7][crc & 255] ^ t[6][crc >> 8 & 255] ^ t[5][crc >> 16 & 255] ^ t[4][crc >> 24] ^
+			t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+	}
+	for (; n; n--)
+		crc = crc >> 8 ^ t[0][(crc ^ *p++) & 255];
+	return ~crc;
+}
+
+static void gzip_saw_input(struct gzip *g, const char *p, size_t n)
+{
+	unsigned char joint[4];
+	const char *q = p, *end = p + n;
+	size_t keep, i;
+
+	/* a header that begins in the last two bytes of the block before */
+	for (i = g->n >= 2 ? g->n - 2 : 0; i < g->n; i++) {
+		size_t have = g->n - i, more = 3 - have;
+
+		if (n < more)
+			break;
+		memcpy(joint, g->end + i, have);
+		memcpy(joint + have, p, more);
+		g->members += !memcmp(joint, "\x1f\x8b\x08", 3);
+	}
+	while (end - q >= 3 && (q = memchr(q, 0x1f, (size_t)(end - q) - 2))) {
+		g->members += !memcmp(q, "\x1f\x8b\x08", 3);
+		q++;
+	}
+	if (n >= sizeof g->end) {
+		memcpy(g->end, end - sizeof g->end, sizeof g->end);
+		g->n = sizeof g->end;
+		return;
+	}
+	keep = g->n + n > sizeof g->end ? sizeof g->end - n : g->n;
+	memmove(g->end, g->end + g->n - keep, keep);
+	memcpy(g->end + keep, p, n);
+	g->n = keep + n;
+}
+
+static bool gzip_fits(const struct gzip *g)
+{
+	const unsigned char *p;
+
+	if (g->members != 1)
+		return true;
+	if (g->n < 8)
+		return false;
+	p = g->end + g->n - 8;
+	return g->crc == ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) &&
+		g->length == ((uint32_t)p[4] | (uint32_t)p[5] << 8 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 24);
+}
+
+/* ---- layers ---- */
+
+static ssize_t layer_fail(struct layer *l, const char *why)
+{
+	snprintf(l->why, sizeof l->why, "%s", why ? why : "cannot be read");
+	return -1;
+}
+
+static ssize_t read_file(struct layer *l, const char **p)
+{
+	ssize_t n;
+
+	while ((n = read(l->fd, l->block, BLOCK)) < 0 && errno == EINTR && !tool_interrupted())
+		;
+	*p = l->block;
+	return n < 0 ? layer_fail(l, strerror(errno)) : n;
+}
+
+static ssize_t read_archive(struct layer *l, const char **p)
+{
+	const void *q = NULL;
+	size_t n = 0;
+	la_int64_t offset;
+	int rc;
+
+	do
+		rc = archive_read_data_block(l->a, &q, &n, &offset);
+	while ((rc == ARCHIVE_OK && !n) || rc == ARCHIVE_RETRY);
+	*p = q;
+	if (rc == ARCHIVE_EOF)
+		return 0;
+	return rc == ARCHIVE_OK || rc == ARCHIVE_WARN ? (ssize_t)n : layer_fail(l, archive_error_string(l->a));
+}
+
+/* The next bytes: 0 at the end, -1 and l->why. */
+static ssize_t layer_read(struct source *s, struct layer *l, const char **p)
+{
+	ssize_t n = l->peeked;
+
+	l->peeked = 0;
+	*p = l->peek;
+	if (n)
+		return n;
+	n = l->a ? read_archive(l, p) : read_file(l, p);
+	if (l->gzip.is && n > 0) {
+		l->gzip.crc = crc_add(s->crc, l->gzip.crc, (const unsigned char *)*p, (size_t)n);
+		l->gzip.length += (uint32_t)n;
+	} else if (l->gzip.is && n == 0 && !gzip_fits(&l->gzip)) {
+		return layer_fail(l, "damaged or followed by something else: its sum does not fit");
+	}
+	return n;
+}
+
+static int layer_peek(struct source *s, struct layer *l)
+{
+	ssize_t n = layer_read(s, l, &l->peek);
+
+	if (n > 0)
+		l->peeked = n;
+	return n < 0 ? -1 : 0;
+}
+
+static struct layer *layer_free(struct layer *l)
+{
+	struct layer *below = l->below;
+
+	if (l->owns)
+		archive_read_free(l->a);
+	if (!below && l->fd > 0)
+		close(l->fd);
+	free(l->block);
+	free(l);
+	return below;
+}
+
+struct pulled {                 /* what libarchive is given to pull with */
+	struct source *source;
+	struct layer *layer;
+};
+
+static la_ssize_t pull(struct archive *a, void *arg, const void **p)
+{
+	struct pulled *from = arg;
+	struct layer *l = from->layer;
+	const char *q = NULL;
+	ssize_t n = layer_read(from->source, l->below, &q);
+
+	if (n < 0)
+		archive_set_error(a, EIO, "%s", l->below->why);
+	if (n > 0 && l->gzip.is)
+		gzip_saw_input(&l->gzip, q, (size_t)n);
+	*p = q;
+	return n;
+}
+
+static la_int64_t seek(struct archive *a, void *arg, la_int64_t offset, int whence)
+{
+	struct pulled *from = arg;
+	struct layer *file = from->layer->below;
+	off_t at = lseek(file->fd, offset, whence);
+
+	file->peeked = 0;
+	if (at < 0)
+		archive_set_error(a, errno, "%s", strerror(errno));
+	return at < 0 ? ARCHIVE_FATAL : at;
+}
+
+static int end_of_pull(struct archive *a, void *arg)
+{
+	(void)a;
+	free(arg);
+	return ARCHIVE_OK;
+}
+
+/* A layer on top of another: of filters, or of the formats tar and zip. It is there also on failure, with its `why`. */
+static int add_layer(struct source *s, struct layer **top, bool filters)
+{
+	struct layer *l = xcalloc(1, sizeof *l);
+	struct pulled *from = xmalloc(sizeof *from);
+	struct archive *a = archive_read_new();
+
+	if (!a) {
+		fputs("out of memory\n", stderr);
+		abort();
+	}
+	l->a = a;
+	l->owns = true;
+	l->below = *top;
+	*from = (struct pulled){s, l};
+	*top = l;
+	if (filters) {
+		archive_read_support_filter_gzip(a);
+		archive_read_support_filter_zstd(a);
+		archive_read_support_filter_xz(a);
+		archive_read_support_filter_bzip2(a);
+		archive_read_support_filter_lzma(a);
+		archive_read_support_filter_lz4(a);
+		l->gzip.is = l->below->peeked > 2 && !memcmp(l->below->peek, "\x1f\x8b", 2);
+	} else {
+		archive_read_support_format_tar(a);
+		archive_read_support_format_zip(a);
+		/* not from a pipe, nor in a file that someone has read from before */
+		if (!l->below->below && lseek(l->below->fd, 0, SEEK_CUR) == l->below->peeked)
+			archive_read_set_seek_callback(a, seek);
+	}
+	archive_read_support_format_raw(a);
+	archive_read_support_format_empty(a);
+	archive_read_set_read_callback(a, pull);
+	archive_read_set_close_callback(a, end_of_pull);
+	archive_read_set_callback_data(a, from);
+	return archive_read_open1(a) == ARCHIVE_OK ? 0 : (int)layer_fail(l, archive_error_string(a));
+}
+
+static bool is_compressed(const struct layer *l)
+{
+	static const struct {
+		const char *magic;
+		ssize_t n;
+	} known[] = {{"\x1f\x8b", 2}, {"\x28\xb5\x2f\xfd", 4}, {"\xfd" "7zXZ", 5}, {"BZh", 3}, {"\x04\x22\x4d\x18", 4}, {"\x5d\0\0", 3}};
+	size_t i;
+
+	for (i = 0; i < sizeof known / sizeof *known; i++)
+		if (l->peeked >= known[i].n && !memcmp(l->peek, known[i].magic, (size_t)known[i].n))
+			return true;
+	return false;
+}
+
+/* Records begin with '{'; so may the name of a tar's first member, but then 'ustar' stands at byte 257. */
+static bool is_text(const struct layer *l)
+{
+	const char *p = l->peek;
+
+	if (l->peeked >= 263 && !memcmp(p + 257, "ustar", 5))
+		return false;
+	return !l->peeked || *p == '{' || *p == ' ' || *p == '\n' || *p == '\r' || *p == '\t' || *p == '\xef';
+}
+
+/* Layers on *top until what comes out is not compressed; its first bytes are then there to be looked at. */
+static int uncompress(struct source *s, struct layer **top)
+{
+	struct archive_entry *entry;
+	int deep;
+
+	if (layer_peek(s, *top) < 0)
+		return -1;
+	for (deep = 0; is_compressed(*top); deep++) {
+		int rc = add_layer(s, top, true);
+
+		if (rc == 0 && archive_read_next_header((*top)->a, &entry) != ARCHIVE_OK)
+			rc = (int)layer_fail(*top, archive_error_string((*top)->a));
+		if (rc == 0 && archive_filter_count((*top)->a) < 2)
+			rc = (int)layer_fail(*top, "begins as a compressed file does, but is none");
+		if (rc == 0 && archive_filter_count((*top)->a) > 2)
+			(*top)->gzip.is = false;        /* several at once: what goes in and what comes out are not of one file */
+		if (rc == 0 && deep == DEEPEST)         /* there are files that unpack to themselves */
+			rc = (int)layer_fail(*top, "is compressed too many times over");
+		if (rc < 0 || layer_peek(s, *top) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- files and members ---- */
 
 struct source *source_open(char *const *files, size_t n)
 {
@@ -41,25 +343,26 @@ struct source *source_open(char *const *files, size_t n)
 
 	s->files = n ? files : only_stdin;
 	s->n = n ? n : 1;
-	s->fd = -1;
-	s->block = xmalloc(BLOCK);
+	crc_init(s->crc);
 	return s;
+}
+
+static void close_member(struct source *s)
+{
+	while (s->top && s->top != s->file)
+		s->top = layer_free(s->top);
+	s->top = NULL;
 }
 
 static void close_file(struct source *s)
 {
-	if (s->inner)
-		archive_read_free(s->inner);
-	if (s->outer)
-		archive_read_free(s->outer);
-	s->inner = s->outer = NULL;
-	if (s->fd > 0)
-		close(s->fd);
-	s->fd = -1;
+	close_member(s);
+	while (s->file)
+		s->file = layer_free(s->file);
+	s->archive = NULL;
 	free(s->path);
-	free(s->member);
-	s->path = s->member = NULL;
-	s->ready = s->peeked = 0;
+	free(s->wanted);
+	s->path = s->wanted = NULL;
 	s->found = false;
 }
 
@@ -73,182 +376,70 @@ void source_close(struct source *s)
 	for (i = 0; i < s->names; i++)
 		free(s->name[i]);
 	free(s->name);
-	free(s->block);
 	free(s);
 }
 
-static const char *keep_name(struct source *s, char *name)
+static int fail(const char *name, const struct layer *l, struct err *e)
+{
+	return tool_interrupted() ? err_set(e, "interrupted") : err_set(e, "%s: %s", name, l->why);
+}
+
+static void set_name(struct source *s, char *name)
 {
 	s->name = xgrow(s->name, &s->names_cap, s->names + 1, sizeof *s->name);
-	return s->name[s->names++] = name;
+	s->current = s->name[s->names++] = name;
 }
 
-/* ---- what libarchive calls ---- */
-
-static ssize_t read_block(struct source *s)
-{
-	ssize_t n;
-
-	while ((n = read(s->fd, s->block, BLOCK)) < 0 && errno == EINTR && !tool_interrupted())
-		;
-	return n;
-}
-
-static la_ssize_t pull(struct archive *a, void *arg, const void **p)
-{
-	struct source *s = arg;
-	ssize_t n = (ssize_t)s->ready;
-
-	s->ready = 0;
-	*p = s->block;
-	if (!n && (n = read_block(s)) < 0)
-		archive_set_error(a, errno, "%s", strerror(errno));
-	return n;
-}
-
-static la_int64_t seek(struct archive *a, void *arg, la_int64_t offset, int whence)
-{
-	struct source *s = arg;
-	off_t at = lseek(s->fd, offset, whence);
-
-	s->ready = 0;
-	if (at < 0)
-		archive_set_error(a, errno, "%s", strerror(errno));
-	return at < 0 ? ARCHIVE_FATAL : at;
-}
-
-static ssize_t outer_block(struct archive *a, const char **p)
-{
-	const void *q;
-	size_t n;
-	la_int64_t offset;
-	int rc;
-
-	do
-		rc = archive_read_data_block(a, &q, &n, &offset);
-	while ((rc == ARCHIVE_OK && !n) || rc == ARCHIVE_RETRY);
-	*p = q;
-	return rc == ARCHIVE_EOF ? 0 : rc == ARCHIVE_OK || rc == ARCHIVE_WARN ? (ssize_t)n : -1;
-}
-
-static la_ssize_t pull_member(struct archive *a, void *arg, const void **p)
-{
-	struct source *s = arg;
-	const char *q = s->peek;
-	ssize_t n = (ssize_t)s->peeked;
-
-	s->peeked = 0;
-	if (!n && (n = outer_block(s->outer, &q)) < 0)
-		archive_set_error(a, archive_errno(s->outer), "%s", archive_error_string(s->outer));
-	*p = q;
-	return n;
-}
-
-/* ---- opening ---- */
-
-static int fail_archive(const struct source *s, struct archive *a, struct err *e)
-{
-	const char *why = archive_error_string(a);
-
-	if (tool_interrupted())
-		return err_set(e, "interrupted");
-	return err_set(e, "%s: %s", s->path, why ? why : "cannot be read");
-}
-
-static struct archive *new_archive(bool with_formats)
-{
-	struct archive *a = archive_read_new();
-
-	if (!a) {
-		fputs("out of memory\n", stderr);
-		abort();
-	}
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_filter_lzma(a);
-	archive_read_support_filter_lz4(a);
-	if (with_formats) {
-		archive_read_support_format_tar(a);
-		archive_read_support_format_zip(a);
-	}
-	archive_read_support_format_raw(a);
-	archive_read_support_format_empty(a);
-	return a;
-}
-
-/* Records begin with '{'; so may the name of a tar's first member, but then 'ustar' stands at byte 257. */
-static bool is_text(const char *p, size_t n)
-{
-	if (n >= 263 && !memcmp(p + 257, "ustar", 5))
-		return false;
-	return !n || *p == '{' || *p == ' ' || *p == '\n' || *p == '\r' || *p == '\t' || *p == '\xef';
-}
-
-static bool is_compressed(const char *p, size_t n)
-{
-	static const struct {
-		const char *magic;
-		size_t n;
-	} known[] = {{"\x1f\x8b", 2}, {"\x28\xb5\x2f\xfd", 4}, {"\xfd" "7zXZ", 5}, {"BZh", 3}, {"\x04\x22\x4d\x18", 4}};
-	size_t i;
-
-	for (i = 0; i < sizeof known / sizeof *known; i++)
-		if (n >= known[i].n && !memcmp(p, known[i].magic, known[i].n))
-			return true;
-	return false;
-}
-
-/* The file, or the archive of an ARCHIVE:MEMBER. */
+/* The descriptor of a file, or of the archive of an ARCHIVE:MEMBER. */
 static int open_path(struct source *s, const char *path, struct err *e)
 {
-	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), saved = errno;
 	const char *colon;
-	int saved;
+	struct stat st;
 
 	s->path = xstrdup(path);
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd >= 0)
-		return fstat(s->fd, &st) == 0 && S_ISDIR(st.st_mode) ? err_set(e, "%s: is a folder", path) : 0;
-	saved = errno;
-	for (colon = path + strlen(path); errno == ENOENT && colon > path; colon--) {
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		return err_set(e, "%s: is a folder", path);
+	}
+	if (fd >= 0)
+		return fd;
+	for (colon = path + strlen(path); saved == ENOENT && colon > path; colon--) {
 		if (*colon != ':' || !colon[1])
 			continue;
 		s->path[colon - path] = 0;
-		if (stat(s->path, &st) == 0 && S_ISREG(st.st_mode) && (s->fd = open(s->path, O_RDONLY | O_CLOEXEC)) >= 0) {
-			s->member = xstrdup(colon + 1);
-			return 0;
+		if (stat(s->path, &st) == 0 && S_ISREG(st.st_mode) && (fd = open(s->path, O_RDONLY | O_CLOEXEC)) >= 0) {
+			s->wanted = xstrdup(colon + 1);
+			return fd;
 		}
-		errno = saved;
 	}
 	errno = saved;
 	return err_errno(e, "%s", path);
 }
 
-static int open_next(struct source *s, struct err *e)
+static int open_file(struct source *s, struct err *e)
 {
 	const char *path = s->files[s->at++];
-	ssize_t n;
+	bool is_stdin = !strcmp(path, "-");
+	int fd = 0;
 
-	if (!strcmp(path, "-")) {
-		s->fd = 0;
-		s->path = xstrdup("stdin");
-	} else if (open_path(s, path, e) < 0) {
+	if (!is_stdin && (fd = open_path(s, path, e)) < 0)
 		return -1;
-	}
-	if ((n = read_block(s)) < 0)
-		return tool_interrupted() ? err_set(e, "interrupted") : err_errno(e, "%s", s->path);
-	s->ready = (size_t)n;
-	if (!s->member && is_text(s->block, s->ready))
+	if (is_stdin)
+		s->path = xstrdup("stdin");
+	s->file = xcalloc(1, sizeof *s->file);
+	s->file->fd = fd;
+	s->file->block = xmalloc(BLOCK);
+	if (uncompress(s, &s->file) < 0)
+		return fail(s->path, s->file, e);
+	if (is_text(s->file) && !s->wanted) {
+		s->top = s->file;
+		set_name(s, xstrdup(s->path));
 		return 0;
-	s->outer = new_archive(true);
-	archive_read_set_read_callback(s->outer, pull);
-	archive_read_set_callback_data(s->outer, s);
-	if (lseek(s->fd, 0, SEEK_CUR) == n)     /* not a pipe, nor a file that someone has read from before */
-		archive_read_set_seek_callback(s->outer, seek);
-	if (archive_read_open1(s->outer) != ARCHIVE_OK)
-		return fail_archive(s, s->outer, e);
+	}
+	if (add_layer(s, &s->file, false) < 0)
+		return fail(s->path, s->file, e);
+	s->archive = s->file;
 	return 0;
 }
 
@@ -257,100 +448,69 @@ static const char *without_dot(const char *path)
 	return !strncmp(path, "./", 2) ? path + 2 : path;
 }
 
-static int open_inner(struct source *s, struct err *e)
+/* The next member of the archive: 1, 0 at the end. */
+static int open_member(struct source *s, struct err *e)
 {
+	struct archive *a = s->archive->a;
 	struct archive_entry *entry;
-
-	s->inner = new_archive(false);
-	archive_read_set_read_callback(s->inner, pull_member);
-	archive_read_set_callback_data(s->inner, s);
-	if (archive_read_open1(s->inner) != ARCHIVE_OK || archive_read_next_header(s->inner, &entry) != ARCHIVE_OK)
-		return fail_archive(s, s->inner, e);
-	return 0;
-}
-
-/* The next member of s->outer: 1, 0 at the end. */
-static int next_member(struct source *s, const char **name, struct err *e)
-{
-	struct archive_entry *entry;
-	ssize_t n;
 	int rc;
 
-	if (s->inner)
-		archive_read_free(s->inner);
-	s->inner = NULL;
 	for (;;) {
 		const char *path;
 		bool raw;
 
-		rc = archive_read_next_header(s->outer, &entry);
+		rc = archive_read_next_header(a, &entry);
 		if (rc == ARCHIVE_EOF)
 			break;
-		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-			return fail_archive(s, s->outer, e);
-		raw = archive_format(s->outer) == ARCHIVE_FORMAT_RAW;
+		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
+			layer_fail(s->archive, archive_error_string(a));
+			return fail(s->path, s->archive, e);
+		}
+		raw = archive_format(a) == ARCHIVE_FORMAT_RAW;          /* no archive after all, but text of some sort */
 		path = archive_entry_pathname_utf8(entry);      /* the other fails on UTF-8 in the C locale */
 		if (!path && !(path = archive_entry_pathname(entry)))
 			path = "?";
-		if (raw && s->member)
-			return err_set(e, "%s: is no archive, so there is no '%s' in it", s->path, s->member);
+		if (raw && s->wanted)
+			return err_set(e, "%s: is no archive, so there is no '%s' in it", s->path, s->wanted);
 		if (!raw && archive_entry_filetype(entry) != AE_IFREG)
 			continue;
-		if (s->member && strcmp(without_dot(path), without_dot(s->member)) != 0)
+		if (s->wanted && strcmp(without_dot(path), without_dot(s->wanted)) != 0)
 			continue;
 		s->found = true;
-		*name = keep_name(s, raw ? xstrdup(s->path) : xasprintf("%s:%s", s->path, path));
-		if ((n = outer_block(s->outer, &s->peek)) < 0)
-			return fail_archive(s, s->outer, e);
-		s->peeked = (size_t)n;
-		if (!raw && is_compressed(s->peek, s->peeked) && open_inner(s, e) < 0)
-			return -1;
-		return 1;
+		set_name(s, raw ? xstrdup(s->path) : xasprintf("%s:%s", s->path, path));
+		s->top = xcalloc(1, sizeof *s->top);
+		s->top->below = s->archive;
+		s->top->a = a;
+		return uncompress(s, &s->top) < 0 ? fail(s->current, s->top, e) : 1;
 	}
-	if (s->member && !s->found)
-		return err_set(e, "%s: has no member '%s'", s->path, s->member);
+	if (s->wanted && !s->found)
+		return err_set(e, "%s: has no member '%s'", s->path, s->wanted);
 	return 0;
 }
 
 int source_next(struct source *s, const char **name, struct err *e)
 {
-	int rc;
+	int rc = 0;
 
-	for (;;) {
-		if (s->outer && (rc = next_member(s, name, e)) != 0)
-			return rc;
+	close_member(s);
+	while (!s->top) {
+		if (s->archive && (rc = open_member(s, e)) < 0)
+			return -1;
+		if (s->top)
+			break;
 		close_file(s);
 		if (s->at == s->n)
 			return 0;
-		if (open_next(s, e) < 0)
+		if (open_file(s, e) < 0)
 			return -1;
-		if (!s->outer) {
-			*name = keep_name(s, xstrdup(s->path));
-			return 1;
-		}
 	}
+	*name = s->current;
+	return 1;
 }
 
 ssize_t source_read(struct source *s, const char **p, struct err *e)
 {
-	ssize_t n;
+	ssize_t n = layer_read(s, s->top, p);
 
-	if (s->inner) {
-		if ((n = outer_block(s->inner, p)) < 0)
-			fail_archive(s, s->inner, e);
-	} else if (s->outer && s->peeked) {
-		*p = s->peek;
-		n = (ssize_t)s->peeked;
-		s->peeked = 0;
-	} else if (s->outer) {
-		if ((n = outer_block(s->outer, p)) < 0)
-			fail_archive(s, s->outer, e);
-	} else {
-		n = (ssize_t)s->ready;
-		s->ready = 0;
-		*p = s->block;
-		if (!n && (n = read_block(s)) < 0)
-			tool_interrupted() ? err_set(e, "interrupted") : err_errno(e, "%s", s->path);
-	}
-	return n;
+	return n < 0 ? fail(s->current, s->top, e) : n;
 }

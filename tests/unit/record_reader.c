@@ -259,6 +259,49 @@ static void check_corrupted(void)
 	buf_free(&got);
 }
 
+/* One bit of a gzip file: an error, or it was of no consequence. */
+static void check_flipped(void)
+{
+	static const char *const member[] = {"a"};
+	struct buf text = {0}, packed, clean = {0}, got = {0};
+	char *path;
+	size_t i;
+
+	for (i = 0; i < 300; i++)
+		buf_printf(&text, "{\"id\":%zu}\n", i * 7919 % 1009);
+	packed = pack(GZ, 1, member, &text);
+	path = put("f.gz", packed.p, packed.n);
+	read_all(&path, 1, NULL, &clean);
+	CHECK(!strchr(clean.p, '!'));
+	for (i = 0; i < packed.n; i++) {
+		packed.p[i] ^= (char)(1 << i % 8);
+		free(path);
+		path = put("f.gz", packed.p, packed.n);
+		read_all(&path, 1, NULL, &got);
+		if (!strchr(got.p, '!') && strcmp(got.p, clean.p) != 0)
+			TEST_FAIL("a bit of byte %zu of %zu changes what is read, in silence", i, packed.n);
+		packed.p[i] ^= (char)(1 << i % 8);
+	}
+	/* two members, one behind the other, are one file; anything else behind it is an error */
+	buf_room(&packed, packed.n);
+	buf_add(&packed, packed.p, packed.n);
+	free(path);
+	path = put("f.gz", packed.p, packed.n);
+	read_all(&path, 1, NULL, &got);
+	CHECK(!strchr(got.p, '!') && strstr(got.p, "f.gz:600="));
+	free(path);
+	packed.n /= 2;
+	buf_str(&packed, "{\"id\":1}\n");
+	path = put("f.gz", packed.p, packed.n);
+	read_all(&path, 1, NULL, &got);
+	CHECK(strstr(got.p, "! f.gz: damaged or followed by something else: its sum does not fit"));
+	free(path);
+	buf_free(&packed);
+	buf_free(&text);
+	buf_free(&clean);
+	buf_free(&got);
+}
+
 /* From a pipe that stays open, each record comes as soon as its line is there: the writer waits for each to be seen. */
 static void check_stream(void)
 {
@@ -306,6 +349,7 @@ int main(void)
 	check_skip();
 	check_compressed();
 	check_corrupted();
+	check_flipped();
 	check_stream();
 	return 0;
 }
