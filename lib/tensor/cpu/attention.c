@@ -1,0 +1,211 @@
+/* attention.c - attention over a flat batch: the items that threads take are some positions of a sequence for one key/value head
+ *
+ * Keys and values come from pages (struct kv_cache), in training from pages made for the call, so that there is one way only to compute a row.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/cpu/cpu.h"
+
+#define ROWS_EACH 48            /* rows (positions by heads) of an item */
+
+struct item {
+	int32_t seq, head, first, n;    /* key/value head; positions past + first ... of the sequence */
+};
+
+struct job {
+	struct cpu *cpu;
+	const struct attention *a;
+	struct item *item;
+	int64_t items;
+	float *k, *v;                   /* the pages of this layer */
+	int64_t *page;                  /* without a cache: [seqs], where a sequence's pages start */
+	bool write;                     /* an item writes the keys and values of its positions first: nobody else reads them */
+	const float *dout;
+	float *dqkv;
+};
+
+static int64_t pages_of(int64_t n)
+{
+	return (n + KV_PAGE - 1) / KV_PAGE;
+}
+
+static int64_t page_floats(const struct attention *a)
+{
+	return a->kv_heads * a->head_dim * KV_PAGE;
+}
+
+/* Where a page of the sequence stands in job->k and job->v */
+static int64_t page_at(const struct job *j, int64_t seq, int64_t page)
+{
+	return (j->page ? j->page[seq] + page : j->a->seq[seq].page[page]) * page_floats(j->a);
+}
+
+/* Copies the keys and values of the n rows from `first` on of a sequence into its pages, for one key/value head. */
+static void write_pages(const struct job *j, int64_t seq, int64_t head, int64_t first, int64_t n)
+{
+	const struct attention *a = j->a;
+	const struct seq *s = &a->seq[seq];
+	const int64_t dim = a->head_dim;
+	int64_t i, r, d, rows;
+
+	for (i = first; i < first + n; i += rows) {
+		const int64_t p = s->past + i, slot = p % KV_PAGE, at = page_at(j, seq, p / KV_PAGE) + head * dim * KV_PAGE;
+		const float *k = a->qkv + (s->row + i) * a->qkv_stride + (a->heads + head) * dim, *v = k + a->kv_heads * dim;
+
+		rows = KV_PAGE - slot < first + n - i ? KV_PAGE - slot : first + n - i;
+		for (r = 0; r < rows; r++)
+			memcpy(j->v + at + (slot + r) * dim, v + r * a->qkv_stride, (size_t)dim * sizeof *v);
+		if (rows == KV_PAGE)
+			j->cpu->kern->transpose(j->k + at, k, a->qkv_stride, KV_PAGE, dim);
+		else
+			for (r = 0; r < rows; r++)
+				for (d = 0; d < dim; d++)
+					j->k[at + d * KV_PAGE + slot + r] = k[r * a->qkv_stride + d];
+	}
+}
+
+static void write_items(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct job *j = arg;
+
+	(void)worker;
+	for (; from < to; from++)
+		write_pages(j, j->item[from].seq, j->item[from].head, j->item[from].first, j->item[from].n);
+}
+
+static void attend_items(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct job *j = arg;
+	const struct attention *a = j->a;
+	const int64_t dim = a->head_dim, heads = a->heads / a->kv_heads;
+
+	for (; from < to; from++) {
+		const struct item *item = &j->item[from];
+		const struct seq *s = &a->seq[item->seq];
+		const int64_t row = s->row + item->first, pages = pages_of(s->past + item->first + item->n);
+		struct attend at = {.first = s->past + item->first, .n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
+				    .q_stride = a->qkv_stride, .v_stride = dim, .out_stride = a->heads * dim, .lse_stride = a->heads};
+		const int64_t pointers = pages * (int64_t)sizeof *at.k / (int64_t)sizeof *at.q;
+		const float **k, **v;
+		int64_t i;
+
+		if (j->write)
+			write_pages(j, item->seq, item->head, item->first, item->n);
+		k = (const float **)cpu_scratch(&j->cpu->worker[worker], 2 * pointers + j->cpu->kern->attend_scratch(&at));
+		v = k + pages;
+		for (i = 0; i < pages; i++) {
+			const int64_t p = page_at(j, item->seq, i) + item->head * dim * KV_PAGE;
+
+			k[i] = j->k + p;
+			v[i] = j->v + p;
+		}
+		at.k = k;
+		at.v = v;
+		at.scratch = (float *)(v + pages);
+		at.q = a->qkv + row * a->qkv_stride + item->head * heads * dim;
+		at.out = a->out + (row * a->heads + item->head * heads) * dim;
+		at.lse = a->lse ? a->lse + row * a->heads + item->head * heads : NULL;
+		j->cpu->kern->attend(&at);
+	}
+}
+
+/* The longest first, so that no thread is left alone with one at the end */
+static int longer_first(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+
+	return x->first + x->n != y->first + y->n ? (x->first + x->n < y->first + y->n) - (x->first + x->n > y->first + y->n)
+	     : x->seq != y->seq ? (x->seq > y->seq) - (x->seq < y->seq) : (x->head > y->head) - (x->head < y->head);
+}
+
+/* Items of `each` positions; the cost of the mean one in nanoseconds, about. */
+static double make_items(struct job *j, int64_t each)
+{
+	const struct attention *a = j->a;
+	double cost = 0;
+	int64_t s, h, i, n = 0;
+
+	for (s = 0; s < a->seqs; s++)
+		n += (a->seq[s].n + each - 1) / each * a->kv_heads;
+	j->item = (struct item *)cpu_scratch(&j->cpu->shared2, n * (int64_t)(sizeof *j->item / sizeof(float)));
+	j->items = 0;
+	for (s = 0; s < a->seqs; s++)
+		for (i = 0; i < a->seq[s].n; i += each)
+			for (h = 0; h < a->kv_heads; h++) {
+				const int64_t count = a->seq[s].n - i < each ? a->seq[s].n - i : each;
+
+				j->item[j->items++] = (struct item){(int32_t)s, (int32_t)h, (int32_t)i, (int32_t)count};
+				cost += (double)count * (double)(a->seq[s].past + i + count);
+			}
+	return n ? cost / (double)n * (double)(a->heads / a->kv_heads * a->head_dim) * 4 / 50 : 0;
+}
+
+void cpu_attention(struct backend *be, const struct attention *a)
+{
+	struct job j = {.cpu = cpu_of(be), .a = a};
+	const int64_t heads = a->heads / a->kv_heads, each = heads >= ROWS_EACH ? 1 : ROWS_EACH / heads;
+	int64_t s, pages = 0;
+	double cost = 0;
+
+	if (a->cache) {
+		const int64_t layer = a->layer * a->cache->pages * page_floats(a);
+
+		j.k = a->cache->k + layer;
+		j.v = a->cache->v + layer;
+	} else {
+		int64_t index = (a->seqs * (int64_t)(sizeof *j.page / sizeof(float)) + 15) / 16 * 16;
+
+		for (s = 0; s < a->seqs; s++)
+			pages += pages_of(a->seq[s].n);
+		j.page = (int64_t *)cpu_scratch(&j.cpu->shared, index + 2 * pages * page_floats(a));
+		j.k = (float *)j.page + index;
+		j.v = j.k + pages * page_floats(a);
+		for (s = 0, pages = 0; s < a->seqs; s++) {
+			j.page[s] = pages;
+			pages += pages_of(a->seq[s].n);
+		}
+	}
+	j.write = true;
+	for (s = 0; s < a->seqs; s++)
+		j.write = j.write && a->seq[s].n <= each;
+	if (!j.write) {
+		make_items(&j, 8 * KV_PAGE);
+		pool_run(j.cpu->pool, j.items, cpu_grain((double)(8 * KV_PAGE * a->head_dim)), write_items, &j);
+	}
+	cost = make_items(&j, each);
+	if (!j.write)
+		qsort(j.item, (size_t)j.items, sizeof *j.item, longer_first);
+	pool_run(j.cpu->pool, j.items, cpu_grain(cost + 100), attend_items, &j);
+}
+
+static void attend_back_items(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct job *j = arg;
+	const struct attention *a = j->a;
+	const int64_t dim = a->head_dim, heads = a->heads / a->kv_heads;
+	const struct kernels *kern = j->cpu->kern;
+
+	for (; from < to; from++) {
+		const struct item *item = &j->item[from];
+		const int64_t row = a->seq[item->seq].row, at = row * a->qkv_stride, q = item->head * heads * dim;
+		const int64_t k = (a->heads + item->head) * dim, v = k + a->kv_heads * dim, out = row * a->heads * dim + q;
+
+		kern->attend_back(&(struct attend_back){
+			.n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
+			.q = a->qkv + at + q, .k = a->qkv + at + k, .v = a->qkv + at + v, .stride = a->qkv_stride,
+			.out = a->out + out, .dout = j->dout + out, .out_stride = a->heads * dim,
+			.lse = a->lse + row * a->heads + item->head * heads, .lse_stride = a->heads,
+			.dq = j->dqkv + at + q, .dk = j->dqkv + at + k, .dv = j->dqkv + at + v,
+			.scratch = cpu_scratch(&j->cpu->worker[worker], kern->attend_back_scratch(item->n, heads, dim))});
+	}
+}
+
+void cpu_attention_back(struct backend *be, const struct attention *a, const float *dout, float *dqkv)
+{
+	struct job j = {.cpu = cpu_of(be), .a = a, .dout = dout, .dqkv = dqkv};
+	double cost = make_items(&j, INT32_MAX);
+
+	qsort(j.item, (size_t)j.items, sizeof *j.item, longer_first);
+	pool_run(j.cpu->pool, j.items, cpu_grain(2 * cost + 100), attend_back_items, &j);
+}

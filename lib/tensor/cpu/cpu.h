@@ -1,0 +1,46 @@
+/* cpu.h - the CPU backend, inside: its state, and the parts that work is split by */
+#ifndef TENSOR_CPU_CPU_H
+#define TENSOR_CPU_CPU_H
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "tensor/cpu/kernels.h"
+
+/* Memory that a thread (or all) works in, kept from call to call */
+struct scratch {
+	float *p;
+	int64_t floats;
+};
+
+struct cpu {
+	struct backend be;              /* be.state points here */
+	const struct kernels *kern;
+	struct pool *pool;
+	int threads;
+	struct scratch *worker;         /* one for each thread of the pool */
+	struct scratch shared, shared2; /* filled by all, or before the threads start */
+};
+
+static inline struct cpu *cpu_of(struct backend *be)
+{
+	return be->state;
+}
+
+float *cpu_scratch(struct scratch *s, int64_t floats);  /* at least so many, not kept, SLACK bytes behind */
+
+/* Items at once, so that a piece of work is worth handing to another thread: `cost` is about the nanoseconds of one item. */
+int64_t cpu_grain(double cost);
+
+void cpu_gemm(struct backend *, const struct gemm *);
+struct packed *cpu_pack(struct backend *, const float *w, int64_t n, int64_t k);
+void cpu_unpack(struct backend *, struct packed *);
+void cpu_attention(struct backend *, const struct attention *);
+void cpu_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
+void cpu_logprob(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
+		 int64_t rows, int64_t vocab);
+void cpu_logprob_back(struct backend *, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
+		      const float *dentropy, int64_t rows, int64_t vocab);
+void cpu_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
+void cpu_rows_ops(struct backend *);    /* sets the entries that rows.c implements */
+
+#endif

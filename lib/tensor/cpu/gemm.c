@@ -1,0 +1,276 @@
+/* gemm.c - matrix products: blocks for the caches, pieces for the threads
+ *
+ * C is cut into pieces, each some rows by some panels of 16 columns. A piece goes through k in chunks of `depth`; for a chunk it lays out its
+ * part of B in panels (unless the weight was packed before, or B's rows can be read as they are) and, where A is stored [k, m], its part of A;
+ * then the kernels of kernels.h take a few panels by a few rows at once: the panels stay in the first-level cache while A streams from the
+ * second. Between chunks the sums rest in C or, if C is to be added to, aside; so each element is one chain over k in order, however it is cut.
+ */
+#include "tensor/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH 256               /* k at once: DEPTH * PANEL floats are half of a first-level cache */
+#define ROWS_AT_ONCE 240        /* rows of A by DEPTH: in the second-level cache */
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+struct plan {
+	struct cpu *cpu;
+	const struct gemm *g;
+	int64_t panels;                         /* of all columns */
+	int64_t rows_each, panels_each;         /* of a piece */
+	int64_t row_pieces, panel_pieces;
+	int64_t depth;
+	bool direct;                            /* B's rows are read where they are */
+};
+
+struct piece {
+	const struct plan *plan;
+	int64_t row, rows, panel, panels;
+	float *a, *b, *sums;                    /* scratch */
+};
+
+static int64_t div_up(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* Rows in even blocks that the kernels can take: block i of n starts at row i * rows / n. */
+static int64_t row_blocks(const struct kernels *kern, int64_t rows)
+{
+	return div_up(rows, kern->mm_rows[1]);
+}
+
+/* Lays out columns [panel * 16 ...) of B, rows k .. k+depth-1, as panels of depth rows. */
+static void pack_b(const struct piece *p, int64_t k, int64_t depth)
+{
+	const struct gemm *g = p->plan->g;
+	int64_t i, j;
+
+	for (i = 0; i < p->panels; i++) {
+		const int64_t col = (p->panel + i) * PANEL, cols = MIN(PANEL, g->n - col);
+		float *to = p->b + i * depth * PANEL;
+
+		if (g->trans_b) {
+			p->plan->cpu->kern->transpose(to, g->b + col * g->ldb + k, g->ldb, cols, depth);
+			continue;
+		}
+		for (j = 0; j < depth; j++) {
+			const float *from = g->b + (k + j) * g->ldb + col;
+
+			if (cols == PANEL) {
+				memcpy(to + j * PANEL, from, PANEL * sizeof *to);
+			} else {
+				memcpy(to + j * PANEL, from, (size_t)cols * sizeof *to);
+				memset(to + j * PANEL + cols, 0, (size_t)(PANEL - cols) * sizeof *to);
+			}
+		}
+	}
+}
+
+/* A stored [k, m]: the rows of each block side by side, [block][depth][rows of the block] */
+static void pack_a(const struct piece *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
+{
+	const struct gemm *g = p->plan->g;
+	const int64_t blocks = row_blocks(p->plan->cpu->kern, rows);
+	float *to = p->a;
+	int64_t i, j;
+
+	for (i = 0; i < blocks; i++) {
+		const int64_t from = i * rows / blocks, n = (i + 1) * rows / blocks - from;
+
+		for (j = 0; j < depth; j++, to += n)
+			memcpy(to, g->a + (k + j) * g->lda + row + from, (size_t)n * sizeof *to);
+	}
+}
+
+/* rows [row, row+rows) of the piece by its panels, for k .. k+depth-1 */
+static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
+{
+	const struct gemm *g = p->plan->g;
+	const struct kernels *kern = p->plan->cpu->kern;
+	const int64_t blocks = row_blocks(kern, rows), most_rows = div_up(rows, blocks);
+	const bool first = k == 0, last = k + depth == g->k;
+	int64_t most = MM_PANELS, i, j, n;
+	struct mm m = {.k = depth, .lda = g->lda, .ldc = g->ldc};
+
+	while (kern->mm_rows[most] < most_rows)
+		most--;
+	if (g->packed) {
+		m.ldb = PANEL;
+		m.panel = g->k * PANEL;
+	} else if (p->plan->direct) {
+		m.ldb = g->ldb;
+		m.panel = PANEL;
+	} else {
+		m.ldb = PANEL;
+		m.panel = depth * PANEL;
+	}
+	for (j = 0; j < p->panels; j += n) {
+		const int64_t col = (p->panel + j) * PANEL;
+
+		n = MIN(most, p->panels - j);
+		m.cols = MIN(n * PANEL, g->n - col);
+		m.bias = g->bias && last ? g->bias + col : NULL;
+		if (g->packed)
+			m.b = (const float *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
+		else if (p->plan->direct)
+			m.b = g->b + k * g->ldb + col;
+		else
+			m.b = p->b + j * m.panel;
+		for (i = 0; i < blocks; i++) {
+			const int64_t from = i * rows / blocks, count = (i + 1) * rows / blocks - from;
+			float *c = g->c + (row + from) * g->ldc + col;
+			float *aside = p->sums ? p->sums + (row - p->row + from) * p->panels * PANEL + j * PANEL : NULL;
+
+			if (!g->trans_a) {
+				m.a = g->a + (row + from) * g->lda + k;
+			} else {
+				m.a = p->a + from * depth;
+				m.lda = count;
+			}
+			m.start = first ? NULL : aside ? aside : c;
+			m.ld_start = aside ? p->panels * PANEL : g->ldc;
+			m.c = last || !aside ? c : aside;
+			m.ldc = last || !aside ? g->ldc : p->panels * PANEL;
+			m.add = last && g->accumulate;
+			(g->trans_a ? kern->mm_trans : kern->mm)[n][count](&m);
+		}
+	}
+}
+
+static void run_piece(struct plan *plan, int64_t index, struct scratch *scratch)
+{
+	const struct gemm *g = plan->g;
+	const int64_t i = index % plan->row_pieces, j = index / plan->row_pieces;
+	struct piece p = {.plan = plan, .row = i * plan->rows_each, .panel = j * plan->panels_each};
+	int64_t a_floats, b_floats, sums, k, row, depth;
+
+	p.rows = MIN(plan->rows_each, g->m - p.row);
+	p.panels = MIN(plan->panels_each, plan->panels - p.panel);
+	a_floats = g->trans_a ? MIN(p.rows, ROWS_AT_ONCE) * plan->depth + PANEL : 0;
+	b_floats = g->packed || plan->direct ? 0 : p.panels * PANEL * plan->depth;
+	sums = g->accumulate && plan->depth < g->k ? p.rows * p.panels * PANEL : 0;
+	p.b = cpu_scratch(scratch, a_floats + b_floats + sums);
+	p.sums = sums ? p.b + b_floats : NULL;
+	p.a = p.b + b_floats + sums;
+	for (k = 0; k < g->k; k += depth) {
+		depth = MIN(plan->depth, g->k - k);
+		if (b_floats)
+			pack_b(&p, k, depth);
+		for (row = 0; row < p.rows; row += ROWS_AT_ONCE) {
+			const int64_t rows = MIN(ROWS_AT_ONCE, p.rows - row);
+
+			if (a_floats)
+				pack_a(&p, p.row + row, rows, k, depth);
+			block(&p, p.row + row, rows, k, depth);
+		}
+	}
+}
+
+static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
+{
+	struct plan *plan = arg;
+
+	for (; from < to; from++)
+		run_piece(plan, from, &plan->cpu->worker[worker]);
+}
+
+/* Cuts C until every thread has some pieces, as long as they are worth it. */
+static void cut(struct plan *p)
+{
+	const struct gemm *g = p->g;
+	const int64_t want = p->cpu->threads > 1 ? 8 * p->cpu->threads : 1;
+	const double flops = 2.0 * (double)g->k;
+
+	p->rows_each = g->m;
+	p->panels_each = MIN(p->panels, 16);
+	for (;;) {
+		p->row_pieces = div_up(g->m, p->rows_each);
+		p->panel_pieces = div_up(p->panels, p->panels_each);
+		if (p->rows_each > 1024) {
+			p->rows_each = div_up(p->rows_each, 2);
+			continue;
+		}
+		if (p->row_pieces * p->panel_pieces >= want || flops * (double)(p->rows_each * p->panels_each * PANEL) < 4e5)
+			return;
+		if (p->rows_each > 256)
+			p->rows_each = div_up(p->rows_each, 2);
+		else if (p->panels_each > 4)
+			p->panels_each = div_up(p->panels_each, 2);
+		else if (p->rows_each > 48)
+			p->rows_each = div_up(p->rows_each, 2);
+		else if (p->panels_each > 1)
+			p->panels_each = div_up(p->panels_each, 2);
+		else
+			return;
+	}
+}
+
+static void no_terms(const struct gemm *g)
+{
+	int64_t i, j;
+
+	for (i = 0; i < g->m; i++)
+		for (j = 0; j < g->n; j++) {
+			float *c = g->c + i * g->ldc + j, sum = g->bias ? 0 + g->bias[j] : 0;
+
+			*c = g->accumulate ? *c + sum : sum;
+		}
+}
+
+void cpu_gemm(struct backend *be, const struct gemm *g)
+{
+	struct plan p = {.cpu = cpu_of(be), .g = g, .panels = div_up(g->n, PANEL)};
+	int64_t chunks;
+
+	if (g->m <= 0 || g->n <= 0)
+		return;
+	if (g->k <= 0) {
+		no_terms(g);
+		return;
+	}
+	cut(&p);
+	p.direct = !g->packed && !g->trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
+	chunks = div_up(g->k, DEPTH + DEPTH / 2);
+	if ((g->packed || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g->trans_a)
+		chunks = 1;
+	p.depth = div_up(div_up(g->k, chunks), 8) * 8;
+	pool_run(p.cpu->pool, p.row_pieces * p.panel_pieces, 1, run_pieces, &p);
+}
+
+struct packing {
+	struct cpu *cpu;
+	const float *w;
+	struct packed *to;
+};
+
+static void pack_panels(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct packing *p = arg;
+	const int64_t k = p->to->k;
+
+	(void)worker;
+	for (; from < to; from++)
+		p->cpu->kern->transpose((float *)p->to->data + from * k * PANEL, p->w + from * PANEL * k, k,
+					MIN(PANEL, p->to->n - from * PANEL), k);
+}
+
+struct packed *cpu_pack(struct backend *be, const float *w, int64_t n, int64_t k)
+{
+	struct packed *to = xmalloc(sizeof *to);
+	const int64_t panels = div_up(n, PANEL);
+	struct packing p = {cpu_of(be), w, to};
+
+	*to = (struct packed){.n = n, .k = k, .data = be->alloc(be, (size_t)(panels * PANEL * k) * sizeof *w)};
+	pool_run(p.cpu->pool, panels, cpu_grain((double)k * 8), pack_panels, &p);
+	return to;
+}
+
+void cpu_unpack(struct backend *be, struct packed *p)
+{
+	if (!p)
+		return;
+	be->free(be, p->data);
+	free(p);
+}

@@ -1,0 +1,13 @@
+/* table.c - one instruction set's table of kernels */
+#include "isa.h"
+
+#define ENTRY(name) .name = ISA_FN(name)
+
+const struct kernels ISA_FN(kernels) = {
+	.name = ISA_NAME,
+	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(transpose),
+	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
+	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(add), ENTRY(scale),
+	ENTRY(column_sums), ENTRY(add_rows), ENTRY(adamw), ENTRY(sum_squares),
+	ENTRY(softmax_sums), ENTRY(softmax_back), ENTRY(softmax_weights), ENTRY(argmax),
+};

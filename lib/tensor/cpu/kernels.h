@@ -1,0 +1,110 @@
+/* kernels.h - what one thread computes, in one table for each instruction set
+ *
+ * The files of isa/ are compiled once for each instruction set and end in the tables kernels_portable, kernels_avx2, kernels_avx512.
+ * They know no threads and no memory but what they are given; cpu.c chooses a table, the other files here split the work over the pool.
+ * Whatever the table, the results are the same bits (backend.h says in which order things are summed).
+ *
+ * 64 bytes behind every buffer may be read (their values change nothing): be->alloc and the scratch memory see to that.
+ */
+#ifndef TENSOR_CPU_KERNELS_H
+#define TENSOR_CPU_KERNELS_H
+
+#include "tensor/backend.h"
+
+#define SLACK 64                /* bytes behind buffers */
+#define PANEL 16                /* columns of a panel of B: [k][PANEL] */
+#define MM_ROWS 14              /* no kernel takes more rows or panels */
+#define MM_PANELS 4
+
+/* One block of a matrix product: up to MM_ROWS rows, up to MM_PANELS panels of PANEL columns.
+ *     c = start (or 0); for each k: c = fma(a_k, b_k, c); c = c + bias; c = c_before + c if add */
+struct mm {
+	int64_t k;
+	const float *a;         /* element (i, k) at a[i * lda + k], or, in the kernels of mm_trans, at a[k * lda + i] */
+	int64_t lda;
+	const float *b;         /* element (k, j) at b[j/16 * panel + k * ldb + j%16] */
+	int64_t ldb, panel;
+	float *c;               /* row stride ldc; `cols` columns are written */
+	int64_t ldc, cols;
+	const float *start;     /* row stride ld_start; NULL is 0 */
+	int64_t ld_start;
+	const float *bias;
+	bool add;
+};
+typedef void mm_fn(const struct mm *);
+
+/* Some rows of attention: positions first .. first+n-1 of one sequence, all query heads of one key/value head. */
+struct attend {
+	int64_t first, n, heads, head_dim;      /* heads: query heads that share the key/value head */
+	float scale;
+	const float *q;                 /* position p, head h at q[(p - first) * q_stride + h * head_dim] */
+	int64_t q_stride;
+	const float *const *k;          /* k[page]: [D][KV_PAGE] */
+	const float *const *v;          /* v[page]: KV_PAGE rows, v_stride apart */
+	int64_t v_stride;
+	float *out;                     /* as q, with out_stride */
+	int64_t out_stride;
+	float *lse;                     /* position p, head h at lse[(p - first) * lse_stride + h], or NULL */
+	int64_t lse_stride;
+	float *scratch;                 /* attend_scratch() floats */
+};
+
+/* The way back for one key/value head of one sequence of n positions. */
+struct attend_back {
+	int64_t n, heads, head_dim;
+	float scale;
+	const float *q, *k, *v;         /* position 0; row stride `stride`; query heads side by side */
+	int64_t stride;
+	const float *out, *dout;        /* the first query head; row stride out_stride */
+	int64_t out_stride;
+	const float *lse;               /* [n], lse_stride apart; query heads side by side */
+	int64_t lse_stride;
+	float *dq, *dk, *dv;            /* as q, k, v; overwritten */
+	float *scratch;                 /* attend_back_scratch() floats */
+};
+
+struct kernels {
+	const char *name;
+	const int64_t *mm_rows;                                 /* [panels]: the most rows */
+	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows] */
+	/* to[k][PANEL] = from[row][k] for rows 0 .. n-1 (n <= PANEL), 0 in the columns behind */
+	void (*transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
+
+	int64_t (*attend_scratch)(const struct attend *);
+	void (*attend)(const struct attend *);
+	int64_t (*attend_back_scratch)(int64_t n, int64_t heads, int64_t head_dim);
+	void (*attend_back)(const struct attend_back *);
+
+	void (*rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
+	/* dw[cols] is overwritten by what these rows give */
+	void (*rmsnorm_back)(float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows,
+			     int64_t cols, bool accumulate);
+	void (*rope)(float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads, int64_t head_dim,
+		     bool inverse);
+	void (*swiglu)(float *out, const float *gate_up, int64_t rows, int64_t cols);
+	void (*swiglu_back)(float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
+	void (*add)(float *out, const float *a, const float *b, int64_t n);
+	void (*scale)(float *x, float by, int64_t n);
+	void (*column_sums)(float *sum, const float *x, int64_t rows, int64_t cols);    /* overwrites sum[cols] */
+	void (*add_rows)(float *to, int64_t ld_to, const float *x, int64_t ld, const int32_t *id, int64_t rows, int64_t cols);
+	void (*adamw)(float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *, float unbias1, float unbias2);
+	double (*sum_squares)(const float *x, int64_t n);
+
+	/* One row of x = logits * by:  max;  *sum = sum of exp(x - max);  *dot = sum of exp(x - max) * (x - max), if asked. */
+	void (*softmax_sums)(const float *logits, float by, int64_t n, float *max, float *sum, float *dot);
+	/* The gradient of struct backend's logprob_back, in place, from the sums. */
+	void (*softmax_back)(float *logits, float by, int64_t n, int64_t target, float max, float sum, float dot, float dlogprob, float dentropy);
+	/* weight[n] becomes exp(x - max), its sums over blocks of DRAW_BLOCK go to `block`; max and sum as softmax_sums. */
+	void (*softmax_weights)(float *weight, const float *logits, float by, int64_t n, float *max, float *sum, double *block);
+	int64_t (*argmax)(const float *x, int64_t n);           /* the lowest index of the largest */
+};
+#define DRAW_BLOCK 1024
+
+double cpu_log(double x);       /* natural logarithm of a positive normal number, the same bits everywhere */
+
+extern const struct kernels kernels_portable;
+#if defined __x86_64__
+extern const struct kernels kernels_avx2, kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,267 @@
+/* rows.c - the operations that go over rows or over everything, split over the threads
+ *
+ * Sums over rows (gradients of biases, of norms' weights) are made of blocks of SUM_ROWS rows, then the blocks are added in order.
+ */
+#include <string.h>
+
+#include "tensor/cpu/cpu.h"
+
+#define SUM_ROWS 64
+#define CHUNK 16384             /* elements of a long vector at once */
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The arguments of whatever runs, for the functions below */
+struct rows {
+	struct cpu *cpu;
+	float *out, *out2, *dw;
+	const float *in, *in2, *in3, *in4;
+	const int32_t *id;
+	int64_t rows, cols, stride, heads;
+	float number;
+	bool flag;
+	const struct adamw *adamw;
+	double *partial;
+};
+
+static void embed_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	for (; from < to; from++)
+		memcpy(a->out + from * a->cols, a->in + a->id[from] * a->cols, (size_t)a->cols * sizeof *a->out);
+}
+
+static void cpu_embed(struct backend *be, float *out, const float *table, const int32_t *id, int64_t rows, int64_t cols)
+{
+	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 0.3), embed_rows,
+		 &(struct rows){.out = out, .in = table, .id = id, .cols = cols});
+}
+
+#define EMBED_COLS 64
+
+static void embed_back_columns(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	for (; from < to; from++) {
+		const int64_t col = from * EMBED_COLS;
+
+		a->cpu->kern->add_rows(a->out + col, a->cols, a->in + col, a->cols, a->id, a->rows, min64(EMBED_COLS, a->cols - col));
+	}
+}
+
+static void cpu_embed_back(struct backend *be, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab)
+{
+	(void)vocab;
+	pool_run(cpu_of(be)->pool, (cols + EMBED_COLS - 1) / EMBED_COLS, cpu_grain((double)rows * EMBED_COLS * 0.4), embed_back_columns,
+		 &(struct rows){.cpu = cpu_of(be), .out = dtable, .in = dout, .id = id, .rows = rows, .cols = cols});
+}
+
+static void rmsnorm_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->rmsnorm(a->out + from * a->cols, a->out2 ? a->out2 + from : NULL, a->in + from * a->cols, a->in2, a->number, to - from,
+			      a->cols);
+}
+
+static void cpu_rmsnorm(struct backend *be, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
+{
+	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 0.4), rmsnorm_rows,
+		 &(struct rows){.cpu = cpu_of(be), .out = out, .out2 = rstd, .in = x, .in2 = w, .number = eps, .cols = cols});
+}
+
+/* dw += the blocks' sums, in their order */
+static void add_blocks(struct cpu *c, float *dw, const float *sums, int64_t blocks, int64_t cols)
+{
+	c->kern->add_rows(dw, 0, sums, cols, NULL, blocks, cols);
+}
+
+static void rmsnorm_back_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	for (; from < to; from++) {
+		const int64_t row = from * SUM_ROWS, n = min64(SUM_ROWS, a->rows - row), at = row * a->cols;
+
+		a->cpu->kern->rmsnorm_back(a->out + at, a->dw + from * a->cols, a->in + at, a->in2 + at, a->in3, a->in4 + row, n, a->cols,
+					   a->flag);
+	}
+}
+
+static void cpu_rmsnorm_back(struct backend *be, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
+			     int64_t rows, int64_t cols, bool accumulate)
+{
+	struct cpu *c = cpu_of(be);
+	const int64_t blocks = (rows + SUM_ROWS - 1) / SUM_ROWS;
+	float *sums = cpu_scratch(&c->shared, blocks * cols);
+
+	pool_run(c->pool, blocks, cpu_grain((double)(cols * SUM_ROWS) * 0.8), rmsnorm_back_rows,
+		 &(struct rows){.cpu = c, .out = dx, .dw = sums, .in = dout, .in2 = x, .in3 = w, .in4 = rstd, .rows = rows, .cols = cols,
+				.flag = accumulate});
+	add_blocks(c, dw, sums, blocks, cols);
+}
+
+static void rope_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->rope(a->out + from * a->stride, a->stride, a->id + from, a->in, to - from, a->heads, a->cols, a->flag);
+}
+
+static void cpu_rope(struct backend *be, float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads,
+		     int64_t head_dim, bool inverse)
+{
+	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)(heads * head_dim) * 0.5), rope_rows,
+		 &(struct rows){.cpu = cpu_of(be), .out = x, .stride = stride, .id = position, .in = cos_sin, .heads = heads, .cols = head_dim,
+				.flag = inverse});
+}
+
+static void swiglu_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->swiglu(a->out + from * a->cols, a->in + from * 2 * a->cols, to - from, a->cols);
+}
+
+static void cpu_swiglu(struct backend *be, float *out, const float *gate_up, int64_t rows, int64_t cols)
+{
+	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols), swiglu_rows,
+		 &(struct rows){.cpu = cpu_of(be), .out = out, .in = gate_up, .cols = cols});
+}
+
+static void swiglu_back_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->swiglu_back(a->out + from * 2 * a->cols, a->in + from * a->cols, a->in2 + from * 2 * a->cols, to - from, a->cols);
+}
+
+static void cpu_swiglu_back(struct backend *be, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols)
+{
+	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 1.3), swiglu_back_rows,
+		 &(struct rows){.cpu = cpu_of(be), .out = dgate_up, .in = dout, .in2 = gate_up, .cols = cols});
+}
+
+static void add_chunk(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->add(a->out + from, a->in + from, a->in2 + from, to - from);
+}
+
+static void cpu_add(struct backend *be, float *out, const float *a, const float *b, int64_t n)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, add_chunk, &(struct rows){.cpu = cpu_of(be), .out = out, .in = a, .in2 = b});
+}
+
+static void column_sums(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	for (; from < to; from++)
+		a->cpu->kern->column_sums(a->dw + from * a->cols, a->in + from * SUM_ROWS * a->cols, min64(SUM_ROWS, a->rows - from * SUM_ROWS),
+					  a->cols);
+}
+
+static void cpu_bias_back(struct backend *be, float *dbias, const float *dout, int64_t rows, int64_t cols)
+{
+	struct cpu *c = cpu_of(be);
+	const int64_t blocks = (rows + SUM_ROWS - 1) / SUM_ROWS;
+	float *sums = cpu_scratch(&c->shared, blocks * cols);
+
+	pool_run(c->pool, blocks, cpu_grain((double)(cols * SUM_ROWS) * 0.3), column_sums,
+		 &(struct rows){.cpu = c, .dw = sums, .in = dout, .rows = rows, .cols = cols});
+	add_blocks(c, dbias, sums, blocks, cols);
+}
+
+/* beta^step by repeated squaring: nothing but multiplications, so the same everywhere */
+static double power(double x, int64_t n)
+{
+	double y = 1;
+
+	for (; n > 0; n /= 2, x *= x)
+		if (n % 2)
+			y *= x;
+	return y;
+}
+
+static void adamw_chunk(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+	const struct adamw *o = a->adamw;
+	const float unbias1 = (float)(1 / (1 - power(o->beta1, o->step))), unbias2 = (float)(1 / (1 - power(o->beta2, o->step)));
+
+	(void)worker;
+	a->cpu->kern->adamw(a->out + from, a->out2 + from, a->dw + from, a->in + from, to - from, o, unbias1, unbias2);
+}
+
+static void cpu_adamw(struct backend *be, float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *o)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, adamw_chunk,
+		 &(struct rows){.cpu = cpu_of(be), .out = w, .out2 = m, .dw = v, .in = g, .adamw = o});
+}
+
+static void square_chunks(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	for (; from < to; from++)
+		a->partial[from] = a->cpu->kern->sum_squares(a->in + from * CHUNK, min64(CHUNK, a->cols - from * CHUNK));
+}
+
+static double cpu_sum_squares(struct backend *be, const float *x, int64_t n)
+{
+	struct cpu *c = cpu_of(be);
+	const int64_t chunks = (n + CHUNK - 1) / CHUNK;
+	double *partial = (double *)cpu_scratch(&c->shared, 2 * chunks), sum = 0;
+	int64_t i;
+
+	pool_run(c->pool, chunks, 1, square_chunks, &(struct rows){.cpu = c, .in = x, .cols = n, .partial = partial});
+	for (i = 0; i < chunks; i++)
+		sum += partial[i];
+	return sum;
+}
+
+static void scale_chunk(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+
+	(void)worker;
+	a->cpu->kern->scale(a->out + from, a->number, to - from);
+}
+
+static void cpu_scale(struct backend *be, float *x, float by, int64_t n)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, scale_chunk, &(struct rows){.cpu = cpu_of(be), .out = x, .number = by});
+}
+
+void cpu_rows_ops(struct backend *be)
+{
+	be->embed = cpu_embed;
+	be->embed_back = cpu_embed_back;
+	be->rmsnorm = cpu_rmsnorm;
+	be->rmsnorm_back = cpu_rmsnorm_back;
+	be->rope = cpu_rope;
+	be->swiglu = cpu_swiglu;
+	be->swiglu_back = cpu_swiglu_back;
+	be->add = cpu_add;
+	be->bias_back = cpu_bias_back;
+	be->adamw = cpu_adamw;
+	be->sum_squares = cpu_sum_squares;
+	be->scale = cpu_scale;
+}
