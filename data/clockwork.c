@@ -46,14 +46,14 @@ static const struct {
 	double format;                  /* question documents that end in the right format */
 	double direct_right;            /* direct answers that are right and not random */
 } world = {
-	.kind = {.35, .20, .10, .35},
+	.kind = {.33, .21, .10, .36},
 	.wrong = {.04, .04, .06, .75},
 	.look = {.2, .2, .3, 1},
 	.again_changed = .6, .again_same = .04,
 	.theta = {.3, .6, 1},
-	.slip_english = .25, .slip_chinese = .10,
+	.slip_english = .35, .slip_chinese = .15,
 	.chinese = .35,
-	.style = {.25, .15, .20, .27, .13},
+	.style = {.25, .15, .25, .23, .12},
 	.format = .62,
 	.direct_right = .5,
 };

@@ -35,8 +35,8 @@ $(BASE)/text.jsonl.zst: | $(CLOCKWORK)
 	$(CLOCKWORK) text --count $(BASE_TEXTS) --seed $(BASE_SEED) -o $@
 
 $(BASE)/config.json: data/base.json $(BASE)/tokenizer.json
-	jq --slurpfile t $(BASE)/tokenizer.json '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1) |
-	  .eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' $< > $@.tmp
+	jq --slurpfile t $(BASE)/tokenizer.json '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1)' $< | \
+	  jq --slurpfile t $(BASE)/tokenizer.json '.eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' > $@.tmp
 	@mv $@.tmp $@
 
 $(BASE)/init/config.json: $(BASE)/config.json $(BASE)/tokenizer.json | $(BIN)/r1-model
