@@ -73,7 +73,7 @@ static char *value_end(char *p)
 
 static int parse_options(struct spec *s, char *p, const struct plugin *about, bool weighted, struct err *e)
 {
-	while (*p) {
+	do {
 		char *name = p, *eq = strchr(p, '='), *end;
 		const struct param *param = about->params;
 
@@ -93,7 +93,7 @@ static int parse_options(struct spec *s, char *p, const struct plugin *about, bo
 			return err_set(e, "there is no option '%s'", name);
 		if (set(param, eq + 1, s->options, e) < 0)
 			return err_prefix(e, "option '%s'", name);
-	}
+	} while (*p);
 	return 0;
 }
 

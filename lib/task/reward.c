@@ -118,7 +118,7 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 		buf_clear(&s->reason);
 		if (w->kind[i]->score(w->spec[i].options, s, e) < 0)
 			return -1;
-		w->value[i].value = s->value;
+		w->value[i].value = s->value + 0.;      /* no -0 */
 		if (!isnan(s->value))
 			total += w->spec[i].weight * s->value;
 		if (w->kind[i]->extracts && !extracts) {
