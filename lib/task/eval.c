@@ -8,7 +8,7 @@
 #include "task/reward.h"
 #include "text/script.h"
 
-static int parse_ks(const char *text, int64_t **to, size_t *n, struct err *e)
+static int parse_ks(const char *what, const char *text, int64_t **to, size_t *n, struct err *e)
 {
 	char *copy = xstrdup(text), *p = copy;
 	size_t cap = 0;
@@ -25,7 +25,7 @@ static int parse_ks(const char *text, int64_t **to, size_t *n, struct err *e)
 		p = next;
 	}
 	free(copy);
-	return rc;
+	return rc < 0 ? err_prefix(e, "%s", what) : 0;
 }
 
 struct eval *eval_open(const struct eval_options *o, struct err *e)
@@ -35,7 +35,7 @@ struct eval *eval_open(const struct eval_options *o, struct err *e)
 	v->o = *o;
 	v->unit = strcmp(o->unit, "auto") ? o->unit : NULL;
 	v->reflect = reflect_open(o->reflect, e);
-	if (!v->reflect || parse_ks(o->pass, &v->pass, &v->passes, e) < 0 || (o->cons && parse_ks(o->cons, &v->cons, &v->conses, e) < 0)) {
+	if (!v->reflect || parse_ks("pass@k", o->pass, &v->pass, &v->passes, e) < 0 || (o->cons && parse_ks("cons@k", o->cons, &v->cons, &v->conses, e) < 0)) {
 		eval_close(v);
 		return NULL;
 	}
