@@ -51,7 +51,7 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 		     struct completion *to, bool *given, struct err *e)
 {
 	const char *text = NULL;
-	size_t text_n = 0, n = 0;
+	size_t text_n = 0, n = 0, i;
 	int32_t *id = NULL;
 	struct tokens fresh = {0};
 
@@ -62,16 +62,13 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 		return -1;
 	if (!text && !id)
 		return record_error(r, e, "'%s' is missing", text_name);
+	for (i = 0; id && i < n; i++)
+		if (id[i] < 0 || id[i] >= c->vocab_size)
+			return record_error(r, e, "'%s' holds %d, which is not in the model's vocabulary of %lld", ids_name, id[i],
+					    (long long)c->vocab_size);
 	if (id && text) {
 		struct buf decoded = {0};
-		size_t i;
 
-		for (i = 0; i < n; i++)
-			if (id[i] < 0 || id[i] >= c->vocab_size) {
-				buf_free(&decoded);
-				return record_error(r, e, "'%s' holds %d, which is not in the model's vocabulary of %lld", ids_name, id[i],
-						    (long long)c->vocab_size);
-			}
 		if (completion)
 			completion_text(t, c, id, (int64_t)n, &decoded);
 		else
