@@ -1,0 +1,423 @@
+/* r1-distill - supervised fine-tuning on completions, conversations or plain text */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "base/tool.h"
+#include "model/optimizer.h"
+#include "model/pass.h"
+#include "model/rollouts.h"
+#include "model/schedule.h"
+#include "model/state.h"
+#include "record/record.h"
+#include "text/template.h"
+
+struct options {
+	const char *model, *output, *template, *schedule;
+	int64_t epochs, batch, tokens, max_tokens, warmup, save_every, log_every, stop_after;
+	double lr, final_lr, beta1, beta2, eps, weight_decay, max_grad_norm, warmup_ratio;
+	bool resume, train_prompt;
+};
+
+struct data {                           /* all examples' tokens, one behind the other */
+	int32_t *token;
+	size_t tokens, token_cap;
+	struct span { size_t at; int32_t n, first; } *span;
+	size_t n, cap;
+	int64_t predicted, cut, edited;
+};
+
+struct work {
+	struct tool *tool;
+	const struct options *o;
+	struct backend *be;
+	struct checkpoint *ck;
+	struct tokenizer *tokenizer;
+	struct template *template;
+	struct model *model;
+	struct optimizer *optimizer;
+	struct data data;
+	struct writer *out;
+	struct state state;
+};
+
+/* ---- records to examples ---- */
+
+static void keep(struct work *w, const int32_t *token, int64_t n, int64_t first)
+{
+	struct data *d = &w->data;
+
+	if (w->o->train_prompt || first < 1)
+		first = 1;
+	if (n > w->o->max_tokens) {
+		n = w->o->max_tokens;
+		d->cut++;
+	}
+	if (first >= n)
+		return;
+	d->token = xgrow(d->token, &d->token_cap, d->tokens + (size_t)n, sizeof *d->token);
+	memcpy(d->token + d->tokens, token, (size_t)n * sizeof *token);
+	d->span = xgrow(d->span, &d->cap, d->n + 1, sizeof *d->span);
+	d->span[d->n++] = (struct span){d->tokens, (int32_t)n, (int32_t)first};
+	d->tokens += (size_t)n;
+	d->predicted += n - first;
+}
+
+static int take_text(struct work *w, struct record *r, struct err *e)
+{
+	const struct config *c = &w->ck->config;
+	struct tokens ids = {0};
+	size_t n;
+	const char *s = record_string(r, "text", &n, e);
+
+	if (!s)
+		return -1;
+	if (tokenizer_encode(w->tokenizer, s, n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0) {
+		tokens_free(&ids);
+		return record_error(r, e, "'text': %s", e->msg);
+	}
+	if (c->eos_count > 0)
+		tokens_add(&ids, c->eos[0]);
+	keep(w, ids.id, (int64_t)ids.n, 1);
+	tokens_free(&ids);
+	return 0;
+}
+
+/* One example for each turn of the assistant, with all before it as its prompt. */
+static int take_messages(struct work *w, struct record *r, struct err *e)
+{
+	const struct js *messages = record_js(r, "messages", e);
+	struct tokens ids = {0};
+	struct buf text = {0};
+	size_t turn, prompt = 0;
+	int rc = 0;
+
+	if (!messages)
+		return -1;
+	for (turn = 0; turn < js_size(messages) && rc == 0; turn++) {
+		const char *role = js_string(js_get(js_at(messages, turn), "role"), NULL);
+		const char *content;
+		size_t n;
+
+		if (!role || strcmp(role, "assistant") != 0)
+			continue;
+		content = js_string(js_get(js_at(messages, turn), "content"), &n);
+		if (!content) {
+			rc = record_error(r, e, "message %zu has no text in 'content'", turn + 1);
+			break;
+		}
+		buf_clear(&text);
+		ids.n = 0;
+		if (template_messages(w->template, NULL, messages, turn, &text, e) < 0) {
+			rc = record_error(r, e, "'messages': %s", e->msg);
+			break;
+		}
+		if (tokenizer_encode(w->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0 ||
+		    (prompt = ids.n, tokenizer_encode(w->tokenizer, content, n, 0, &ids, e)) < 0) {
+			rc = record_error(r, e, "'messages': %s", e->msg);
+			break;
+		}
+		if (w->ck->config.eos_count > 0)
+			tokens_add(&ids, w->ck->config.eos[0]);
+		keep(w, ids.id, (int64_t)ids.n, (int64_t)prompt);
+	}
+	buf_free(&text);
+	tokens_free(&ids);
+	return rc;
+}
+
+static int take_completion(struct work *w, struct record *r, struct err *e)
+{
+	struct completion c;
+
+	if (!record_has(r, "prompt") && record_has(r, "problem")) {
+		struct buf prompt = {0};
+		size_t n;
+		const char *s = record_string(r, "problem", &n, e);
+
+		if (!s)
+			return -1;
+		if (template_problem(w->template, NULL, s, n, &prompt, e) < 0) {
+			buf_free(&prompt);
+			return record_error(r, e, "'problem': %s", e->msg);
+		}
+		record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
+		buf_free(&prompt);
+	}
+	if (completion_read(r, w->tokenizer, &w->ck->config, &c, e) < 0)
+		return -1;
+	if (c.edited && w->data.edited++ < 10)
+		tool_note("%s:%lld: text and ids differ: encoded anew", r->file ? r->file : "-", (long long)r->line);
+	keep(w, c.token, c.n, c.first);
+	free(c.token);
+	return 0;
+}
+
+static int take_record(struct work *w, struct record *r, struct err *e)
+{
+	size_t before = w->data.tokens, i;
+	int rc;
+
+	if (record_has(r, "completion"))
+		rc = take_completion(w, r, e);
+	else if (record_has(r, "messages"))
+		rc = take_messages(w, r, e);
+	else if (record_has(r, "text"))
+		rc = take_text(w, r, e);
+	else
+		rc = record_error(r, e, "there is none of 'completion', 'messages' and 'text'");
+	for (i = before; rc == 0 && i < w->data.tokens; i++)
+		if (w->data.token[i] < 0 || w->data.token[i] >= w->ck->config.vocab_size)
+			rc = record_error(r, e, "token %d is not in the model's vocabulary of %lld", w->data.token[i],
+					  (long long)w->ck->config.vocab_size);
+	return rc;
+}
+
+static int read_data(struct work *w, char **files, int n, struct err *e)
+{
+	struct reader *in = reader_open(files, (size_t)n, w->tool);
+	struct progress p = progress_new("reading", 0, "examples");
+	struct record r = {0};
+	int rc;
+
+	progress_rate(&p, "tok/s");
+	while ((rc = reader_next(in, &r, e)) > 0) {
+		if (take_record(w, &r, e) < 0 && (rc = reader_bad(in, e)) < 0)
+			break;
+		if (!w->tool->quiet)
+			progress_set(&p, (int64_t)w->data.n, (int64_t)w->data.tokens);
+	}
+	progress_end(&p);
+	record_free(&r);
+	reader_close(in);
+	if (rc < 0)
+		return -1;
+	if (w->data.n == 0)
+		return err_set(e, "no examples to learn from");
+	if (w->data.cut)
+		tool_note("%lld examples were cut to %lld tokens", (long long)w->data.cut, (long long)w->o->max_tokens);
+	return 0;
+}
+
+/* ---- training ---- */
+
+static int save(struct work *w, struct err *e)
+{
+	struct checkpoint_writer *c = checkpoint_begin(w->o->output, e);
+
+	if (!c)
+		return -1;
+	if (checkpoint_add_companions(c, w->ck, e) < 0 || model_save(w->model, c, e) < 0 || optimizer_save(w->optimizer, c, e) < 0 ||
+	    state_write(c, &w->state, e) < 0) {
+		checkpoint_abandon(c);
+		return -1;
+	}
+	return checkpoint_commit(c, e);
+}
+
+/* One optimizer step on the examples order[0 .. n-1]: the mean over all predicted tokens of -logprob. */
+static int train_step(struct work *w, struct tape *t, const size_t *order, int64_t n, double lr, double *loss, double *norm, struct err *e)
+{
+	struct example *ex = xmalloc((size_t)n * sizeof *ex);
+	int64_t i, take, predicted = 0, k;
+	double sum = 0;
+	float *d;
+
+	for (i = 0; i < n; i++) {
+		const struct span *s = &w->data.span[order[i]];
+
+		ex[i] = (struct example){w->data.token + s->at, s->n, s->first, 1};
+		predicted += s->n - s->first;
+		w->state.tokens += s->n;
+	}
+	d = xmalloc((size_t)predicted * sizeof *d);
+	for (k = 0; k < predicted; k++)
+		d[k] = (float)(-1 / (double)predicted);
+	for (i = 0; i < n; i += take) {
+		struct pass p;
+
+		take = pass_take(ex + i, n - i, w->o->tokens);
+		t->record = true;
+		p = pass_forward(w->model, t, ex + i, take, false);
+		for (k = 0; k < p.n; k++)
+			sum -= p.logprob[k];
+		pass_backward(t, &p, d, NULL);
+	}
+	*norm = optimizer_step(w->optimizer, lr);
+	*loss = sum / (double)predicted;
+	free(ex);
+	free(d);
+	if (!isfinite(*loss) || !isfinite(*norm))
+		return err_set(e, "step %lld: the %s is not finite", (long long)w->state.step + 1, isfinite(*norm) ? "loss" : "gradient");
+	return 0;
+}
+
+static int log_step(struct work *w, double loss, double norm, double lr, double epoch, struct err *e)
+{
+	struct record r = {0};
+	int rc;
+
+	record_set_int(&r, "step", w->state.step);
+	record_set_number(&r, "epoch", epoch);
+	record_set_number(&r, "loss", loss);
+	record_set_number(&r, "grad_norm", norm);
+	record_set_number(&r, "learning_rate", lr);
+	record_set_int(&r, "num_tokens", w->state.tokens);
+	rc = writer_put(w->out, &r, e);
+	record_free(&r);
+	return rc;
+}
+
+static void shuffle(const struct work *w, int64_t epoch, size_t *order)
+{
+	struct rng rng = rng_new(w->tool->seed, hash_mix(hash_str("epoch"), (uint64_t)epoch));
+	size_t i;
+
+	for (i = 0; i < w->data.n; i++)
+		order[i] = i;
+	rng_shuffle(&rng, order, w->data.n);
+}
+
+static int train(struct work *w, struct err *e)
+{
+	const struct options *o = w->o;
+	int64_t count = (int64_t)w->data.n, each = (count + o->batch - 1) / o->batch, steps = each * o->epochs, epoch = -1, logged = 0;
+	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup ? o->warmup : (int64_t)(o->warmup_ratio * (double)steps),
+				 steps};
+	struct progress p = progress_new("training", steps, "steps");
+	struct tape t = tape_new(w->be);
+	size_t *order = xmalloc((size_t)count * sizeof *order);
+	int64_t begun = w->state.tokens, first = w->state.step;
+	double sum = 0, loss, norm = 0;
+	int rc = 0;
+
+	progress_rate(&p, "tok/s");
+	while (rc == 0 && w->state.step < steps && !tool_interrupted() && !(o->stop_after && w->state.step >= o->stop_after)) {
+		int64_t s = w->state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
+		double lr = schedule_rate(&sched, w->state.step + 1);
+
+		if (epoch != w->state.step / each)
+			shuffle(w, epoch = w->state.step / each, order);
+		rc = train_step(w, &t, order + from, n, lr, &loss, &norm, e);
+		if (rc < 0)
+			break;
+		w->state.step++;
+		sum += loss;
+		logged++;
+		if (w->state.step % o->log_every == 0 || w->state.step == steps) {
+			rc = log_step(w, sum / (double)logged, norm, lr, (double)w->state.step / (double)each, e);
+			sum = 0;
+			logged = 0;
+		}
+		if (rc == 0 && o->save_every && w->state.step % o->save_every == 0 && w->state.step < steps)
+			rc = save(w, e);
+		if (!w->tool->quiet)
+			progress_set(&p, w->state.step - first, w->state.tokens - begun);
+	}
+	progress_end(&p);
+	tape_free(&t);
+	free(order);
+	if (rc == 0 && tool_interrupted())
+		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->state.step, (long long)steps,
+			     o->save_every ? ": --resume goes on from the last save" : "");
+	if (rc == 0)
+		rc = save(w, e);
+	if (rc == 0)
+		tool_note("%lld examples, %lld tokens, %lld steps, %.0f tok/s", (long long)count, (long long)w->data.tokens,
+			  (long long)(w->state.step - first), (double)(w->state.tokens - begun) / (clock_seconds() - p.started + 1e-9));
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static int open_all(struct work *w, struct err *e)
+{
+	const struct options *o = w->o;
+	struct optimizer_args oa = {.beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .weight_decay = o->weight_decay, .clip = o->max_grad_norm};
+	bool resume = o->resume && file_is_dir(o->output);
+
+	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
+	if (!w->be || !(w->ck = checkpoint_open(resume ? o->output : o->model, e)) || !(w->tokenizer = completion_tokenizer(w->ck, e)) ||
+	    !(w->template = template_open(o->template, e)) || !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e)))
+		return -1;
+	tool_debug("%s", w->be->what);
+	w->optimizer = optimizer_new(w->model, &oa);
+	if (resume) {
+		if (state_read(w->ck, &w->state, e) < 0 || optimizer_load(w->optimizer, w->ck, e) < 0)
+			return -1;
+		tool_note("going on from step %lld of %s", (long long)w->state.step, o->output);
+	}
+	w->out = writer_open(NULL, e);
+	return w->out ? 0 : -1;
+}
+
+static void close_all(struct work *w)
+{
+	optimizer_free(w->optimizer);
+	model_free(w->model);
+	template_free(w->template);
+	tokenizer_free(w->tokenizer);
+	checkpoint_close(w->ck);
+	backend_close(w->be);
+	free(w->data.token);
+	free(w->data.span);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...",
+			 .summary = "Fine-tune a model on completions, conversations or plain text"};
+	struct options o = {.template = "mini", .schedule = "cosine", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
+			    .lr = 1e-5, .final_lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1};
+	struct opt opts[] = {
+		OPT_HEADING("Model and data"),
+		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint to begin with: a folder or an archive"},
+		{"output", 'o', OPT_STRING, &o.output, "DIR", "write the new checkpoint there"},
+		{"template", 't', OPT_STRING, &o.template, "NAME", "how messages and problems become prompts: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
+		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "cut longer examples", 2, 1e9},
+		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "learn the prompt's tokens too, not the completion's alone"},
+		OPT_HEADING("Schedule"),
+		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the data are gone through, each in another order", 1, 1e9},
+		{"batch", 'b', OPT_INT, &o.batch, "N", "examples in an optimizer step", 1, 1e9},
+		{"lr", 0, OPT_FLOAT, &o.lr, "R", "peak learning rate", 0, 1e9},
+		{"schedule", 0, OPT_CHOICE, &o.schedule, "constant|linear|cosine", "learning rate over steps"},
+		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at the end", 0, 1},
+		{"warmup", 0, OPT_INT, &o.warmup, "N", "steps of warm-up", 0, 1e15},
+		{"warmup-ratio", 0, OPT_FLOAT, &o.warmup_ratio, "F", "the same as a share of all steps", 0, 1},
+		{"stop-after", 0, OPT_INT, &o.stop_after, "N", "save and end after step N, the schedule as if it went on; 0: at the end", 0, 1e15},
+		OPT_HEADING("Optimizer"),
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 1},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 1},
+		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
+		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
+		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},
+		OPT_HEADING("Running"),
+		{"save-every", 0, OPT_INT, &o.save_every, "N", "write the checkpoint every N steps too; 0: at the end only", 0, 1e15},
+		{"resume", 0, OPT_FLAG, &o.resume, NULL, "go on from --output if it is there"},
+		{"log-every", 0, OPT_INT, &o.log_every, "N", "a metrics record every N steps", 1, 1e15},
+		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
+		TOOL_OPTIONS_SEED(&t),
+		TOOL_OPTIONS_COMPUTE(&t),
+		TOOL_OPTIONS(&t),
+		OPT_END};
+	struct work w = {.tool = &t, .o = &o};
+	struct err e;
+	int rc = tool_begin(&t, opts, &argc, &argv);
+
+	if (rc >= 0)
+		return rc;
+	if (!o.model || !o.output)
+		return tool_usage(&t, "--%s is missing", o.model ? "output" : "model");
+	rc = open_all(&w, &e);
+	if (rc == 0)
+		rc = read_data(&w, argv, argc, &e);
+	if (rc == 0)
+		rc = train(&w, &e);
+	if (writer_close(w.out, rc < 0 ? NULL : &e) < 0)
+		rc = -1;
+	close_all(&w);
+	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
+}

@@ -1,0 +1,377 @@
+/* r1-sample - writes n completions for each problem */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/progress.h"
+#include "base/rng.h"
+#include "base/tool.h"
+#include "model/rollouts.h"
+#include "model/sampler.h"
+#include "model/state.h"
+#include "record/record.h"
+#include "text/template.h"
+
+struct options {
+	const char *model, *template, *system, *prompt, *output;
+	int64_t samples, first, batch, context, max_tokens, top_k, step;
+	double temperature, top_p, min_p;
+	bool greedy;
+	struct opt_list stop;
+};
+
+/* A problem whose completions are under way: they are written in order, as soon as they and all before them are there. */
+struct problem {
+	struct problem *next;
+	struct record record;
+	const char *id;
+	int64_t samples, written;
+	struct outcome {
+		bool ready, stopped;
+		int32_t *id;
+		float *logprob;
+		int64_t n;
+	} *outcome;
+};
+
+struct work {
+	const struct options *o;
+	struct tool *tool;
+	struct backend *be;
+	struct checkpoint *ck;
+	struct tokenizer *tokenizer;
+	struct template *template;
+	struct model *model;
+	struct sampler *sampler;
+	struct reader *in;
+	struct writer *out;
+	struct problem *head, **tail;
+	int64_t problems, completions, step;
+	struct buf text, bytes;
+	struct progress progress;
+	bool ended;                     /* no more input */
+	struct err *e;
+	int rc;
+};
+
+static void free_problem(struct problem *p)
+{
+	int64_t i;
+
+	for (i = 0; i < p->samples; i++) {
+		free(p->outcome[i].id);
+		free(p->outcome[i].logprob);
+	}
+	free(p->outcome);
+	record_free(&p->record);
+	free(p);
+}
+
+/* ---- out ---- */
+
+static int write_completion(struct work *w, struct problem *p, int64_t k)
+{
+	const struct options *o = w->o;
+	struct outcome *c = &p->outcome[k];
+	struct record r = {0};
+	int rc;
+
+	record_copy(&r, &p->record);
+	buf_clear(&w->text);
+	completion_text(w->tokenizer, &w->ck->config, c->id, c->n, &w->text);
+	record_set_int(&r, "sample", o->first + k);
+	record_set_int(&r, "group", o->samples);
+	record_set_string(&r, "completion", w->text.p ? w->text.p : "", w->text.n);
+	record_set_ints(&r, "completion_ids", c->id, (size_t)c->n);
+	record_set_floats(&r, "logprobs", c->logprob, (size_t)c->n);
+	record_set_str(&r, "finish_reason", c->stopped ? "stop" : "length");
+	record_set_str(&r, "model", o->model);
+	record_set_int(&r, "step", w->step);
+	record_set_int(&r, "seed", (int64_t)w->tool->seed);
+	record_set_number(&r, "temperature", o->greedy ? 0 : o->temperature);
+	record_set_number(&r, "top_p", o->top_p);
+	rc = writer_put(w->out, &r, w->e);
+	record_free(&r);
+	return rc;
+}
+
+static void write_ready(struct work *w)
+{
+	while (w->rc >= 0 && w->head) {
+		struct problem *p = w->head;
+
+		while (w->rc >= 0 && p->written < p->samples && p->outcome[p->written].ready)
+			w->rc = write_completion(w, p, p->written++);
+		if (p->written < p->samples)
+			return;
+		w->head = p->next;
+		if (!w->head)
+			w->tail = &w->head;
+		free_problem(p);
+	}
+}
+
+static void on_done(void *arg, const struct sampler_done *d)
+{
+	struct work *w = arg;
+	struct problem *p = d->user;
+	struct outcome *c = &p->outcome[d->sample - w->o->first];
+	size_t n = (size_t)d->n;
+
+	*c = (struct outcome){.ready = true, .stopped = d->stopped, .n = d->n};
+	c->id = memcpy(xmalloc(n * sizeof *c->id), d->id, n * sizeof *c->id);
+	c->logprob = memcpy(xmalloc(n * sizeof *c->logprob), d->logprob, n * sizeof *c->logprob);
+	w->completions++;
+	write_ready(w);
+}
+
+/* Stop strings are looked for in the text of the last few tokens: each has a byte at least. */
+static bool on_token(void *arg, void *user, int32_t sample, const int32_t *id, int64_t n)
+{
+	struct work *w = arg;
+	const struct opt_list *stop = &w->o->stop;
+	size_t i, longest = 0;
+
+	(void)user;
+	(void)sample;
+	for (i = 0; i < stop->n; i++)
+		if (strlen(stop->item[i]) > longest)
+			longest = strlen(stop->item[i]);
+	if (n > (int64_t)longest) {
+		id += n - (int64_t)longest;
+		n = (int64_t)longest;
+	}
+	buf_clear(&w->bytes);
+	tokenizer_decode(w->tokenizer, id, (size_t)n, 0, &w->bytes);
+	for (i = 0; i < stop->n; i++)
+		if (w->bytes.n && memmem(w->bytes.p, w->bytes.n, stop->item[i], strlen(stop->item[i])))
+			return true;
+	return false;
+}
+
+/* ---- in ---- */
+
+/* The prompt's text: 'messages' or 'problem' through the template, or 'prompt' as it stands. */
+static int make_prompt(struct work *w, struct record *r, struct buf *to, struct err *e)
+{
+	const struct js *messages;
+	const char *s;
+	size_t n;
+
+	if (record_has(r, "messages")) {
+		messages = record_js(r, "messages", e);
+		if (!messages)
+			return -1;
+		if (template_messages(w->template, w->o->system, messages, js_size(messages), to, e) < 0)
+			return record_error(r, e, "'messages': %s", e->msg);
+		return 0;
+	}
+	if (record_has(r, "problem") || !record_has(r, "prompt")) {
+		s = record_string(r, "problem", &n, e);
+		if (!s)
+			return -1;
+		if (template_problem(w->template, w->o->system, s, n, to, e) < 0)
+			return record_error(r, e, "'problem': %s", e->msg);
+		return 0;
+	}
+	s = record_string(r, "prompt", &n, e);
+	if (s)
+		buf_add(to, s, n);
+	return s ? 0 : -1;
+}
+
+static int take_problem(struct work *w, struct record *r, struct err *e)
+{
+	struct problem *p;
+	struct buf prompt = {0};
+	struct tokens ids = {0};
+	char made[32];
+	struct sampler_prompt sp = {.first = (int32_t)w->o->first, .samples = (int32_t)w->o->samples};
+	const char *id = NULL;
+	int rc;
+
+	if (record_has(r, "id") && !(id = record_string(r, "id", NULL, e)))
+		return -1;
+	if (make_prompt(w, r, &prompt, e) < 0) {
+		buf_free(&prompt);
+		return -1;
+	}
+	if (tokenizer_encode(w->tokenizer, prompt.p ? prompt.p : "", prompt.n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0) {
+		buf_free(&prompt);
+		return record_error(r, e, "the prompt: %s", e->msg);
+	}
+	if (!id) {              /* a problem without a name gets one that its text fixes */
+		snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(prompt.p ? prompt.p : "", prompt.n));
+		record_set_str(r, "id", made);
+		id = made;
+	}
+	record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
+	record_set_ints(r, "prompt_ids", ids.id, ids.n);
+	p = xcalloc(1, sizeof *p);
+	p->samples = w->o->samples;
+	p->outcome = xcalloc((size_t)p->samples, sizeof *p->outcome);
+	sp.id = ids.id;
+	sp.n = (int64_t)ids.n;
+	sp.stream = hash_str(id);
+	sp.user = p;
+	rc = sampler_add(w->sampler, &sp, e);
+	if (rc < 0) {
+		record_error(r, e, "%s", e->msg);
+		free_problem(p);
+	} else {
+		p->record = *r;
+		*r = (struct record){0};
+		*w->tail = p;
+		w->tail = &p->next;
+		w->problems++;
+	}
+	tokens_free(&ids);
+	buf_free(&prompt);
+	return rc;
+}
+
+static void read_more(struct work *w)
+{
+	struct record r = {0};
+
+	while (w->rc >= 0 && !w->ended && sampler_wants(w->sampler)) {
+		if (w->in) {
+			w->rc = reader_next(w->in, &r, w->e);
+			w->ended = w->rc == 0;
+			if (w->rc > 0 && take_problem(w, &r, w->e) < 0)
+				w->rc = reader_bad(w->in, w->e);
+		} else {        /* --prompt */
+			record_clear(&r);
+			record_set_str(&r, "problem", w->o->prompt);
+			w->rc = take_problem(w, &r, w->e);
+			w->ended = true;
+		}
+	}
+	record_free(&r);
+}
+
+/* ---- the whole ---- */
+
+static int open_all(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+{
+	struct state s;
+	const struct config *c;
+	struct sampler_params p = {.temperature = o->greedy ? 0 : o->temperature, .top_p = o->top_p, .min_p = o->min_p, .top_k = o->top_k,
+				   .max_tokens = o->max_tokens, .seed = t->seed, .stopped = o->stop.n ? on_token : NULL, .arg = w};
+	int64_t context = o->context;
+
+	w->be = backend_open(t->backend, (int)t->threads, e);
+	if (!w->be || !(w->ck = checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
+	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
+	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, e)))
+		return -1;
+	tool_debug("%s", w->be->what);
+	c = &w->ck->config;
+	w->step = o->step >= 0 ? o->step : s.step;
+	p.stop = c->eos;
+	p.stops = c->eos_count;
+	if (context == 0) {
+		context = o->max_tokens + 1024;
+		if (context > c->max_positions)
+			context = c->max_positions;
+	}
+	if (context > c->max_positions)
+		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)context, (long long)c->max_positions);
+	w->sampler = sampler_new(w->model, &p, o->batch, context, on_done, w);
+	if (!o->prompt)
+		w->in = reader_open(files, (size_t)n, t);
+	w->out = writer_open(o->output, e);
+	return w->out ? 0 : -1;
+}
+
+static void close_all(struct work *w)
+{
+	struct problem *p, *next;
+
+	for (p = w->head; p; p = next) {
+		next = p->next;
+		free_problem(p);
+	}
+	sampler_free(w->sampler);
+	model_free(w->model);
+	template_free(w->template);
+	tokenizer_free(w->tokenizer);
+	checkpoint_close(w->ck);
+	backend_close(w->be);
+	if (w->in)
+		reader_close(w->in);
+	buf_free(&w->text);
+	buf_free(&w->bytes);
+}
+
+static int run(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+{
+	double started;
+
+	if (open_all(w, o, t, files, n, e) < 0)
+		return -1;
+	w->progress = progress_new("sampling", 0, "completions");
+	progress_rate(&w->progress, "tok/s");
+	started = clock_seconds();
+	for (;;) {
+		read_more(w);
+		if (w->ended)
+			w->progress.total = w->problems * o->samples;
+		if (w->rc < 0 || tool_interrupted() || (w->ended && !sampler_busy(w->sampler)))
+			break;
+		sampler_step(w->sampler);
+		if (!t->quiet)
+			progress_set(&w->progress, w->completions, sampler_tokens(w->sampler));
+	}
+	progress_end(&w->progress);
+	if (w->rc >= 0 && tool_interrupted())
+		w->rc = err_set(e, "interrupted: the completions written are whole");
+	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
+		w->rc = -1;
+	if (w->rc >= 0)
+		tool_note("%lld completions of %lld problems, %lld tokens, %.0f tok/s", (long long)w->completions, (long long)w->problems,
+			  (long long)sampler_tokens(w->sampler), (double)sampler_tokens(w->sampler) / (clock_seconds() - started + 1e-9));
+	return w->rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = {.name = "r1-sample", .usage = "--model DIR [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
+	struct options o = {.template = "mini", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1};
+	struct opt opts[] = {
+		OPT_HEADING("Model and prompt"),
+		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint: a folder or an archive"},
+		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
+		{"system", 0, OPT_STRING, &o.system, "TEXT", "system message, for templates that have one"},
+		{"prompt", 'p', OPT_STRING, &o.prompt, "TEXT", "take this one problem instead of reading files"},
+		OPT_HEADING("Sampling"),
+		{"samples", 'n', OPT_INT, &o.samples, "N", "completions for each problem", 1, 1 << 20},
+		{"first-sample", 0, OPT_INT, &o.first, "K", "number them from K on: more of a group that is there already", 0, 1 << 20},
+		{"temperature", 0, OPT_FLOAT, &o.temperature, "T", "softmax temperature", 1e-6, 1e6},
+		{"top-p", 0, OPT_FLOAT, &o.top_p, "P", "of the likeliest tokens, those that make up P; 1: all", 1e-9, 1},
+		{"top-k", 0, OPT_INT, &o.top_k, "K", "of the K likeliest tokens; 0: all", 0, 1 << 30},
+		{"min-p", 0, OPT_FLOAT, &o.min_p, "P", "of tokens at least P times as likely as the likeliest; 0: all", 0, 1},
+		{"greedy", 0, OPT_FLAG, &o.greedy, NULL, "always take the likeliest token"},
+		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "longest completion", 1, 1 << 30},
+		{"stop", 0, OPT_LIST, &o.stop, "TEXT", "end a completion after this text (may be repeated)"},
+		{"step", 0, OPT_INT, &o.step, "N", "the step to write into records; -1: the checkpoint's", -1, 1e15},
+		TOOL_OPTIONS_SEED(&t),
+		OPT_HEADING("Computing"),
+		{"batch", 'b', OPT_INT, &o.batch, "N", "completions at once: speed and memory, not results", 1, 1 << 16},
+		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: max-tokens + 1024", 0, 1 << 30},
+		TOOL_OPTIONS_COMPUTE(&t),
+		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout; it appears when all is done"},
+		TOOL_OPTIONS(&t),
+		OPT_END};
+	struct err e;
+	struct work w = {.o = &o, .tool = &t, .e = &e};
+	int rc = tool_begin(&t, opts, &argc, &argv);
+
+	w.tail = &w.head;
+	if (rc >= 0)
+		return rc;
+	if (!o.model)
+		return tool_usage(&t, "--model is missing");
+	rc = run(&w, &o, &t, argv, argc, &e);
+	close_all(&w);
+	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
+}

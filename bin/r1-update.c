@@ -1,0 +1,483 @@
+/* r1-update - policy-gradient steps: scored completions in, a new checkpoint out */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/progress.h"
+#include "base/tool.h"
+#include "model/policy.h"
+#include "model/rollouts.h"
+#include "model/schedule.h"
+#include "model/state.h"
+#include "record/record.h"
+
+struct options {
+	const char *model, *output, *reference, *loss, *kl, *schedule;
+	int64_t reference_every, warmup, steps, minibatches, epochs, tokens, max_length;
+	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
+	double lr, final_lr, beta1, beta2, eps, weight_decay, max_grad_norm;
+	bool mask_truncated, timing;
+};
+
+struct sums {                           /* of one reward */
+	double sum, squares;
+	int64_t n;
+};
+
+struct batch {
+	struct rollout *rollout;
+	size_t n, cap;
+	int64_t masked, edited, prompt_tokens;
+	int64_t longest, shortest, tokens, ended, ended_tokens;
+	struct sums reward;
+	struct map group;               /* id -> index + 1 into range */
+	struct range { double lowest, highest; } *range;
+	size_t range_cap;
+	struct map part;                /* name of a reward -> index + 1 into parts */
+	struct sums *parts;
+	size_t parts_cap;
+};
+
+/* ---- records ---- */
+
+static void add(struct sums *s, double x)
+{
+	s->sum += x;
+	s->squares += x * x;
+	s->n++;
+}
+
+static void count_reward(struct batch *b, const char *id, double reward)
+{
+	int64_t *at = map_put(&b->group, id, strlen(id));
+	struct range *r;
+
+	if (*at == 0) {
+		*at = (int64_t)b->group.n;
+		b->range = xgrow(b->range, &b->range_cap, b->group.n, sizeof *b->range);
+		b->range[*at - 1] = (struct range){reward, reward};
+	}
+	r = &b->range[*at - 1];
+	r->lowest = fmin(r->lowest, reward);
+	r->highest = fmax(r->highest, reward);
+	add(&b->reward, reward);
+}
+
+static int count_rewards(struct batch *b, struct record *r, const char *id, struct err *e)
+{
+	struct named *named;
+	double reward;
+	size_t n, i;
+
+	if (record_has(r, "reward")) {
+		if (record_number(r, "reward", &reward, e) < 0)
+			return -1;
+		count_reward(b, id, reward);
+	}
+	if (!record_has(r, "rewards"))
+		return 0;
+	named = record_named(r, "rewards", &n, e);
+	if (!named)
+		return -1;
+	for (i = 0; i < n; i++) {
+		int64_t *at = map_put(&b->part, named[i].name, strlen(named[i].name));
+
+		if (*at == 0) {
+			*at = (int64_t)b->part.n;
+			b->parts = xgrow(b->parts, &b->parts_cap, b->part.n, sizeof *b->parts);
+			b->parts[*at - 1] = (struct sums){0};
+		}
+		if (!isnan(named[i].value))
+			add(&b->parts[*at - 1], named[i].value);
+	}
+	return 0;
+}
+
+static void count_length(struct batch *b, int64_t n, bool ended)
+{
+	bool first = b->n == 0 && b->masked == 0;
+
+	if (first || n > b->longest)
+		b->longest = n;
+	if (first || n < b->shortest)
+		b->shortest = n;
+	b->tokens += n;
+	b->ended += ended;
+	b->ended_tokens += ended ? n : 0;
+}
+
+static int check_tokens(struct record *r, const struct completion *c, const struct config *config, struct err *e)
+{
+	int64_t i;
+
+	if (c->first == c->n)
+		return record_error(r, e, "the completion has no tokens");
+	for (i = 0; i < c->n; i++)
+		if (c->token[i] < 0 || c->token[i] >= config->vocab_size)
+			return record_error(r, e, "token %d is not in the model's vocabulary of %lld", c->token[i],
+					    (long long)config->vocab_size);
+	return 0;
+}
+
+/* Takes over c->token. */
+static void keep(struct batch *b, struct rollout x, const struct completion *c, const char *id)
+{
+	size_t bytes = (size_t)(c->n - c->first) * sizeof *x.logprob;
+
+	x.id = xstrdup(id);
+	x.token = c->token;
+	x.n = c->n;
+	x.first = c->first;
+	if (c->logprob)
+		x.logprob = memcpy(xmalloc(bytes), c->logprob, bytes);
+	b->rollout = xgrow(b->rollout, &b->cap, b->n + 1, sizeof *b->rollout);
+	b->rollout[b->n++] = x;
+}
+
+static int take_record(struct batch *b, struct record *r, struct tokenizer *t, const struct config *config, const struct options *o,
+		       struct err *e)
+{
+	struct completion c;
+	struct rollout x = {.temperature = 1};
+	const char *id = "", *finish = "stop";
+	bool cut;
+
+	if ((record_has(r, "id") && !(id = record_string(r, "id", NULL, e))) || record_number(r, "advantage", &x.advantage, e) < 0 ||
+	    (record_has(r, "sample") && record_int(r, "sample", &x.sample, e) < 0) ||
+	    (record_has(r, "temperature") && record_number(r, "temperature", &x.temperature, e) < 0) ||
+	    (record_has(r, "finish_reason") && !(finish = record_string(r, "finish_reason", NULL, e))) ||
+	    completion_read(r, t, config, &c, e) < 0)
+		return -1;
+	if (check_tokens(r, &c, config, e) < 0 || count_rewards(b, r, id, e) < 0) {
+		free(c.token);
+		return -1;
+	}
+	if (c.edited && b->edited++ < 10)
+		tool_note("%s:%lld: text and ids differ: encoded anew (id %s)", r->file ? r->file : "-", (long long)r->line, id);
+	cut = !strcmp(finish, "length");
+	count_length(b, c.n - c.first, !cut);
+	b->prompt_tokens += c.first;
+	if (cut && o->mask_truncated) {
+		b->masked++;
+		free(c.token);
+	} else {
+		keep(b, x, &c, id);
+	}
+	return 0;
+}
+
+static int read_records(struct batch *b, struct tool *t, char **files, int n, struct tokenizer *tok, const struct config *c,
+			const struct options *o, struct err *e)
+{
+	struct reader *in = reader_open(files, (size_t)n, t);
+	struct record r = {0};
+	int rc;
+
+	while ((rc = reader_next(in, &r, e)) > 0)
+		if (take_record(b, &r, tok, c, o, e) < 0 && (rc = reader_bad(in, e)) < 0)
+			break;
+	record_free(&r);
+	reader_close(in);
+	return rc < 0 ? -1 : 0;
+}
+
+static void batch_free(struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		rollout_free(&b->rollout[i]);
+	free(b->rollout);
+	free(b->range);
+	free(b->parts);
+	map_free(&b->group);
+	map_free(&b->part);
+}
+
+/* ---- the reference model: a folder that is given, or the one that the checkpoint carries, which begins as the policy itself ---- */
+
+#define REFERENCE "reference/model.safetensors"
+
+static int load_reference(struct model **m, struct checkpoint *ck, struct backend *be, const struct options *o, struct err *e)
+{
+	struct safetensors *s;
+	int rc;
+
+	*m = NULL;
+	if (o->kl_coef == 0)
+		return 0;
+	if (o->reference)
+		return (*m = model_load(o->reference, be, MODEL_SCORE, e)) ? 0 : -1;
+	e->msg[0] = 0;
+	s = checkpoint_tensors(ck, REFERENCE, e);
+	if (!s) {
+		if (e->msg[0])
+			return -1;
+		return (*m = model_from_checkpoint(ck, be, MODEL_SCORE, e)) ? 0 : -1;
+	}
+	*m = model_new(&ck->config, be, MODEL_SCORE, e);
+	rc = *m ? model_read_parts(*m, s, "", (*m)->theta, e) : -1;
+	if (*m && rc < 0)
+		err_prefix(e, "%s/%s", ck->path, REFERENCE);
+	safetensors_close(s);
+	return rc;
+}
+
+static int save_reference(struct checkpoint_writer *w, const struct model *m, struct err *e)
+{
+	struct safetensors_writer *s = checkpoint_add_tensors(w, REFERENCE, e);
+
+	if (!s)
+		return -1;
+	model_declare_parts(m, s, "", ST_F32);
+	model_write_parts(m, s, m->theta);
+	return safetensors_finish(s, e);
+}
+
+static int save(const struct options *o, struct checkpoint *from, struct model *m, struct model *reference, struct optimizer *opt,
+		const struct state *s, struct err *e)
+{
+	struct checkpoint_writer *w = checkpoint_begin(o->output ? o->output : o->model, e);
+	bool refresh = o->reference_every > 0 && s->step % o->reference_every == 0;
+
+	if (!w)
+		return -1;
+	if (checkpoint_add_companions(w, from, e) < 0 || model_save(m, w, e) < 0 || optimizer_save(opt, w, e) < 0 || state_write(w, s, e) < 0 ||
+	    (reference && !o->reference && save_reference(w, refresh ? m : reference, e) < 0)) {
+		checkpoint_abandon(w);
+		return -1;
+	}
+	return checkpoint_commit(w, e);
+}
+
+/* ---- metrics, under the names that the field uses ---- */
+
+static double mean(const struct sums *s)
+{
+	return s->n ? s->sum / (double)s->n : NAN;
+}
+
+static double deviation(const struct sums *s)
+{
+	double n = (double)s->n, v = n > 1 ? (s->squares - s->sum * s->sum / n) / (n - 1) : 0;
+
+	return s->n ? sqrt(fmax(v, 0)) : NAN;
+}
+
+static void reward_metrics(struct record *r, const struct batch *b)
+{
+	size_t i, flat = 0;
+	char name[256];
+
+	if (b->reward.n) {
+		for (i = 0; i < b->group.n; i++)
+			flat += b->range[i].highest - b->range[i].lowest < 1e-12;
+		record_set_number(r, "reward", mean(&b->reward));
+		record_set_number(r, "reward_std", deviation(&b->reward));
+		record_set_number(r, "frac_reward_zero_std", (double)flat / (double)b->group.n);
+	}
+	for (i = 0; i < b->part.n; i++) {
+		const struct sums *p = &b->parts[b->part.entry[i].value - 1];
+
+		snprintf(name, sizeof name, "rewards/%s/mean", b->part.entry[i].key);
+		record_set_number(r, name, mean(p));
+		snprintf(name, sizeof name, "rewards/%s/std", b->part.entry[i].key);
+		record_set_number(r, name, deviation(p));
+	}
+}
+
+static void metrics_record(struct record *r, const struct batch *b, const struct policy_metrics *m, const struct state *s, double lr, double seconds)
+{
+	double all = (double)(b->n + (size_t)b->masked);
+
+	record_set_int(r, "step", s->step);
+	record_set_number(r, "loss", m->loss);
+	reward_metrics(r, b);
+	record_set_number(r, "completions/mean_length", (double)b->tokens / all);
+	record_set_int(r, "completions/min_length", b->shortest);
+	record_set_int(r, "completions/max_length", b->longest);
+	record_set_number(r, "completions/mean_terminated_length", b->ended ? (double)b->ended_tokens / (double)b->ended : 0);
+	record_set_number(r, "completions/clipped_ratio", 1 - (double)b->ended / all);
+	record_set_number(r, "clip_ratio/low_mean", m->clip_low);
+	record_set_number(r, "clip_ratio/high_mean", m->clip_high);
+	record_set_number(r, "clip_ratio/region_mean", m->clip_low + m->clip_high);
+	record_set_number(r, "kl", m->kl);
+	record_set_number(r, "entropy", m->entropy);
+	if (m->logp_difference_mean >= 0) {
+		record_set_number(r, "sampling/sampling_logp_difference/mean", m->logp_difference_mean);
+		record_set_number(r, "sampling/sampling_logp_difference/max", m->logp_difference_max);
+	}
+	record_set_number(r, "grad_norm", m->grad_norm);
+	record_set_number(r, "learning_rate", lr);
+	record_set_int(r, "completions", (int64_t)b->n);
+	record_set_int(r, "num_tokens", s->tokens);
+	if (seconds >= 0)
+		record_set_number(r, "step_time", seconds);
+}
+
+/* ---- the whole ---- */
+
+struct work {
+	struct backend *be;
+	struct checkpoint *ck;
+	struct tokenizer *tokenizer;
+	struct model *policy, *reference;
+	struct optimizer *optimizer;
+	struct batch batch;
+};
+
+static void show_progress(void *arg, int64_t done, int64_t of)
+{
+	(void)of;
+	progress_set(arg, done, done);
+}
+
+static int open_all(struct work *w, const struct options *o, const struct tool *t, struct state *s, struct err *e)
+{
+	struct optimizer_args oa = {.beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .weight_decay = o->weight_decay, .clip = o->max_grad_norm};
+
+	w->be = backend_open(t->backend, (int)t->threads, e);
+	if (!w->be)
+		return -1;
+	tool_debug("%s", w->be->what);
+	w->ck = checkpoint_open(o->model, e);
+	if (!w->ck || state_read(w->ck, s, e) < 0)
+		return -1;
+	w->tokenizer = completion_tokenizer(w->ck, e);
+	if (!w->tokenizer)
+		return -1;
+	w->policy = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e);
+	if (!w->policy || load_reference(&w->reference, w->ck, w->be, o, e) < 0)
+		return -1;
+	w->optimizer = optimizer_new(w->policy, &oa);
+	return optimizer_load(w->optimizer, w->ck, e) < 0 ? -1 : 0;
+}
+
+static void close_all(struct work *w)
+{
+	batch_free(&w->batch);
+	optimizer_free(w->optimizer);
+	model_free(w->policy);
+	model_free(w->reference);
+	tokenizer_free(w->tokenizer);
+	checkpoint_close(w->ck);
+	backend_close(w->be);
+}
+
+static int train(struct work *w, const struct options *o, const struct tool *t, struct state *s, struct policy_metrics *m, double *lr,
+		 struct err *e)
+{
+	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
+	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
+	struct policy_args a = {.loss = loss_find(o->loss, e), .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
+				.seed = t->seed, .step = (uint64_t)s->step};
+	int rc;
+
+	if (!a.loss)
+		return -1;
+	a.loss_args = (struct loss_args){.clip_low = o->clip_low >= 0 ? o->clip_low : o->clip,
+					 .clip_high = o->clip_high >= 0 ? o->clip_high : o->clip, .dual_clip = o->dual_clip,
+					 .kl_coef = o->kl_coef, .kl = (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
+					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.longest};
+	*lr = a.learning_rate = schedule_rate(&sched, s->step);
+	rollout_sort(w->batch.rollout, w->batch.n);
+	rc = policy_step(w->policy, w->reference, w->optimizer, &a, w->batch.rollout, w->batch.n, m, t->quiet ? NULL : show_progress, &p, e);
+	progress_end(&p);
+	s->tokens += w->batch.tokens + w->batch.prompt_tokens;
+	return rc;
+}
+
+static int write_metrics(const struct work *w, const struct policy_metrics *m, const struct state *s, double lr, double seconds, struct err *e)
+{
+	struct writer *out = writer_open(NULL, e);
+	struct record r = {0};
+	int rc;
+
+	metrics_record(&r, &w->batch, m, s, lr, seconds);
+	rc = out ? writer_put(out, &r, e) : -1;
+	record_free(&r);
+	return writer_close(out, rc < 0 ? NULL : e) < 0 ? -1 : rc;
+}
+
+static int run(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+{
+	double started = clock_seconds(), lr = 0;
+	struct policy_metrics m = {0};
+	struct state s;
+
+	if (open_all(w, o, t, &s, e) < 0 || read_records(&w->batch, t, files, n, w->tokenizer, &w->ck->config, o, e) < 0)
+		return -1;
+	if (w->batch.n == 0)
+		return err_set(e, "no completions to learn from");
+	s.step++;
+	if (train(w, o, t, &s, &m, &lr, e) < 0)
+		return -1;
+	if (tool_interrupted())
+		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
+	if (save(o, w->ck, w->policy, w->reference, w->optimizer, &s, e) < 0 ||
+	    write_metrics(w, &m, &s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
+		return -1;
+	tool_note("step %lld: %zu completions, %lld tokens, %lld optimizer step%s, %.1f s; activations %.1f MiB at most", (long long)s.step,
+		  w->batch.n, (long long)m.tokens, (long long)m.steps, m.steps == 1 ? "" : "s", clock_seconds() - started,
+		  (double)m.peak_bytes / 1048576);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...",
+			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
+	struct options o = {.loss = "grpo", .kl = "k3", .schedule = "constant", .kl_coef = 0.001, .clip = 0.2, .clip_low = -1, .clip_high = -1,
+			    .lr = 3e-6, .final_lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .minibatches = 1,
+			    .epochs = 1, .tokens = 16384};
+	struct opt opts[] = {
+		OPT_HEADING("Models"),
+		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint to train: a folder or an archive"},
+		{"output", 'o', OPT_STRING, &o.output, "DIR", "write the new checkpoint there instead of over the old one"},
+		{"reference", 0, OPT_STRING, &o.reference, "DIR", "reference model of the KL term; else the one the checkpoint carries"},
+		{"reference-every", 0, OPT_INT, &o.reference_every, "N", "make the policy the carried reference every N steps; 0: never", 0, 1e15},
+		OPT_HEADING("Loss"),
+		{"loss", 0, OPT_STRING, &o.loss, "NAME", "grpo (mean per completion), dapo (mean over tokens), dr_grpo"},
+		{"clip", 0, OPT_FLOAT, &o.clip, "E", "clip the ratio to 1-E .. 1+E", 0, 1e9},
+		{"clip-low", 0, OPT_FLOAT, &o.clip_low, "E", "epsilon below 1; -1: as --clip", -1, 1e9},
+		{"clip-high", 0, OPT_FLOAT, &o.clip_high, "E", "epsilon above 1; -1: as --clip", -1, 1e9},
+		{"dual-clip", 0, OPT_FLOAT, &o.dual_clip, "C", "with a negative advantage lose at most C times it; 0: off", 0, 1e9},
+		{"kl-coef", 0, OPT_FLOAT, &o.kl_coef, "B", "weight of the KL term; 0: no reference model is needed", 0, 1e9},
+		{"kl", 0, OPT_CHOICE, &o.kl, "k1|k2|k3", "estimator of the KL term"},
+		{"entropy-coef", 0, OPT_FLOAT, &o.entropy_coef, "B", "weight of an entropy bonus", -1e9, 1e9},
+		{"is-cap", 0, OPT_FLOAT, &o.is_cap, "C", "truncated importance sampling against the sampler's logprobs; 0: off", 0, 1e9},
+		{"max-length", 0, OPT_INT, &o.max_length, "N", "dr_grpo's divisor; 0: the longest completion", 0, 1e15},
+		{"mask-truncated", 0, OPT_FLAG, &o.mask_truncated, NULL, "leave out completions whose finish_reason is length"},
+		OPT_HEADING("Optimizer"),
+		{"lr", 0, OPT_FLOAT, &o.lr, "R", "peak learning rate", 0, 1e9},
+		{"schedule", 0, OPT_CHOICE, &o.schedule, "constant|linear|cosine", "learning rate over steps"},
+		{"warmup", 0, OPT_INT, &o.warmup, "N", "steps of warm-up", 0, 1e15},
+		{"steps", 0, OPT_INT, &o.steps, "N", "length of a linear or cosine schedule", 0, 1e15},
+		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at its end", 0, 1},
+		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
+		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 1},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 1},
+		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
+		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
+		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},
+		OPT_HEADING("Computing"),
+		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
+		{"timing", 0, OPT_FLAG, &o.timing, NULL, "add step_time to the metrics (which then differ from run to run)"},
+		TOOL_OPTIONS_SEED(&t),
+		TOOL_OPTIONS_COMPUTE(&t),
+		TOOL_OPTIONS(&t),
+		OPT_END};
+	struct work w = {0};
+	struct err e;
+	int rc = tool_begin(&t, opts, &argc, &argv);
+
+	if (rc >= 0)
+		return rc;
+	if (!o.model)
+		return tool_usage(&t, "--model is missing");
+	rc = run(&w, &o, &t, argv, argc, &e);
+	close_all(&w);
+	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
+}
