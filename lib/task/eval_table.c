@@ -27,15 +27,22 @@ static double pass_1(const struct eval *v, const struct eval_row *row, int64_t k
 	return mean;
 }
 
-static double cons(const struct eval *v, const struct eval_row *row, int64_t k, struct stat_interval *i)
+/* cons@k: each problem is right or not, so that its interval is Wilson's over problems */
+static double cons(const struct eval_row *row, int64_t k, struct stat_interval *i)
 {
-	double *x = xmalloc((row->n + 1) * sizeof *x), mean;
+	double *x = xmalloc((row->n + 1) * sizeof *x), right = 0, n = 0;
+	size_t j;
 
 	eval_cons_values(row, k, x);
-	mean = eval_mean_of(x, row->n);
-	*i = eval_interval(v, row, x);
+	for (j = 0; j < row->n; j++) {
+		if (!isnan(x[j])) {
+			right += x[j];
+			n++;
+		}
+	}
 	free(x);
-	return mean;
+	*i = stat_wilson(right, n, STAT_Z95);
+	return n ? right / n : NAN;
 }
 
 static double mean_of(const struct eval_row *row, double (*figure)(const struct eval_sample *s, size_t arg), size_t arg)
@@ -130,7 +137,7 @@ void eval_record(const struct eval *v, const struct eval_row *row, struct record
 		put_metric(out, "pass", v->pass[k], mean, i);
 	}
 	for (k = 0; k < v->conses; k++) {
-		double mean = cons(v, row, v->cons[k], &i);
+		double mean = cons(row, v->cons[k], &i);
 
 		put_metric(out, "cons", v->cons[k], mean, i);
 	}
@@ -181,6 +188,8 @@ static void percent_within(struct table *t, double x, struct stat_interval i)
 {
 	if (isnan(x))
 		buf_str(cell(t), "-");
+	else if (isnan(i.low))
+		buf_printf(cell(t), "%.1f", 100 * x);
 	else
 		buf_printf(cell(t), "%.1f [%.1f, %.1f]", 100 * x, 100 * i.low, 100 * i.high);
 }
@@ -237,7 +246,7 @@ static void line(const struct eval *v, const struct eval_row *row, struct table 
 		percent_within(t, mean, i);
 	}
 	for (k = 0; k < v->conses; k++) {
-		mean = cons(v, row, v->cons[k], &i);
+		mean = cons(row, v->cons[k], &i);
 		percent_within(t, mean, i);
 	}
 	range(row, &low, &high);

@@ -94,10 +94,12 @@ struct stat_interval stat_bootstrap(const double *x, size_t n, int64_t resamples
 {
 	struct stat_interval out = {NAN, NAN};
 	double *mean = xmalloc((size_t)(resamples > 0 ? resamples : 1) * sizeof *mean);
-	size_t used = 0;
+	size_t used = 0, values = 0, k;
 	int64_t i;
 
-	for (i = 0; n && i < resamples; i++) {
+	for (k = 0; k < n; k++)
+		values += !isnan(x[k]);
+	for (i = 0; values > 1 && i < resamples; i++) {
 		struct rng r = rng_new(seed, (uint64_t)i);
 		double s = 0, count = 0;
 		size_t j;

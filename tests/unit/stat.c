@@ -94,6 +94,7 @@ static void bootstrap(void)
 	i = stat_bootstrap(holes, 4, 100, .95, 1);
 	CHECK(i.low == .5 && i.high == .5);
 	CHECK(isnan(stat_bootstrap(x, 0, 100, .95, 1).low));
+	CHECK(isnan(stat_bootstrap(x, 1, 100, .95, 1).low));    /* one value says nothing of the spread */
 }
 
 int main(void)
