@@ -1,0 +1,94 @@
+/* Matrix products of every kind and shape have the bits of the plain chain of fused multiply-adds, on all instruction sets and threads. */
+#include "backend_util.h"
+
+#define GUARD 12345.0f
+
+static float chain(const struct gemm *g, int64_t i, int64_t j, float before)
+{
+	float sum = 0;
+	int64_t k;
+
+	for (k = 0; k < g->k; k++)
+		sum = fmaf(g->trans_a ? g->a[k * g->lda + i] : g->a[i * g->lda + k], g->trans_b ? g->b[j * g->ldb + k] : g->b[k * g->ldb + j], sum);
+	if (g->bias)
+		sum += g->bias[j];
+	return g->accumulate ? before + sum : sum;
+}
+
+static void check(struct backend *be, int64_t m, int64_t n, int64_t k, unsigned kind)
+{
+	const bool pack = kind & 1, accumulate = kind & 2, bias = kind & 4, trans_a = kind & 8, trans_b = pack || kind & 16;
+	const int64_t pad = kind & 32 ? 3 : 0;
+	struct gemm g = {.m = m, .n = n, .k = k, .trans_a = trans_a, .trans_b = trans_b, .accumulate = accumulate,
+			 .lda = (trans_a ? m : k) + pad, .ldb = (trans_b ? k : n) + (pack ? 0 : pad), .ldc = n + pad};
+	float *a = random_floats(be, (trans_a ? k : m) * g.lda, 1), *b = random_floats(be, (trans_b ? n : k) * g.ldb, 1);
+	float *c = random_floats(be, m * g.ldc, 1), *bv = random_floats(be, n, 1), *before;
+	struct packed *packed = pack ? be->pack(be, b, n, k) : NULL;
+	int64_t i, j;
+
+	for (i = 0; i < m; i++)
+		for (j = n; j < g.ldc; j++)
+			c[i * g.ldc + j] = GUARD;
+	before = copy_floats(be, c, m * g.ldc);
+	g.a = a;
+	g.b = b;
+	g.c = c;
+	g.bias = bias ? bv : NULL;
+	if (pack) {
+		struct gemm only_packed = g;
+
+		only_packed.packed = packed;
+		only_packed.b = NULL;
+		be->gemm(be, &only_packed);
+	} else {
+		be->gemm(be, &g);
+	}
+	for (i = 0; i < m; i++)
+		for (j = 0; j < g.ldc; j++) {
+			const float got = c[i * g.ldc + j], want = j < n ? chain(&g, i, j, before[i * g.ldc + j]) : GUARD;
+
+			if (memcmp(&got, &want, sizeof got))
+				TEST_FAIL("%s: %lldx%lldx%lld, kind %u: C[%lld,%lld] is %.9g, the chain gives %.9g", be->what, (long long)m,
+					  (long long)n, (long long)k, kind, (long long)i, (long long)j, got, want);
+		}
+	be->unpack(be, packed);
+	be->free(be, a);
+	be->free(be, b);
+	be->free(be, c);
+	be->free(be, bv);
+	be->free(be, before);
+}
+
+int main(void)
+{
+	static const int64_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 28, 29, 31, 64}, cols[] = {1, 8, 15, 16, 17, 48, 72, 96, 100};
+	struct backend *be;
+
+	EACH_BACKEND(be) {
+		const int many = strstr(be->what, "portable") ? 1 : 2;
+		int64_t i;
+
+		test_rng = rng_new(1, 2);
+		for (i = 0; i < 64; i++) {              /* every kind, each at some sizes around those of the kernels */
+			int r;
+
+			for (r = 0; r < 2 * many; r++)
+				check(be, rows[below(16)], cols[below(9)], 1 + below(90), (unsigned)i);
+			check(be, 1 + below(20), 1 + below(40), 400 + below(500), (unsigned)i);        /* several chunks of k */
+		}
+		for (i = 1; i <= 16; i++)               /* every number of few rows over packed weights */
+			check(be, i, 64 + below(64), 100 + below(300), 1);
+		check(be, 300, 80, 24, 16);
+		check(be, 260, 70, 400, 16 + 2);
+		check(be, 150, 300, 30, 8 + 2);
+		check(be, 90, 600, 20, 4);
+		check(be, 5, 9, 0, 4 + 2);              /* an empty sum */
+		if (many > 1) {
+			check(be, 1100, 70, 100, 16);
+			check(be, 300, 130, 900, 8 + 2);
+			check(be, 113, 530, 391, 4);
+		}
+		backend_close(be);
+	}
+	return 0;
+}

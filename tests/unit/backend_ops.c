@@ -1,0 +1,365 @@
+/* Everything that is not a matrix product, attention or sampling: values and gradients against references in double (whose own gradients are
+ * finite differences), and the same bits on all instruction sets and threads. */
+#include "backend_util.h"
+
+static uint64_t bits;           /* of everything that a backend computed */
+
+static void note(const float *x, int64_t n)
+{
+	bits = hash_mix(bits, bits_hash(x, n));
+}
+
+/* d sum(weight * f(x)) / dx[i] by central differences; f writes `out` values for row `x` */
+typedef void function(double *out, const double *x, int64_t n, const double *more);
+
+static void differences(function *f, double *dx, double *x, int64_t n, int64_t n_out, const double *weight, const double *more)
+{
+	double *out = xmalloc((size_t)n_out * sizeof *out);
+	int64_t i, j;
+
+	for (i = 0; i < n; i++) {
+		const double keep = x[i], h = 1e-5;
+		double sum = 0;
+		int sign;
+
+		for (sign = -1; sign <= 1; sign += 2) {
+			x[i] = keep + sign * h;
+			f(out, x, n, more);
+			for (j = 0; j < n_out; j++)
+				sum += sign * weight[j] * out[j];
+		}
+		x[i] = keep;
+		dx[i] = sum / (2 * h);
+	}
+	free(out);
+}
+
+static double *doubles(const float *x, int64_t n)
+{
+	double *y = xmalloc((size_t)n * sizeof *y);
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = x[i];
+	return y;
+}
+
+#define EPS 1e-6
+
+static void rmsnorm_reference(double *out, const double *x, int64_t n, const double *w)
+{
+	double sum = 0;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		sum += x[i] * x[i];
+	for (i = 0; i < n; i++)
+		out[i] = x[i] / sqrt(sum / (double)n + EPS) * w[i];
+}
+
+static void check_rmsnorm(struct backend *be, int64_t rows, int64_t cols, bool accumulate)
+{
+	float *x = random_floats(be, rows * cols, 2), *w = random_floats(be, cols, 1), *dout = random_floats(be, rows * cols, 1);
+	float *out = random_floats(be, rows * cols, 1), *rstd = random_floats(be, rows, 1), *dx = random_floats(be, rows * cols, 1);
+	float *dw = random_floats(be, cols, 1), *again = random_floats(be, rows * cols, 1);
+	double *xd = doubles(x, rows * cols), *wd = doubles(w, cols), *dd = doubles(dout, rows * cols), *dwd = doubles(dw, cols);
+	double *want = xmalloc((size_t)cols * sizeof *want), *dxd = doubles(dx, rows * cols);
+	int64_t i, j;
+
+	be->rmsnorm(be, out, rstd, x, w, EPS, rows, cols);
+	be->rmsnorm(be, again, NULL, x, w, EPS, rows, cols);
+	CHECK_MEM(again, rows * cols * 4, out, rows * cols * 4);
+	be->rmsnorm_back(be, dx, dw, dout, x, w, rstd, rows, cols, accumulate);
+	for (i = 0; i < rows; i++) {
+		rmsnorm_reference(want, xd + i * cols, cols, wd);
+		CHECK_CLOSE(out + i * cols, want, cols, 1e-6);
+		for (j = 0; j < cols; j++)
+			dwd[j] += dd[i * cols + j] * want[j] / wd[j];
+		if (i < 3) {
+			differences(rmsnorm_reference, want, xd + i * cols, cols, cols, dd + i * cols, wd);
+			for (j = 0; j < cols; j++)
+				want[j] += accumulate ? dxd[i * cols + j] : 0;
+			CHECK_CLOSE(dx + i * cols, want, cols, 3e-6);
+		}
+	}
+	CHECK_CLOSE(dw, dwd, cols, 3e-6);
+	note(out, rows * cols);
+	note(rstd, rows);
+	note(dx, rows * cols);
+	note(dw, cols);
+	be->free(be, x), be->free(be, w), be->free(be, dout), be->free(be, out), be->free(be, rstd), be->free(be, dx), be->free(be, dw);
+	be->free(be, again);
+	free(xd), free(wd), free(dd), free(dwd), free(want), free(dxd);
+}
+
+static void check_rope(struct backend *be, int64_t rows, int64_t heads, int64_t dim)
+{
+	const int64_t half = dim / 2, stride = heads * dim + 5, positions = 40;
+	float *x = random_floats(be, rows * stride, 1), *table = random_floats(be, positions * dim, 1), *y = copy_floats(be, x, rows * stride);
+	int32_t *at = be->alloc(be, (size_t)rows * sizeof *at);
+	double *want = doubles(x, rows * stride), *back = doubles(x, rows * stride);
+	int64_t i, h, j;
+
+	for (i = 0; i < positions; i++)
+		for (j = 0; j < half; j++) {
+			const double angle = (double)i * pow(10000, -2.0 * (double)j / (double)dim);
+
+			table[i * dim + j] = (float)cos(angle);
+			table[i * dim + half + j] = (float)sin(angle);
+		}
+	for (i = 0; i < rows; i++) {
+		at[i] = (int32_t)below(positions);
+		for (h = 0; h < heads; h++)
+			for (j = 0; j < half; j++) {
+				const double angle = at[i] * pow(10000, -2.0 * (double)j / (double)dim);
+				double *a = want + i * stride + h * dim + j, *b = a + half, t = *a;
+
+				*a = t * cos(angle) - *b * sin(angle);
+				*b = *b * cos(angle) + t * sin(angle);
+			}
+	}
+	be->rope(be, y, stride, at, table, rows, heads, dim, false);
+	CHECK_CLOSE(y, want, rows * stride, 1e-6);
+	for (i = 0; i < rows; i++)
+		CHECK_MEM(y + i * stride + heads * dim, 5 * 4, x + i * stride + heads * dim, 5 * 4);
+	note(y, rows * stride);
+	be->rope(be, y, stride, at, table, rows, heads, dim, true);
+	CHECK_CLOSE(y, back, rows * stride, 1e-6);
+	note(y, rows * stride);
+	be->free(be, x), be->free(be, y), be->free(be, table), be->free(be, at);
+	free(want), free(back);
+}
+
+/* x: the gate's row, then up's */
+static void swiglu_reference(double *out, const double *x, int64_t n, const double *more)
+{
+	int64_t i;
+
+	(void)more;
+	for (i = 0; i < n / 2; i++)
+		out[i] = x[i] / (1 + exp(-x[i])) * x[n / 2 + i];
+}
+
+static void check_swiglu(struct backend *be, int64_t rows, int64_t cols)
+{
+	float *x = random_floats(be, rows * 2 * cols, 6), *out = random_floats(be, rows * cols, 1), *dx = random_floats(be, rows * 2 * cols, 1);
+	float *dout = random_floats(be, rows * cols, 1);
+	double *xd, *dd = doubles(dout, rows * cols), *want = xmalloc((size_t)(2 * cols) * sizeof *want);
+	int64_t i;
+
+	if (cols > 2) {                         /* e^-x underflows, overflows */
+		x[0] = 200;
+		x[1] = -200;
+	}
+	xd = doubles(x, rows * 2 * cols);
+	be->swiglu(be, out, x, rows, cols);
+	be->swiglu_back(be, dx, dout, x, rows, cols);
+	for (i = 0; i < rows; i++) {
+		swiglu_reference(want, xd + i * 2 * cols, 2 * cols, NULL);
+		CHECK_CLOSE(out + i * cols, want, cols, 1e-6);
+		if (i >= 3)
+			continue;
+		differences(swiglu_reference, want, xd + i * 2 * cols, 2 * cols, cols, dd + i * cols, NULL);
+		CHECK_CLOSE(dx + i * 2 * cols, want, 2 * cols, 1e-6);
+	}
+	note(out, rows * cols);
+	note(dx, rows * 2 * cols);
+	be->free(be, x), be->free(be, out), be->free(be, dx), be->free(be, dout);
+	free(xd), free(dd), free(want);
+}
+
+/* more: inverse temperature, target. out: logprob, entropy */
+static void logprob_reference(double *out, const double *x, int64_t n, const double *more)
+{
+	double max = -INFINITY, sum = 0, dot = 0;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		max = fmax(max, x[i] * more[0]);
+	for (i = 0; i < n; i++) {
+		sum += exp(x[i] * more[0] - max);
+		if (x[i] > -INFINITY)
+			dot += exp(x[i] * more[0] - max) * (x[i] * more[0] - max);
+	}
+	out[0] = x[(int64_t)more[1]] * more[0] - max - log(sum);
+	out[1] = log(sum) - dot / sum;
+}
+
+static void check_logprob(struct backend *be, int64_t rows, int64_t vocab, float by, bool entropy, double size)
+{
+	float *x = random_floats(be, rows * vocab, size), *lp = random_floats(be, rows, 1), *ent = random_floats(be, rows, 1);
+	float *dlp = random_floats(be, rows, 1), *dent = random_floats(be, rows, 1);
+	int32_t *target = be->alloc(be, (size_t)rows * sizeof *target);
+	double *xd = doubles(x, rows * vocab), *want = xmalloc((size_t)vocab * sizeof *want);
+	int64_t i;
+
+	for (i = 0; i < rows; i++)
+		target[i] = (int32_t)below(vocab);
+	be->logprob(be, x, target, by, lp, entropy ? ent : NULL, rows, vocab);
+	note(lp, rows);
+	if (entropy)
+		note(ent, rows);
+	be->logprob_back(be, x, target, by, dlp, entropy ? dent : NULL, rows, vocab);
+	note(x, rows * vocab);
+	for (i = 0; i < rows; i++) {
+		double more[2] = {by, target[i]}, y[2], weight[2] = {dlp[i], entropy ? dent[i] : 0};
+
+		logprob_reference(y, xd + i * vocab, vocab, more);
+		CHECK_NEAR(lp[i], y[0], 1e-6 + 1e-7 * fabs(y[0]));
+		if (entropy)
+			CHECK_NEAR(ent[i], y[1], 3e-6);
+		if (i >= 2 || vocab > 1000)
+			continue;
+		differences(logprob_reference, want, xd + i * vocab, vocab, 2, weight, more);
+		CHECK_CLOSE(x + i * vocab, want, vocab, 1e-5);
+	}
+	be->free(be, x), be->free(be, lp), be->free(be, ent), be->free(be, dlp), be->free(be, dent), be->free(be, target);
+	free(xd), free(want);
+}
+
+/* Tokens that are forbidden (minus infinity) have no part in it. */
+static void check_forbidden(struct backend *be)
+{
+	enum { V = 21 };
+	float *x = random_floats(be, V, 1), *few = random_floats(be, V - 2, 1), y[4], one = 1, ent = 0.5f;
+	int32_t *target = be->alloc(be, sizeof *target);
+	int i, j;
+
+	for (i = j = 0; i < V; i++)
+		if (i == 3 || i == 18)
+			x[i] = -INFINITY;
+		else
+			few[j++] = x[i];
+	target[0] = 0;
+	be->logprob(be, x, target, 1, &y[0], &y[1], 1, V);
+	be->logprob(be, few, target, 1, &y[2], &y[3], 1, V - 2);
+	CHECK_NEAR(y[0], y[2], 1e-6);
+	CHECK_NEAR(y[1], y[3], 1e-6);
+	be->logprob_back(be, x, target, 1, &one, &ent, 1, V);
+	be->logprob_back(be, few, target, 1, &one, &ent, 1, V - 2);
+	for (i = j = 0; i < V; i++)
+		CHECK_NEAR(x[i], i == 3 || i == 18 ? 0 : few[j++], 1e-6);
+	be->free(be, x), be->free(be, few), be->free(be, target);
+}
+
+static void check_embed(struct backend *be, int64_t rows, int64_t cols, int64_t vocab)
+{
+	float *table = random_floats(be, vocab * cols, 1), *out = random_floats(be, rows * cols, 1), *dtable = random_floats(be, vocab * cols, 1);
+	float *want = copy_floats(be, dtable, vocab * cols);
+	int32_t *id = be->alloc(be, (size_t)rows * sizeof *id);
+	int64_t i, j;
+
+	for (i = 0; i < rows; i++)
+		id[i] = (int32_t)below(vocab);
+	be->embed(be, out, table, id, rows, cols);
+	for (i = 0; i < rows; i++)
+		CHECK_MEM(out + i * cols, cols * 4, table + id[i] * cols, cols * 4);
+	be->embed_back(be, dtable, out, id, rows, cols, vocab);
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < cols; j++)
+			want[id[i] * cols + j] += out[i * cols + j];
+	CHECK_MEM(dtable, vocab * cols * 4, want, vocab * cols * 4);    /* in the order of the rows: to the bit */
+	be->free(be, table), be->free(be, out), be->free(be, dtable), be->free(be, want), be->free(be, id);
+}
+
+static void check_sums(struct backend *be, int64_t rows, int64_t cols)
+{
+	const int64_t n = rows * cols;
+	float *x = random_floats(be, n, 1), *y = random_floats(be, n, 1), *out = random_floats(be, n, 1), *db = random_floats(be, cols, 1);
+	double *want = doubles(db, cols), sum = 0;
+	float squares;
+	int64_t i, j;
+
+	be->bias_back(be, db, x, rows, cols);
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < cols; j++)
+			want[j] += x[i * cols + j];
+	CHECK_CLOSE(db, want, cols, 1e-6);
+	note(db, cols);
+	for (i = 0; i < n; i++)
+		sum += (double)x[i] * x[i];
+	CHECK_NEAR(be->sum_squares(be, x, n), sum, 1e-13 * sum);
+	squares = (float)(be->sum_squares(be, x, n) * 1e6);
+	note(&squares, 1);
+	be->add(be, out, x, y, n);
+	for (i = 0; i < n; i++)
+		CHECK(out[i] == x[i] + y[i]);
+	be->add(be, out, out, out, n);
+	be->scale(be, out, -0.25f, n);
+	for (i = 0; i < n; i++)
+		CHECK(out[i] == -0.5f * (x[i] + y[i]));
+	be->copy(be, y, x, (size_t)n * 4);
+	CHECK_MEM(y, n * 4, x, n * 4);
+	be->zero(be, y, (size_t)n * 4);
+	for (i = 0; i < n; i++)
+		CHECK(y[i] == 0);
+	be->free(be, x), be->free(be, y), be->free(be, out), be->free(be, db);
+	free(want);
+}
+
+static void check_adamw(struct backend *be, int64_t n)
+{
+	float *w = random_floats(be, n, 1), *m = random_floats(be, n, 0.1), *v = random_floats(be, n, 0.1), *g = random_floats(be, n, 1);
+	double *wd = doubles(w, n), *md, *vd;
+	struct adamw o = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .step = 7, .grad_scale = 0.5f};
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		v[i] = fabsf(v[i]) + 1e-4f;
+	md = doubles(m, n);
+	vd = doubles(v, n);
+	be->adamw(be, w, m, v, g, n, &o);
+	for (i = 0; i < n; i++) {
+		const double b1 = o.beta1, b2 = o.beta2, gd = g[i] * 0.5;
+
+		md[i] = b1 * md[i] + (1 - b1) * gd;
+		vd[i] = b2 * vd[i] + (1 - b2) * gd * gd;
+		wd[i] -= o.lr * (md[i] / (1 - pow(b1, 7)) / (sqrt(vd[i] / (1 - pow(b2, 7))) + o.eps) + o.weight_decay * wd[i]);
+	}
+	CHECK_CLOSE(w, wd, n, 1e-6);
+	CHECK_CLOSE(m, md, n, 1e-6);
+	CHECK_CLOSE(v, vd, n, 1e-6);
+	note(w, n), note(m, n), note(v, n);
+	be->free(be, w), be->free(be, m), be->free(be, v), be->free(be, g);
+	free(wd), free(md), free(vd);
+}
+
+int main(void)
+{
+	struct backend *be;
+	uint64_t want = 0;
+
+	EACH_BACKEND(be) {
+		test_rng = rng_new(11, 12);
+		bits = 0;
+		check_rmsnorm(be, 1, 3, false);
+		check_rmsnorm(be, 3, 7, true);
+		check_rmsnorm(be, 200, 48, false);
+		check_rmsnorm(be, 130, 100, true);
+		check_rope(be, 9, 3, 2);
+		check_rope(be, 5, 2, 12);
+		check_rope(be, 70, 5, 64);
+		check_swiglu(be, 1, 1);
+		check_swiglu(be, 5, 33);
+		check_swiglu(be, 300, 72);
+		check_logprob(be, 1, 1, 1, true, 1);
+		check_logprob(be, 5, 31, 0.7f, true, 10);
+		check_logprob(be, 70, 97, 1.5f, false, 3);
+		check_logprob(be, 40, 500, 1, true, 30);
+		check_logprob(be, 2, 70000, 1, true, 5);
+		check_forbidden(be);
+		check_embed(be, 1, 1, 1);
+		check_embed(be, 500, 72, 30);
+		check_embed(be, 90, 200, 1000);
+		check_sums(be, 1, 1);
+		check_sums(be, 300, 45);
+		check_sums(be, 129, 700);
+		check_adamw(be, 5);
+		check_adamw(be, 40001);
+		if (be_i == 0)
+			want = bits;
+		CHECK(bits == want);
+		backend_close(be);
+	}
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* backend_util.h - for the tests of backends: which there are, random arrays, errors in relation to a reference in double
+ *
+ *     struct backend *be;
+ *     EACH_BACKEND(be) { ...; backend_close(be); }            // every instruction set, 1 to 3 threads
+ */
+#ifndef BACKEND_UTIL_H
+#define BACKEND_UTIL_H
+
+#include "test.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "tensor/backend.h"
+
+static const char *const isas[] = {"portable", "avx2", "avx512"};
+
+/* Backend i of all instruction sets by 1, 2, 3 threads; NULL if there is none of that number. */
+static inline struct backend *backend_nth(int i)
+{
+	return i < 9 ? backend_cpu_new_isa(1 + i % 3, isas[i / 3]) : NULL;
+}
+/* An instruction set that this machine lacks is stepped over. */
+#define EACH_BACKEND(be) for (int be_i = 0; be_i < 9; be_i++) if (((be) = backend_nth(be_i)) != NULL)
+
+static struct rng test_rng;
+
+static inline int64_t below(int64_t n)
+{
+	return (int64_t)rng_below(&test_rng, (uint64_t)n);
+}
+
+/* n random floats in backend memory, of either sign */
+static inline float *random_floats(struct backend *be, int64_t n, double size)
+{
+	float *x = be->alloc(be, (size_t)n * sizeof *x);
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		x[i] = (float)(size * (2 * rng_double(&test_rng) - 1));
+	return x;
+}
+
+static inline float *copy_floats(struct backend *be, const float *from, int64_t n)
+{
+	float *x = be->alloc(be, (size_t)n * sizeof *x);
+
+	memcpy(x, from, (size_t)n * sizeof *x);
+	return x;
+}
+
+/* sqrt(sum (got - want)^2 / sum want^2) */
+static inline double relative_error(const float *got, const double *want, int64_t n)
+{
+	double sum = 0, diff = 0;
+	int64_t i;
+
+	for (i = 0; i < n; i++) {
+		diff += (got[i] - want[i]) * (got[i] - want[i]);
+		sum += want[i] * want[i];
+	}
+	return sum > 0 ? sqrt(diff / sum) : sqrt(diff);
+}
+
+#define CHECK_CLOSE(got, want, n, tolerance) do { \
+	double test_error = relative_error(got, want, n); \
+	if (!(test_error <= (tolerance))) \
+		TEST_FAIL("%s: %s is off by %g of its size, %g is allowed", be->what, #got, test_error, (double)(tolerance)); \
+} while (0)
+
+/* A hash of the bits, to compare what different backends give */
+static inline uint64_t bits_hash(const float *x, int64_t n)
+{
+	return hash_bytes(x, (size_t)n * sizeof *x);
+}
+
+#endif
