@@ -414,11 +414,26 @@ static void form_replace(struct buf *b, size_t from, const struct decoder *d)
 	free(s);
 }
 
+/* What a token is called where it is decoded: the reference gives added tokens back in their normal form. */
+static const char *form_name(const struct tables *t, size_t id, size_t *n)
+{
+	size_t i;
+
+	for (i = 0; t->flags[id] & IS_ADDED && i < t->normalized.n; i++)
+		if ((size_t)t->normalized.token[i].id == id) {
+			*n = t->normalized.token[i].n;
+			return t->normalized.token[i].text;
+		}
+	*n = t->vocab.name[id].n;
+	return t->vocab.pool.p + t->vocab.name[id].at;
+}
+
 static int make_forms(struct tables *t, const struct js *j, struct err *e)
 {
 	struct vocab *v = &t->vocab;
 	struct decoder d[MAX_DECODERS];
-	size_t n = 0, i, k, from;
+	size_t n = 0, i, k, from, len;
+	const char *name;
 
 	if (read_decoder(d, &n, j, 0, e) < 0)
 		return -1;
@@ -429,7 +444,8 @@ static int make_forms(struct tables *t, const struct js *j, struct err *e)
 		if (v->name[i].at == VOCAB_GAP)
 			continue;
 		from = v->forms.n;
-		buf_add(&v->forms, v->pool.p + v->name[i].at, v->name[i].n);
+		name = form_name(t, i, &len);
+		buf_add(&v->forms, name, len);
 		for (k = 0; k < n; k++) {
 			if (d[k].kind == BYTE_LEVEL)
 				form_bytes(&v->forms, from);

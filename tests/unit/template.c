@@ -1,0 +1,181 @@
+/* Prompt templates: what each makes of a problem and of a conversation, files with placeholders, and what is refused */
+#include "test.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "text/template.h"
+
+#define BOS "<\xef\xbd\x9c" "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
+#define EOS "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
+#define USER "<\xef\xbd\x9cUser\xef\xbd\x9c>"
+#define ASSISTANT "<\xef\xbd\x9c" "Assistant\xef\xbd\x9c>"
+
+static struct template *open_template(const char *name)
+{
+	struct err e;
+	struct template *t = template_open(name, &e);
+
+	if (!t)
+		TEST_FAIL("%s", e.msg);
+	return t;
+}
+
+static void problem(const char *name, const char *system, const char *text, const char *want)
+{
+	struct template *t = open_template(name);
+	struct buf b = {0};
+	struct err e;
+
+	CHECK(template_problem(t, system, text, strlen(text), &b, &e) == 0);
+	CHECK_STR(b.p, want);
+	buf_free(&b);
+	template_free(t);
+}
+
+/* The messages make this prompt, or this error. */
+static void messages(const char *name, const char *system, const char *json, size_t n, const char *want, const char *error)
+{
+	struct template *t = open_template(name);
+	struct buf b = {0};
+	struct err e;
+	struct js *j = js_parse(json, strlen(json), "messages", &e);
+	int rc = template_messages(t, system, j, n, &b, &e);
+
+	CHECK(j);
+	CHECK_INT(rc, want ? 0 : -1);
+	if (want)
+		CHECK_STR(b.p, want);
+	else
+		CHECK_STR(e.msg, error);
+	js_free(j);
+	buf_free(&b);
+	template_free(t);
+}
+
+static void check_problems(void)
+{
+	problem("none", NULL, "1 + 1 =", "1 + 1 =");
+	problem("none", "Be short.", "1 + 1 =", "Be short.\n\n1 + 1 =");
+	problem("mini", NULL, "1 A 8 * 5 = ?", "User: 1 A 8 * 5 = ? Assistant:");
+	problem("qwen", NULL, "Hi", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+	problem("qwen", "Be short.", "Hi",
+		"<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+	problem("deepseek-r1", NULL, "Hi", BOS USER "Hi" ASSISTANT "<think>\n");
+	problem("deepseek-r1", "Be short.", "Hi", BOS "Be short." USER "Hi" ASSISTANT "<think>\n");
+}
+
+static void check_zero(void)
+{
+	struct template *t = open_template("r1-zero");
+	struct buf b = {0};
+	struct err e;
+	const char *tail = "\nUser: What is {x}?\nAssistant:";
+
+	CHECK(template_problem(t, NULL, "What is {x}?", 12, &b, &e) == 0);
+	CHECK(strstr(b.p, "<think>") && strstr(b.p, "</think> <answer>") && strstr(b.p, "</answer>"));
+	CHECK(b.n > strlen(tail));
+	CHECK_STR(b.p + b.n - strlen(tail), tail);
+	buf_free(&b);
+	template_free(t);
+}
+
+static void check_messages(void)
+{
+	static const char turns[] = "[{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", \"content\": \"Q1\"},"
+		"{\"role\": \"assistant\", \"content\": \"<think>\\nhm\\n</think>\\n\\nA1\"}, {\"role\": \"user\", \"content\": \"Q2\"},"
+		"{\"role\": \"assistant\", \"content\": \"A2\"}]";
+	static const char one[] = "[{\"role\": \"user\", \"content\": \"Q\"}]";
+
+	messages("qwen", NULL, turns, 4, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ1<|im_end|>\n"
+		"<|im_start|>assistant\n<think>\nhm\n</think>\n\nA1<|im_end|>\n<|im_start|>user\nQ2<|im_end|>\n<|im_start|>assistant\n", NULL);
+	/* R1 is not shown its earlier thoughts */
+	messages("deepseek-r1", NULL, turns, 4, BOS "S" USER "Q1" ASSISTANT "\n\nA1" EOS USER "Q2" ASSISTANT "<think>\n", NULL);
+	messages("mini", NULL, turns, 2, "S User: Q1 Assistant:", NULL);
+	messages("qwen", "of the command line", turns, 2, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ1<|im_end|>\n"
+		"<|im_start|>assistant\n", NULL);
+	messages("mini", "M", one, 1, "M User: Q Assistant:", NULL);
+	messages("none", NULL, one, 9, "Q", NULL);
+
+	messages("qwen", NULL, turns, 5, NULL, "the last message is the assistant's: there is no question");
+	messages("qwen", NULL, turns, 1, NULL, "the last message is the system's: there is no question");
+	messages("none", NULL, turns, 4, NULL, "the template none takes one question, not a conversation");
+	messages("mini", NULL, "[]", 1, NULL, "'messages' has no message");
+	messages("mini", NULL, "{}", 1, NULL, "'messages' is an object, not an array");
+	messages("mini", NULL, "[{\"content\": \"Q\"}]", 1, NULL, "'messages[0].role' is missing, not a string");
+	messages("mini", NULL, "[{\"role\": \"tool\", \"content\": \"Q\"}]", 1, NULL,
+		"'messages[0].role' is 'tool', not system, user or assistant");
+	messages("mini", NULL, "[{\"role\": \"user\", \"content\": null}]", 1, NULL, "'messages[0].content' is null, not a string");
+	messages("mini", NULL, "[{\"role\": \"user\", \"content\": \"Q\"}, {\"role\": \"system\", \"content\": \"S\"}]", 2, NULL,
+		"'messages[1].role' is 'system', which comes first or not at all");
+}
+
+static char *write_file(const char *text)
+{
+	char *path = file_join(test_scratch(), "template.txt");
+	struct err e;
+
+	CHECK(file_write(path, text, strlen(text), &e) == 0);
+	return path;
+}
+
+static void check_files(void)
+{
+	struct err e;
+	char *path = write_file("{system}{\"q\": {problem}} {problem} \\boxed{}\n<think>\n\n"), *message;
+
+	problem(path, NULL, "a{system}", "{\"q\": a{system}} a{system} \\boxed{}\n<think>\n");
+	problem(path, "S:", "", "S:{\"q\": }  \\boxed{}\n<think>\n");
+	free(path);
+	path = write_file("Q: {question}\n");
+	CHECK(template_open(path, &e) == NULL);
+	message = xasprintf("%s: a template has {problem} where the question goes", path);
+	CHECK_STR(e.msg, message);
+	free(message);
+	free(path);
+	path = write_file("");
+	CHECK(template_open(path, &e) == NULL);
+	free(path);
+	CHECK(template_open("r1-one", &e) == NULL);
+	CHECK_STR(e.msg, "no template 'r1-one': a file, or one of none, mini, r1-zero, qwen, deepseek-r1");
+}
+
+static void check_names(void)
+{
+	const char *s = template_names();
+	size_t opened = 0;
+	struct err e;
+
+	while (*s) {
+		size_t n = strcspn(s, ", ");
+		char *name = xstrndup(s, n);
+		struct template *t = template_open(name, &e);
+
+		CHECK(t);
+		opened++;
+		template_free(t);
+		free(name);
+		s += n + strspn(s + n, ", ");
+	}
+	CHECK_INT(opened, 5);
+}
+
+static void check_thinks(void)
+{
+	CHECK(template_thinks("Assistant: <think>", 18));
+	CHECK(template_thinks("<think>\n \r\t", 11));
+	CHECK(!template_thinks("<think> ok", 10));
+	CHECK(!template_thinks("</think>", 8));
+	CHECK(!template_thinks("think>", 6));
+	CHECK(!template_thinks("", 0));
+}
+
+int main(void)
+{
+	check_problems();
+	check_zero();
+	check_messages();
+	check_files();
+	check_names();
+	check_thinks();
+	return 0;
+}

@@ -1,0 +1,340 @@
+/* The tokenizer gives the reference's ids and text under many settings, and refuses by name what it does not do */
+#include "test.h"
+
+#include <pthread.h>
+
+#include "record/json.h"
+#include "text/tokenizer.h"
+
+#define FOLDER "tests/unit/tokenizer/"
+
+static struct js *read_json(const char *path)
+{
+	struct err e;
+	struct js *j = js_read(path, &e);
+
+	if (!j)
+		TEST_FAIL("%s", e.msg);
+	return j;
+}
+
+static struct tokenizer *parse(const char *json, size_t n)
+{
+	struct err e;
+	struct tokenizer *t = tokenizer_parse(json, n, "t.json", &e);
+
+	if (!t)
+		TEST_FAIL("%s", e.msg);
+	return t;
+}
+
+/* ---- the reference's vectors ---- */
+
+static void replace_members(struct js *in, const struct js *with)
+{
+	struct js_iter it = js_each(with);
+
+	while (js_next(&it))
+		js_set(in, it.key, js_copy(it.value));
+}
+
+static struct tokenizer *variant(const struct js *base, const struct js *v, int indent)
+{
+	struct js *j = js_copy(base), *model = js_copy(js_get(base, "model"));
+	struct buf text = {0};
+	struct tokenizer *t;
+
+	replace_members(j, js_get(v, "set"));
+	replace_members(model, js_get(v, "model"));
+	js_set(j, "model", model);
+	js_write(j, indent, &text);
+	t = parse(text.p, text.n);
+	buf_free(&text);
+	js_free(j);
+	return t;
+}
+
+static void same_ids(const struct js *want, const struct tokens *got, const char *what, const char *name, const char *text)
+{
+	struct buf ids = {0};
+	size_t i;
+	bool same = got->n == js_size(want);
+
+	for (i = 0; same && i < got->n; i++)
+		same = got->id[i] == js_int(js_at(want, i));
+	if (same)
+		return;
+	for (i = 0; i < got->n; i++)
+		buf_printf(&ids, " %d", got->id[i]);
+	js_write(want, 0, &ids);
+	TEST_FAIL("%s: %s of '%s':%s is what we have, and the reference last", name, what, text, ids.p);
+}
+
+static void check_text(const struct tokenizer *t, const struct tokens *ids, unsigned flags, const char *want, size_t n, const char *name)
+{
+	struct buf bytes = {0}, text = {0};
+	struct utf8_stream u = {0};
+	size_t i, len;
+
+	tokenizer_decode(t, ids->id, ids->n, flags, &bytes);
+	utf8_replace(bytes.p, bytes.n, &text);
+	if (text.n != n || (n && memcmp(text.p, want, n) != 0))
+		TEST_FAIL("%s: decoded is '%s', not '%s'", name, text.p ? text.p : "", want);
+	/* token by token, whole characters only */
+	buf_clear(&text);
+	for (i = 0; i < ids->n; i++) {
+		const char *s = tokenizer_bytes(t, ids->id[i], &len);
+
+		if (flags & TOKENIZER_SKIP_SPECIAL && tokenizer_is_special(t, ids->id[i]))
+			continue;
+		utf8_feed(&u, s, len, &text);
+		CHECK_INT(utf8_prefix(text.p ? text.p : "", text.n), text.n);
+	}
+	utf8_finish(&u, &text);
+	CHECK_MEM(text.p ? text.p : "", text.n, want, n);
+	buf_free(&bytes);
+	buf_free(&text);
+}
+
+static void check_case(struct tokenizer *t, const struct js *c, const char *name)
+{
+	static const struct { const char *key; unsigned flags; } ways[] = {{"ids", 0}, {"around", TOKENIZER_ADD_SPECIAL}, {"plain", TOKENIZER_PLAIN}};
+	const struct js *ids = js_get(c, "ids");
+	struct tokens got = {0};
+	struct err e;
+	size_t n, dn, bn, i;
+	const char *text = js_string(js_get(c, "text"), &n), *decoded = js_string(js_get(c, "decoded"), &dn);
+	const char *bare = js_string(js_get(c, "bare"), &bn);
+
+	for (i = 3; i-- > 0;) {
+		const struct js *want = js_get(c, ways[i].key);
+
+		got.n = 0;
+		if (tokenizer_encode(t, text, n, ways[i].flags, &got, &e) < 0)
+			TEST_FAIL("%s: '%s': %s", name, text, e.msg);
+		same_ids(want ? want : ids, &got, ways[i].key, name, text);
+	}
+	if (!decoded)
+		decoded = text, dn = n;
+	if (!bare)
+		bare = decoded, bn = dn;
+	check_text(t, &got, 0, decoded, dn, name);
+	check_text(t, &got, TOKENIZER_SKIP_SPECIAL, bare, bn, name);
+	tokens_free(&got);
+}
+
+static void check_vectors(const struct js *base)
+{
+	struct js *variants = read_json(FOLDER "vectors.json");
+	size_t i, k, pass, cases = 0;
+
+	for (i = 0; i < js_size(variants); i++) {
+		const struct js *v = js_at(variants, i), *list = js_get(v, "cases");
+		struct tokenizer *t = variant(base, v, i % 2 ? 2 : 0);
+
+		for (pass = 0; pass < 2; pass++)        /* the second time words are known */
+			for (k = 0; k < js_size(list); k++, cases++)
+				check_case(t, js_at(list, k), js_string(js_get(v, "name"), NULL));
+		tokenizer_free(t);
+	}
+	CHECK(cases > 1000);
+	js_free(variants);
+}
+
+/* ---- what the vectors do not show ---- */
+
+static void check_lookup(struct tokenizer *t)
+{
+	size_t n;
+
+	CHECK_INT(tokenizer_size(t), 400);
+	CHECK_INT(tokenizer_id(t, "</think>"), 395);
+	CHECK_INT(tokenizer_id(t, "no such token"), -1);
+	CHECK_STR(tokenizer_name(t, 10), "\xc4\x8a");   /* the newline's visible stand-in */
+	CHECK_MEM(tokenizer_bytes(t, 10, &n), 1, "\n", 1);
+	CHECK_INT(n, 1);
+	CHECK(tokenizer_bytes(t, 400, &n) == NULL && tokenizer_bytes(t, -1, NULL) == NULL && tokenizer_name(t, 400) == NULL);
+	CHECK(!tokenizer_is_special(t, 400) && !tokenizer_is_added(t, -1));
+	CHECK(tokenizer_is_special(t, 399) && tokenizer_is_added(t, 395) && !tokenizer_is_special(t, 395));
+}
+
+static void check_appending(struct tokenizer *t)
+{
+	struct tokens ids = {0}, whole = {0};
+	struct buf text = {0};
+	struct err e;
+
+	/* ids are appended; bytes that are no UTF-8 are U+FFFD */
+	CHECK(tokenizer_encode(t, "a", 1, 0, &ids, &e) == 0 && tokenizer_encode(t, "b\xff", 2, 0, &ids, &e) == 0);
+	CHECK(tokenizer_encode(t, "ab\xef\xbf\xbd", 5, 0, &whole, &e) == 0);
+	CHECK_INT(ids.id[0], 'a');
+	tokenizer_decode(t, ids.id, ids.n, 0, &text);
+	tokenizer_decode(t, ids.id, 1, 0, &text);
+	CHECK_STR(text.p, "ab\xef\xbf\xbd" "a");
+	/* ids that are none decode to nothing */
+	buf_clear(&text);
+	tokenizer_decode(t, (int32_t[]){-1, 'x', 4000}, 3, 0, &text);
+	CHECK_STR(text.p, "x");
+	tokens_free(&ids);
+	tokens_free(&whole);
+	buf_free(&text);
+}
+
+/* Long words go another way than short ones; the same letters cut by an added token go the short way. */
+static void check_long_words(struct tokenizer *t)
+{
+	static const char alphabet[] = "theanrswits";
+	struct tokens ids = {0};
+	struct buf word = {0}, back = {0};
+	struct err e;
+	uint32_t x = 1;
+	size_t i;
+
+	for (i = 0; i < 50000; i++) {
+		x = x * 1664525 + 1013904223;
+		buf_char(&word, alphabet[(x >> 16) % (sizeof alphabet - 1)]);
+	}
+	CHECK(tokenizer_encode(t, word.p, word.n, 0, &ids, &e) == 0);
+	tokenizer_decode(t, ids.id, ids.n, 0, &back);
+	CHECK_MEM(back.p, back.n, word.p, word.n);
+	CHECK(ids.n < word.n * 9 / 10);
+	/* no two neighbours that are left could still be merged: each pair encodes to itself */
+	for (i = 0; i + 1 < 2000; i++) {
+		struct tokens pair = {0};
+
+		buf_clear(&back);
+		tokenizer_decode(t, ids.id + i, 2, 0, &back);
+		CHECK(tokenizer_encode(t, back.p, back.n, 0, &pair, &e) == 0);
+		CHECK(pair.n >= 2);
+		tokens_free(&pair);
+	}
+	tokens_free(&ids);
+	buf_free(&word);
+	buf_free(&back);
+}
+
+static void *encode_many(void *handle)
+{
+	struct tokenizer *t = handle;
+	struct tokens ids = {0};
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < 2000; i++) {
+		char text[64];
+		int n = snprintf(text, sizeof text, "the teacher %zu checked the answer", i % 300);
+
+		CHECK(tokenizer_encode(t, text, (size_t)n, 0, &ids, &e) == 0);
+	}
+	tokenizer_free(t);
+	CHECK(ids.n > 20000);
+	tokens_free(&ids);
+	return NULL;
+}
+
+static void check_threads(const struct js *base)
+{
+	struct tokenizer *t = variant(base, NULL, 0), *handle[3];
+	pthread_t thread[3];
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		handle[i] = tokenizer_share(t);
+	tokenizer_free(t);                              /* the tables stay as long as a handle does */
+	for (i = 0; i < 3; i++)
+		CHECK(pthread_create(&thread[i], NULL, encode_many, handle[i]) == 0);
+	for (i = 0; i < 3; i++)
+		CHECK(pthread_join(thread[i], NULL) == 0);
+}
+
+/* ---- errors ---- */
+
+#define VOCAB "\"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2}"
+#define BYTES "\"decoder\": {\"type\": \"ByteLevel\"}"
+#define MODEL "\"model\": {" VOCAB ", \"merges\": [\"a b\"]}"
+
+static void refused(const char *json, const char *message)
+{
+	struct err e;
+	struct tokenizer *t = tokenizer_parse(json, strlen(json), "t.json", &e);
+
+	if (t)
+		TEST_FAIL("taken: %s", json);
+	if (strcmp(e.msg, message) != 0)
+		TEST_FAIL("%s\n\tsays %s\n\tand not %s", json, e.msg, message);
+}
+
+static void check_model_errors(void)
+{
+	struct err e;
+
+	CHECK(tokenizer_parse("{\n\"model\": {\"vocab\": {\n\n\"a\": 1},\n]}", 34, "t.json", &e) == NULL);
+	CHECK(strncmp(e.msg, "t.json:5:", 9) == 0);     /* lines count where the vocabulary is left out */
+	CHECK(tokenizer_parse("", 0, "t.json", &e) == NULL);
+	refused("[]", "t.json: is an array, not an object");
+	refused("{}", "t.json: 'model' is missing, not an object");
+	refused("{\"model\": {}}", "t.json: 'model.vocab' is missing");
+	refused("{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.5]]}}", "t.json: 'model.type' is 'Unigram', not 'BPE'");
+	refused("{\"model\": {\n\"vocab\": 3}}", "t.json:2: 'model.vocab' is an object, not '3'");
+	refused("{\"model\": {\"vocab\": {}}}", "t.json: 'model.vocab' is empty");
+	refused("{\"model\": {\"vocab\": {\"a\": -1}}}", "t.json:1: 'model.vocab' has an id here, not '-1}'");
+	refused("{\"model\": {\"vocab\": {\"a\": 99999999}}}", "t.json: 'model.vocab': 'a' has the id 9999999, which is not in 0 .. 4194303");
+	refused("{\"model\": {\"vocab\": {\"a\": 1, \"a\": 1}}}", "t.json: 'model.vocab' has 'a' twice");
+	refused("{\"model\": {\"vocab\": {\"a\": 1, \"b\": 1}}}", "t.json: 'model.vocab': 'b' has the id 1 of 'a'");
+	refused("{\"model\": {\"vocab\": {\"\\ud800\": 1}}}", "t.json:1: a string has a bad escape, not '\\ud800\": 1}'");
+	refused("{\"model\": {\"vocab\": {\"a\": 1]}}", "t.json:1: 'model.vocab' has ',' or '}' behind an id, not ']'");
+	refused("{\"model\": {" VOCAB "}}", "t.json: 'model.merges' is missing");
+	refused("{\"model\": {" VOCAB ", \"merges\": [\"a b\",\n\n\"a c\"]}}",
+		"t.json: 'model.merges[1]': 'c' is no token of 'model.vocab'");
+	refused("{\"model\": {" VOCAB ", \"merges\": [[\"b\", \"a\"]]}}", "t.json: 'model.merges[0]': 'ba' is no token of 'model.vocab'");
+	refused("{\"model\": {" VOCAB ", \"merges\": [\"ab\"]}}", "t.json: 'model.merges[0]' is 'ab', not two tokens");
+	refused("{\"model\": {" VOCAB ", \"merges\": [\n3]}}", "t.json:2: 'model.merges' has a merge here, not '3]'");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"dropout\": 0.1}}", "t.json: 'model.dropout' is not supported");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"end_of_word_suffix\": \"</w>\"}}", "t.json: 'model.end_of_word_suffix' is not supported");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"unk_token\": \"<unk>\"}}",
+		"t.json: 'model.unk_token' is '<unk>', which is not in 'model.vocab'");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"byte_fallback\": 1}}", "t.json: 'model.byte_fallback' is a number, not true or false");
+	refused("{\"\xff\": 1}", "t.json:1: not UTF-8");
+}
+
+static void check_other_errors(void)
+{
+	refused("{" MODEL "}", "t.json: 'decoder.type' is missing, not a string");
+	refused("{" MODEL ", \"decoder\": {\"type\": \"WordPiece\"}}", "t.json: 'decoder.type' is 'WordPiece', which is not supported");
+	refused("{" MODEL ", " BYTES ", \"normalizer\": {\"type\": \"Prepend\"}}", "t.json: 'normalizer.type' is 'Prepend', which is not supported");
+	refused("{" MODEL ", " BYTES ", \"truncation\": {}}", "t.json: 'truncation' is not supported");
+	refused("{" MODEL ", " BYTES ", \"post_processor\": {\"type\": \"BertProcessing\"}}",
+		"t.json: 'post_processor.type' is 'BertProcessing', which is not supported");
+	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\"}, {\"type\": \"Metaspace\"}]}}",
+		"t.json: 'pre_tokenizer.pretokenizers[1].type' is 'Metaspace', which is not supported");
+	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"a(\"}}}",
+		"t.json: 'pre_tokenizer': missing closing parenthesis");
+	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"\\\\h\"}}}",
+		"t.json: 'pre_tokenizer': '\\h' is not supported");
+	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"a{2}+\"}}}",
+		"t.json: 'pre_tokenizer': '{2}+' is not supported");
+	refused("{" MODEL ", " BYTES ", \"added_tokens\": [{\"id\": 3}]}", "t.json: 'added_tokens[0]': 'content' is missing, not a string");
+	refused("{" MODEL ", " BYTES ", \"added_tokens\": [{\"id\": 3, \"content\": \"a\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false,"
+		" \"normalized\": false, \"special\": true}]}", "t.json: 'added_tokens[0]': 'a' has the id 3, and 0 before");
+}
+
+int main(void)
+{
+	struct js *base = read_json(FOLDER "tokenizer.json");
+	struct err e;
+	struct tokenizer *t = tokenizer_load(FOLDER "tokenizer.json", &e);
+
+	CHECK(t);
+	check_vectors(base);
+	check_lookup(t);
+	check_appending(t);
+	check_long_words(t);
+	check_threads(base);
+	check_model_errors();
+	check_other_errors();
+	CHECK(tokenizer_load("no/such/tokenizer.json", &e) == NULL);
+	CHECK_STR(e.msg, "no/such/tokenizer.json: No such file or directory");
+	tokenizer_free(t);
+	js_free(base);
+	return 0;
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""make-vectors.py > vectors.json: what the reference, the PyPI package `tokenizers`, makes of texts under many settings
+
+The vocabulary is our own, made by `build/gcc/tests/unit/tokenizer_train tests/unit/tokenizer/tokenizer.json`. Each variant says
+which members of that file it replaces (`set`, and `model` for those of its model; `added` are more added tokens) and lists texts
+with their ids: as they are, with the special tokens that a post-processor adds, with special tokens as plain text; and what the
+first decode to, with and without special tokens. Characters newer than Unicode 14 are left out: there PCRE2 and the reference
+know different ones.
+"""
+import copy
+import json
+import os
+import random
+
+import tokenizers
+
+here = os.path.dirname(os.path.abspath(__file__))
+base = json.load(open(os.path.join(here, 'tokenizer.json')))
+draw = random.Random(1)
+
+GPT4 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+V3 = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+"
+      r"|\s+(?!\S)|\s+")
+O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+         r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def byte_level(prefix=False, regex=False):
+    return {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": True, "use_regex": regex}
+
+
+def split(pattern, behavior="Isolated", invert=False, kind="Regex"):
+    return {"type": "Split", "pattern": {kind: pattern}, "behavior": behavior, "invert": invert}
+
+
+def sequence(*steps):
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
+def pre(*steps):
+    return {"set": {"pre_tokenizer": sequence(*steps, byte_level())}}
+
+
+def added(content, **flags):
+    token = {"content": content}
+    for name in "single_word", "lstrip", "rstrip", "normalized", "special":
+        token[name] = flags.get(name, False)
+    return token
+
+
+def template(before, after):
+    special = {name: {"id": name, "ids": ids, "tokens": names} for name, ids, names in
+               (("B", [398], ["<|begin|>"]), ("E", [399, 33], ["<|end|>", "A"]))}
+    single = [{"SpecialToken": {"id": "B", "type_id": 0}}] * before + [{"Sequence": {"id": "A", "type_id": 0}}]
+    single += [{"SpecialToken": {"id": "E", "type_id": 0}}] * after
+    pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
+
+
+bytes_tokens = {"<0x%02X>" % b: None for b in range(256) if b % 7}
+flagged = [added("[A]", lstrip=True), added("[AB]", rstrip=True, special=True), added("[A]]", single_word=True),
+           added("word", single_word=True, normalized=True), added("e\u0301t", normalized=True), added(" ", rstrip=True, lstrip=True),
+           added("the", single_word=True), added("\u00e9")]
+
+variants = [
+    ("qwen2", {}),
+    ("nfc", {"set": {"normalizer": {"type": "NFC"}}}),
+    ("nfc in a sequence", {"set": {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]}}}),
+    ("gpt-2", {"set": {"pre_tokenizer": byte_level(False, True)}}),
+    ("gpt-2 with a space in front", {"set": {"pre_tokenizer": byte_level(True, True)}}),
+    ("a space in front of each piece", {"set": {"pre_tokenizer": sequence(split(r"\p{P}"), byte_level(True, False))}}),
+    ("llama 3", {"set": {"pre_tokenizer": sequence(split(GPT4), byte_level()), "post_processor":
+                         {"type": "Sequence", "processors": [byte_level(True), template(1, 0)]}}, "model": {"ignore_merges": True}}),
+    ("deepseek v3", pre(split(r"\p{N}{1,3}"), split(r"[一-龥぀-ゟ゠-ヿ]+"), split(V3))),
+    ("deepseek llm", pre(split(r"[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split(r"\s+$"), split("[一-龥ࠀ-一가-퟿]+"),
+                         {"type": "Digits", "individual_digits": True})),
+    ("gpt-4o", pre(split(O200K))),
+    ("digits together", pre({"type": "Digits", "individual_digits": False})),
+    ("removed", pre(split(r"\s+", "Removed"))),
+    ("removed but for", pre(split(r"\w+", "Removed", True))),
+    ("with the previous", pre(split(r"\p{P}", "MergedWithPrevious"))),
+    ("with the next", pre(split(r"[A-Z]", "MergedWithNext"))),
+    ("with the next, inverted", pre(split(r"\s", "MergedWithNext", True))),
+    ("contiguous", pre(split(r"\d", "Contiguous"))),
+    ("contiguous, inverted", pre(split(r"\S", "Contiguous", True))),
+    ("a string", pre(split(" ", "MergedWithNext", kind="String"))),
+    ("a string with marks", pre(split(".*", "Isolated", kind="String"))),
+    ("lines", pre(split(r"^\s+|,$", "Isolated"), split(r".\n", "Removed"))),
+    ("empty matches", pre(split(r"(?=[A-Z])|x*", "Isolated"), split(r"(?<=e)", "MergedWithPrevious"))),
+    ("words as there", pre(split(r"\w+"), split(r"[^\w\s]"), split(r"\W"))),
+    ("added tokens", {"added": flagged}),
+    ("added tokens and nfc", {"added": flagged, "set": {"normalizer": {"type": "NFC"}}}),
+    ("around the text", {"set": {"post_processor": template(2, 1)}}),
+    ("merges as pairs", {"model": {"merges": [m.split(" ") for m in base["model"]["merges"]]}}),
+    ("no pre-tokenizer, unknown", {"set": {"pre_tokenizer": None}, "model": {"unk_token": "z"}}),
+    ("no pre-tokenizer, unknown fused", {"set": {"pre_tokenizer": None}, "model": {"unk_token": "z", "fuse_unk": True}}),
+    ("byte fallback", {"set": {"pre_tokenizer": sequence(split(r"\s")), "decoder": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "z"}, "content": "<?>"}, {"type": "ByteFallback"}, {"type": "Fuse"}]}},
+        "model": {"unk_token": "z", "byte_fallback": True}, "vocab": bytes_tokens}),
+]
+
+texts = [
+    "", " ", "\n", "a", "The teacher's pupils WEREN'T sure that they'd seen it; we'Ve checked.",
+    "User: 3 A 4 * 12 = ? Assistant: <think> A 4 * 12 = 48 </think> <answer> 48 </answer><|end|>",
+    "<|begin|><|end|> <think></think><think", "  two  spaces\t\ttabs \n\n lines\r\n\r\n  end  ", "x = 1234567.89e10\n", "\u00a0\u3000\u180e\u0085 z",
+    "e\u0301te\u0301 \u00e9t\u00e9, \u1112\u1161\u11ab \u212b \u0344 q\u0323\u0307 \u0958", "老师说：等等，所以答案是二。", "학생 Ответ naïve Straße ﬁ ſ K 'ſ",
+    "1½ ² Ⅷ ⓐ ٣ _x_ a\u200db \u203f", "🙂👩\u200d👩\u200d👧🇩🇪", "[A] [AB]  [A]][A][AB word, words word.the theethe", "the [A] é", "AbCdE xxXxx,\nx, y,\n  .*.*",
+]
+pieces = ["the", " the", "Teacher", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "12", "345", " 7", ".", ",", "...", "!", "é", "e\u0301", "ß", "等等", "所以", "답",
+          "Ответ", "½", "🙂", "<think>", "</answer>", "<|end|>", "<|begin|>", "[A]", "[AB]", "word", "_", "-", "\u00a0", "\u200d", "x", "X", "é", " A", "=", "*"]
+for _ in range(8):
+    texts.append("".join(draw.choice(pieces) for _ in range(draw.randint(2, 12))))
+
+
+def build(variant):
+    j = copy.deepcopy(base)
+    model = j["model"]
+    for name in variant.get("vocab", {}):
+        model["vocab"][name] = len(model["vocab"])
+    # the reference numbers added tokens from the end of the model's
+    j["added_tokens"] = [dict(t, id=t["id"] + len(variant.get("vocab", {}))) for t in j["added_tokens"]]
+    next_id = 400 + len(variant.get("vocab", {}))
+    for token in variant.get("added", []):
+        if token["content"] in model["vocab"]:
+            token["id"] = model["vocab"][token["content"]]
+        else:
+            token["id"] = next_id
+            next_id += 1
+        j["added_tokens"].append(token)
+    model.update(variant.get("model", {}))
+    j.update(variant.get("set", {}))
+    return j
+
+
+out = []
+for name, variant in variants:
+    j = build(variant)
+    reference = tokenizers.Tokenizer.from_str(json.dumps(j))
+    plain = tokenizers.Tokenizer.from_str(json.dumps(j))
+    plain.encode_special_tokens = True
+    change = {k: v for k, v in j.items() if v != base[k] and k != "model"}
+    model = {k: v for k, v in j["model"].items() if v != base["model"][k]}
+    prefix = reference.encode("", add_special_tokens=True).ids.count(398)
+    cases = []
+    for text in texts + [" ".join(texts[4:7] + texts[10:13])] * (not variant.get("set", {}).get("pre_tokenizer", 1)):
+        ids = reference.encode(text, add_special_tokens=False).ids
+        case = {"text": text, "ids": ids}
+        around = reference.encode(text, add_special_tokens=True).ids
+        if prefix and ids[:prefix] == [398] * prefix:       # our own rule: what is there already is not put there again
+            around = around[prefix:]
+        unparsed = plain.encode(text, add_special_tokens=False).ids
+        if around != ids:
+            case["around"] = around
+        if unparsed != ids:
+            case["plain"] = unparsed
+        decoded = reference.decode(ids, skip_special_tokens=False)
+        bare = reference.decode(ids, skip_special_tokens=True)
+        if decoded != text:
+            case["decoded"] = decoded
+        if bare != decoded:
+            case["bare"] = bare
+        cases.append(case)
+    out.append({"name": name, "set": change, "model": model, "cases": cases})
+
+print("[")
+for i, variant in enumerate(out):
+    cases = variant.pop("cases")
+    head = json.dumps(variant, separators=(",", ":"))
+    print(head[:-1] + ',"cases":[')
+    print(",\n".join(json.dumps(c, separators=(",", ":")) for c in cases))
+    print("]}" + ("," if i + 1 < len(out) else ""))
+print("]")
