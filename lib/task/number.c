@@ -114,12 +114,22 @@ static bool decimal(struct scan *s, struct decimal *d)
 	return true;
 }
 
+static void sign(struct scan *s, bool *negative)
+{
+	if (eat(s, "-") || eat(s, "\xe2\x88\x92"))      /* U+2212 */
+		*negative = !*negative;
+	else
+		eat(s, "+");
+	blanks(s);
+}
+
 /* What stands behind \frac: {a}, or one digit */
-static bool frac_part(struct scan *s, struct decimal *d)
+static bool frac_part(struct scan *s, struct decimal *d, bool *negative)
 {
 	blanks(s);
 	if (eat(s, "{")) {
 		blanks(s);
+		sign(s, negative);
 		if (!decimal(s, d))
 			return false;
 		blanks(s);
@@ -132,15 +142,6 @@ static bool frac_part(struct scan *s, struct decimal *d)
 		return decimal(&one, d);
 	}
 	return false;
-}
-
-static void sign(struct scan *s, bool *negative)
-{
-	if (eat(s, "-") || eat(s, "\xe2\x88\x92"))      /* U+2212 */
-		*negative = !*negative;
-	else
-		eat(s, "+");
-	blanks(s);
 }
 
 bool number_parse(struct number *x, const char *text, size_t n)
@@ -162,7 +163,7 @@ bool number_parse(struct number *x, const char *text, size_t n)
 		}
 	}
 	if (eat(&s, "\\frac") || eat(&s, "\\dfrac") || eat(&s, "\\tfrac")) {
-		if (!frac_part(&s, &x->above) || !frac_part(&s, &x->below))
+		if (!frac_part(&s, &x->above, &x->negative) || !frac_part(&s, &x->below, &x->negative))
 			return false;
 	} else {
 		if (!decimal(&s, &x->above))

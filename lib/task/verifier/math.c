@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+/* A number, in brackets or not */
+static bool parse(struct number *x, const char *s, size_t n)
+{
+	return number_parse(x, s, n) || (n > 2 && s[0] == '(' && s[n - 1] == ')' && number_parse(x, s + 1, n - 2));
+}
+
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
 {
 	struct buf x = {0}, y = {0};
@@ -16,7 +22,7 @@ static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
 	answer_plain(b, b_n, &y);
 	equal = x.n == y.n && x.n && !memcmp(x.p, y.p, x.n);
 	if (!equal && x.n && y.n)
-		equal = number_parse(&n, x.p, x.n) && number_parse(&m, y.p, y.n) && number_equal(&n, &m);
+		equal = parse(&n, x.p, x.n) && parse(&m, y.p, y.n) && number_equal(&n, &m);
 	buf_free(&x);
 	buf_free(&y);
 	return equal;
