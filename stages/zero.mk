@@ -22,18 +22,18 @@ MODEL         ?= data/base.tar.zst#       base model
 DATA          ?= run/data/train.jsonl#    problems to train on
 HELDOUT       ?= run/data/heldout.jsonl#  problems to evaluate on
 TEMPLATE      ?= mini#                    prompt template
-STEPS         ?= 240#                     steps of RL (10,400)
-QUESTIONS     ?= 32#                      problems a step (32)
+STEPS         ?= 200#                     steps of RL (10,400)
+QUESTIONS     ?= 16#                      problems a step (32)
 GROUP         ?= 16#                      completions a problem (16)
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
-LR            ?= 5e-4#                    learning rate (3e-6)
+LR            ?= 7e-5#                    learning rate (3e-6)
 LOSS          ?= dapo#                    loss: grpo is the paper's; dapo, its mean over all tokens, is steadier with tiny models
 KL            ?= 0#                       KL coefficient (0.001)
 REF_EVERY     ?= 400#                     steps between refreshes of the reference model (400)
 CLIP          ?= 0.2#                     clip ratio
 REWARDS       ?= accuracy:1 format:0.1#   rewards and their weights (accuracy and format, equal)
 TEMPERATURE   ?= 1#                       sampling temperature (1)
-MAX_TOKENS    ?= 160#                     longest completion (32,768, then 65,536)
+MAX_TOKENS    ?= 120#                     longest completion (32,768, then 65,536)
 SEED          ?= 1#                       seed of everything
 LOOK_EVERY    ?= 10#                      steps between looks at held-out problems
 LOOK_PROBLEMS ?= 100#                     problems of such a look
@@ -132,7 +132,7 @@ $(foreach n,$(shell seq 1 $(STEPS)),$(eval $(call zero_step,$(word $n,$(ZERO_STE
 $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
 	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
-	{ $(BIN)/r1-eval -q --json $(@D)/look.jsonl; $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
+	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(BIN)/r1-eval -q --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/base.jsonl: $(ZERO)/0000/metrics.jsonl $(HELDOUT)
@@ -151,7 +151,7 @@ $(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl
 
 $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json)
 	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $^ | \
-	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .mean_length, .reflect_rate, .reflections_each, .mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
+	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflect_rate // .reflection_rate, .reflections_each // .reflections, .mix_rate // .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
