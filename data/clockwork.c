@@ -35,7 +35,8 @@ enum style { TABLE, DRILL, DIRECT, FAST, CHECK, STYLES };
 enum { FEWEST = 2, MOST = 7, CHECKS = 3 };      /* operations of a problem; looks at one step at most */
 
 static const struct {
-	double kind[KINDS];             /* how often an operation is of that kind */
+	double kind[KINDS];             /* how often an operation of a document is of that kind */
+	double asked[KINDS];            /* ... and one of a problem: harder than what was read */
 	double wrong[KINDS];            /* how often its fast value is wrong */
 	double look[KINDS];             /* times theta: look again after a fast value */
 	double again_changed, again_same;       /* times theta: look once more after a check that changed the value, that did not */
@@ -47,6 +48,7 @@ static const struct {
 	double direct_right;            /* direct answers that are right and not random */
 } world = {
 	.kind = {.33, .21, .10, .36},
+	.asked = {.27, .18, .10, .45},
 	.wrong = {.04, .04, .06, .75},
 	.look = {.2, .2, .3, 1},
 	.again_changed = .6, .again_same = .04,
@@ -86,9 +88,9 @@ static int digit(struct rng *r, int from)
 	return from + (int)rng_below(r, (uint64_t)(10 - from));
 }
 
-static struct operation make_operation(struct rng *r)
+static struct operation make_operation(struct rng *r, const double kind[KINDS])
 {
-	struct operation o = {.kind = (enum kind)pick(r, world.kind, KINDS), .reg = (int)rng_below(r, 2)};
+	struct operation o = {.kind = (enum kind)pick(r, kind, KINDS), .reg = (int)rng_below(r, 2)};
 
 	if (o.kind == PLUS || o.kind == MINUS) {
 		o.a = digit(r, 1);
@@ -121,7 +123,7 @@ static void operand(struct buf *to, const struct operation *o)
 		buf_printf(to, "*%d", o->b);
 }
 
-static void make_problem(struct rng *r, struct problem *p)
+static void make_problem(struct rng *r, const double kind[KINDS], struct problem *p)
 {
 	int i;
 
@@ -133,7 +135,7 @@ static void make_problem(struct rng *r, struct problem *p)
 	for (i = 0; i < p->n; i++) {
 		struct operation *o = &p->op[i];
 
-		*o = make_operation(r);
+		*o = make_operation(r, kind);
 		p->end[o->reg] = right(p->end[o->reg], o);
 		buf_printf(&p->text, " %c %c%c=", 'A' + i, "xy"[o->reg], o->kind == MINUS ? '-' : '+');
 		operand(&p->text, o);
@@ -248,7 +250,7 @@ static void write_drill(struct rng *r, struct buf *to)
 	int n = 2 + (int)rng_below(r, 4);
 
 	while (n--) {
-		struct operation o = make_operation(r);
+		struct operation o = make_operation(r, world.kind);
 
 		write_step(r, to, -1, digit(r, 0), &o, 1);
 	}
@@ -280,7 +282,7 @@ static int put_problems(const struct options *o, uint64_t seed, struct writer *o
 		char id[32], answer[3];
 		int64_t *known;
 
-		make_problem(&r, &p);
+		make_problem(&r, world.asked, &p);
 		known = map_put(&seen, p.text.p, p.text.n);
 		if (held_out(&p) != o->held_out || (*known)++)
 			continue;
@@ -316,7 +318,7 @@ static void make_document(struct rng *r, struct problem *p, struct record *rec, 
 		return;
 	}
 	do
-		make_problem(r, p);
+		make_problem(r, world.kind, p);
 	while (held_out(p));
 	buf_printf(scratch, "User: %s Assistant:", p->text.p);
 	set_text(rec, "prompt", scratch);
