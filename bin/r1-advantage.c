@@ -164,7 +164,8 @@ static char *details(void)
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-advantage", .usage = "[OPTION]... [FILE]...", .summary = "Turn the rewards of each group into advantages"};
+	struct tool t = {.name = "r1-advantage", .usage = "[OPTION]... [FILE]...",
+		.summary = "Turn the rewards of each group into advantages"};
 	struct work w = {.args = ADVANTAGE_DEFAULTS};
 	const char *estimator = "grpo", *single = "zero", *output = NULL;
 	struct opt opts[] = {

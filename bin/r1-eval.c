@@ -105,8 +105,8 @@ static void warn_short(const struct eval *v)
 		size_t n = eval_short(row, k);
 
 		if (n) {
-			tool_warn("%zu problem%s fewer than %lld scored samples, and left out of what needs so many", n, n == 1 ? " has" : "s have",
-				(long long)k);
+			tool_warn("%zu problem%s fewer than %lld scored samples, and %s left out of what needs so many", n,
+				n == 1 ? " has" : "s have", (long long)k, n == 1 ? "is" : "are");
 			return;
 		}
 	}
@@ -134,7 +134,8 @@ static int run(struct request *q, char **files, size_t n, bool table, const char
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-eval", .usage = "[OPTION]... [FILE]...", .summary = "Reduce scored completions to pass@k, cons@k, lengths and rates",
+	struct tool t = {.name = "r1-eval", .usage = "[OPTION]... [FILE]...",
+		.summary = "Reduce scored completions to pass@k, cons@k, lengths and rates",
 		.details = "A row for each file, and with --by for each value of that field. On a terminal a table, in percent with intervals of\n"
 			"95 %; else records, in shares."};
 	struct eval_options o = {.pass = "1", .correct = "accuracy", .right = 1, .unit = "auto", .resamples = 2000};

@@ -114,7 +114,8 @@ static void summary(const struct filters *f)
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-filter", .usage = "--filter SPEC [OPTION]... [FILE]...", .summary = "Keep or reject completions and problems"};
+	struct tool t = {.name = "r1-filter", .usage = "--filter SPEC [OPTION]... [FILE]...",
+		.summary = "Keep or reject completions and problems"};
 	struct work w = {.t = &t};
 	struct opt_list specs = {0};
 	const char *output = NULL, *rejects = NULL;

@@ -12,7 +12,8 @@ static char *details(void)
 	const struct verifier *const *v;
 	struct buf b = {0};
 
-	buf_str(&b, "A reward is NAME[:WEIGHT][,OPTION=VALUE]...; weight 1 if none is given, as=NAME writes it under another name.\n\nRewards:\n");
+	buf_str(&b, "A reward is NAME[:WEIGHT][,OPTION=VALUE]...; weight 1 if none is given, as=NAME writes it under another name.\n"
+		"\nRewards:\n");
 	for (r = reward_table; *r; r++)
 		plugin_help(&b, &(*r)->about);
 	buf_str(&b, "\nAccuracy by `type` (math where there is none):\n");
@@ -69,7 +70,8 @@ static void summary(const struct rewards *w)
 int main(int argc, char **argv)
 {
 	static const char *const usual[] = {"accuracy", "format"};
-	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...", .summary = "Score completions: accuracy, format and other rewards"};
+	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...",
+		.summary = "Score completions: accuracy, format and other rewards"};
 	struct opt_list specs = {0};
 	const char *output = NULL;
 	struct opt opts[] = {

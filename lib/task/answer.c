@@ -31,12 +31,6 @@ const char *text_last(const char *s, size_t n, const char *word)
 	return found;
 }
 
-bool answer_prefilled(const char *prompt, size_t n)
-{
-	trim(&prompt, &n);
-	return n >= 7 && !memcmp(prompt + n - 7, "<think>", 7);
-}
-
 struct parts parts_of(const char *s, size_t n, bool prefilled)
 {
 	const char *open = memmem(s, n, "<think>", 7), *close = text_last(s, n, "</think>");

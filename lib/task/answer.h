@@ -1,6 +1,6 @@
 /* answer.h - where the answer stands in a completion, and what it is once the notation is taken off
  *
- *     struct parts t = parts_of(completion, n, prefilled);     // reasoning and what comes behind it
+ *     struct parts t = parts_of(completion, n, prefilled);     // reasoning and what comes behind it; did the prompt open <think>?
  *     struct found f = answer_find(t.final, t.final_n, "answer,boxed");
  *     if (f.text)
  *             answer_plain(f.text, f.n, &b);                   // "$\text{Even}.$" -> "even"
@@ -25,9 +25,6 @@ struct parts {
 	size_t final_n;
 };
 struct parts parts_of(const char *s, size_t n, bool prefilled);
-
-/* Does the prompt end with <think> (blanks aside), so that the completion begins inside? */
-bool answer_prefilled(const char *prompt, size_t n);
 
 struct found {
 	const char *text;       /* n bytes within the text that was searched; NULL if there is none */

@@ -35,7 +35,8 @@ struct eval *eval_open(const struct eval_options *o, struct err *e)
 	v->o = *o;
 	v->unit = strcmp(o->unit, "auto") ? o->unit : NULL;
 	v->reflect = reflect_open(o->reflect, e);
-	if (!v->reflect || parse_ks("pass@k", o->pass, &v->pass, &v->passes, e) < 0 || (o->cons && parse_ks("cons@k", o->cons, &v->cons, &v->conses, e) < 0)) {
+	if (!v->reflect || parse_ks("pass@k", o->pass, &v->pass, &v->passes, e) < 0
+	    || (o->cons && parse_ks("cons@k", o->cons, &v->cons, &v->conses, e) < 0)) {
 		eval_close(v);
 		return NULL;
 	}

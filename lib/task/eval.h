@@ -30,7 +30,7 @@ struct eval_options {
 	const char *pass, *cons;        /* "1,8": the k; cons NULL: as many samples as every problem has, if more than one */
 	const char *correct;            /* the reward that says what is right */
 	double right;                   /* from this value on it is */
-	const char *unit;               /* "tokens", "words", "characters"; "auto": tokens if the first record has completion_ids, else words */
+	const char *unit;               /* "tokens", "words", "characters"; "auto": tokens if the first record has ids, else words */
 	const char *reflect;            /* words, comma separated */
 	enum format format;
 	bool wilson;                    /* pass@1's interval (95 %) by Wilson over all samples, else by bootstrap over problems */
@@ -44,7 +44,8 @@ struct eval_row;
 struct eval *eval_open(const struct eval_options *o, struct err *e);   /* o's strings must outlive it */
 void eval_close(struct eval *v);
 
-/* The row of one file (NULL for every row: there is but one) and, if field is not NULL, of the records with that value there (JSON text). */
+/* The row of one file (NULL for every row: there is but one) and, if field is not NULL, of its records with that value there
+ * (JSON text). Made if it is new. */
 struct eval_row *eval_row(struct eval *v, const char *file, const char *field, const char *value);
 
 struct eval_sample;

@@ -15,11 +15,9 @@
 
 #include "base/err.h"
 
-/* 等等, 重新, 检查, 验证, 不对, 再想 */
 #define REFLECT_WORDS \
-	"wait,however,let me check,let me verify,let me reconsider,double-check,double check,recheck,re-check,verify,mistake,retry,rethink," \
-	"reevaluate,re-evaluate,on second thought,hold on," \
-	"\xe7\xad\x89\xe7\xad\x89,\xe9\x87\x8d\xe6\x96\xb0,\xe6\xa3\x80\xe6\x9f\xa5,\xe9\xaa\x8c\xe8\xaf\x81,\xe4\xb8\x8d\xe5\xaf\xb9,\xe5\x86\x8d\xe6\x83\xb3"
+	"wait,however,let me check,let me verify,let me reconsider,double-check,double check,recheck,re-check,verify,mistake,retry," \
+	"rethink,reevaluate,re-evaluate,on second thought,hold on,等等,重新,检查,验证,不对,再想"
 
 struct reflect;
 

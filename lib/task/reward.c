@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "text/template.h"
 
 struct rewards {
 	size_t n;
@@ -94,7 +95,7 @@ int scored_begin(struct scored *s, struct record *r, struct err *e)
 
 		if (!prompt)
 			return -1;
-		s->prefilled = answer_prefilled(prompt, n);
+		s->prefilled = template_thinks(prompt, n);
 	}
 	s->parts = parts_of(s->text, s->n, s->prefilled);
 	return 0;
@@ -162,6 +163,11 @@ size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max
 	return i;
 }
 
+static bool blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 int completion_length(struct record *r, const char *text, size_t n, const char *unit, double *length, struct err *e)
 {
 	size_t i, count = 0;
@@ -171,7 +177,7 @@ int completion_length(struct record *r, const char *text, size_t n, const char *
 			return -1;
 	} else if (!strcmp(unit, "words")) {
 		for (i = 0; i < n; i++)
-			count += !strchr(" \t\n\r\f\v", text[i] ? text[i] : 'x') && (i == 0 || strchr(" \t\n\r\f\v", text[i - 1] ? text[i - 1] : 'x'));
+			count += !blank(text[i]) && (i == 0 || blank(text[i - 1]));
 	} else {
 		for (i = 0; i < n; i++)
 			count += ((unsigned char)text[i] & 0xc0) != 0x80;

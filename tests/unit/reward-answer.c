@@ -135,9 +135,6 @@ static void parts(void)
 	CHECK(!t.think && t.final_n == 1);
 	t = parts_of("a", 1, true);
 	CHECK(t.think_n == 1 && t.open && t.final_n == 0);
-	CHECK(answer_prefilled("x <think>\n", 10));
-	CHECK(!answer_prefilled("<think> x", 9));
-	CHECK(!answer_prefilled("", 0));
 }
 
 static void format(void)

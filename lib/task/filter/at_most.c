@@ -125,4 +125,5 @@ static const struct param params[] = {
 	PARAM_END};
 
 const struct filter filter_at_most = {
-	{"at-most", "reject what is more than k of one problem", params, &defaults, sizeof defaults, check}, grouped, open, close, look, apply};
+	{"at-most", "reject what is more than k of one problem", params, &defaults, sizeof defaults, check},
+	grouped, open, close, look, apply};

@@ -115,7 +115,8 @@ static void apply(const void *options, void *state, struct candidate *c, size_t 
 
 static const struct options defaults = {"completion"};
 static const struct param params[] = {
-	{"of", OPT_CHOICE, offsetof(struct options, of), "completion|problem", "the same text in the group, or the same problem under another id"},
+	{"of", OPT_CHOICE, offsetof(struct options, of), "completion|problem",
+	 "the same text in the group, or the same problem under another id"},
 	PARAM_END};
 
 const struct filter filter_duplicate = {

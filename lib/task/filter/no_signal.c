@@ -52,4 +52,5 @@ static const struct param params[] = {
 	PARAM_END};
 
 const struct filter filter_no_signal = {
-	{"no-signal", "reject groups whose rewards are all the same", params, &defaults, sizeof defaults, NULL}, grouped, NULL, NULL, look, apply};
+	{"no-signal", "reject groups whose rewards are all the same", params, &defaults, sizeof defaults, NULL},
+	grouped, NULL, NULL, look, apply};

@@ -21,4 +21,5 @@ static void apply(const void *options, void *state, struct candidate *c, size_t 
 			filter_reject(&c[i], "finish_reason is length");
 }
 
-const struct filter filter_truncated = {{"truncated", "reject completions that were cut off", NULL, NULL, 0, NULL}, NULL, NULL, NULL, look, apply};
+const struct filter filter_truncated = {
+	{"truncated", "reject completions that were cut off", NULL, NULL, 0, NULL}, NULL, NULL, NULL, look, apply};

@@ -65,7 +65,8 @@ static int score(const void *options, struct scored *s, struct err *e)
 
 static const struct options defaults = {"answer,boxed", ""};
 static const struct param params[] = {
-	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST", "where to look: answer, boxed, last-number, all; the first found decides"},
+	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST",
+	 "where to look: answer, boxed, last-number, all; the first found decides"},
 	{"type", OPT_STRING, offsetof(struct options, type), "TYPE", "verify as this type, whatever the record's"},
 	PARAM_END};
 
