@@ -690,9 +690,9 @@ static int run_list(const struct options *o, int n, char **arg, struct err *e)
 
 /* ---- pack and unpack ---- */
 
-static bool not_optimizer(const char *name)
+static bool for_use(const char *name)
 {
-	return strncmp(name, "optimizer/", 10) != 0;
+	return strncmp(name, "optimizer/", 10) != 0 && strncmp(name, "reference/", 10) != 0 && strcmp(name, "state.json") != 0;
 }
 
 static int run_pack(const struct options *o, int n, char **arg, struct err *e)
@@ -706,7 +706,7 @@ static int run_pack(const struct options *o, int n, char **arg, struct err *e)
 	if (!ck)
 		return -1;
 	checkpoint_close(ck);
-	return archive_pack(arg[0], o->output, (int)o->level, o->optimizer ? NULL : not_optimizer, e);
+	return archive_pack(arg[0], o->output, (int)o->level, o->optimizer ? NULL : for_use, e);
 }
 
 /* An archive may hold the checkpoint's folder instead of what is in it: takes the name off. */
@@ -819,7 +819,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("new, pack, unpack"),
 		{"output", 'o', OPT_STRING, &o.output, "PATH", "what is to be written"},
 		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there (new, unpack)"},
-		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack the optimizer's state too"},
+		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack what only training needs too: optimizer/, reference/, state.json"},
 		{"level", 0, OPT_INT, &o.level, "N", "compression; 0: the format's usual one", 0, 22},
 		OPT_HEADING("info, list, diff"),
 		{"json", 0, OPT_FLAG, &o.json, NULL, "one JSON object a line instead of text"},

@@ -88,6 +88,7 @@ $(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%)
 	@mkdir -p $(@D)
 	if [ -d $(MODEL) ]; then rm -rf $(@D)/policy && cp -r $(MODEL) $(@D)/policy; \
 	else $(BIN)/r1-model unpack -q --force $(MODEL) -o $(@D)/policy; fi
+	@rm -rf $(@D)/policy/optimizer $(@D)/policy/reference $(@D)/policy/state.json
 	@: > $@
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
