@@ -88,7 +88,7 @@ $B/plugins.o: $B/plugins.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-include $(wildcard tests/*.mk stages/*.mk data/*.mk sandbox/*.mk)
+include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
 # Debian's packages: to build, and for the pipes of stages/ and the tests
 PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev jq parallel gnuplot-nox

@@ -48,14 +48,14 @@ static const struct {
 	double direct_right;            /* direct answers that are right and not random */
 } world = {
 	.kind = {.33, .21, .10, .36},
-	.asked = {.27, .18, .10, .45},
-	.wrong = {.04, .04, .06, .75},
+	.asked = {.31, .20, .11, .38},
+	.wrong = {.04, .04, .06, .92},
 	.look = {.2, .2, .3, 1},
 	.again_changed = .6, .again_same = .04,
 	.theta = {.3, .6, 1},
 	.slip_english = .35, .slip_chinese = .15,
 	.chinese = .35,
-	.style = {.25, .15, .25, .23, .12},
+	.style = {.25, .15, .31, .175, .115},
 	.format = .62,
 	.direct_right = .5,
 };

@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 LINK_TEST = @mkdir -p $(@D) && rm -f $@ && $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.c,$^) $B/libr1.a $(LDLIBS)
 
 # A test that does not build is one that failed; the others run.
-test: all $B/libr1.a ## run the tests (TESTS=KIND/NAME..., UPDATE=1)
+test: all $(CLOCKWORK) $B/libr1.a ## run the tests (TESTS=KIND/NAME..., UPDATE=1)
 	+@MAKE='$(MAKE)' tests/run-tests '$B' $(TEST_JOBS) $(if $(TESTS),$(TESTS),'*')
 
 $B/tests/unit/%: tests/unit/%.c $B/libr1.a

@@ -42,8 +42,8 @@ struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
 struct tensor *op_add(struct tape *t, struct tensor *a, struct tensor *b);
 
 /* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped
- * some rows at a time (LOGPROB_FLOATS of them at once, whatever N), and made again on the way back. The number of rows at once changes
- * no bit.
+ * some rows at a time (LOGPROB_FLOATS of them at once, whatever N), and made again on the way back. The number of rows at once
+ * changes no bit of the results, and of gradients only that of w, by rounding.
  *     x [N, C], w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
  * Its gradient is seeded by op_logprob_seed before tape_backward. Gradient: x, w. */
 #define LOGPROB_FLOATS ((int64_t)32 << 20)
