@@ -1,7 +1,7 @@
 /* clockwork - the miniature's world: problems that a tiny model can learn to reason about, and the text that its base was raised on
  *
  *     clockwork problems --count N [--held-out]       problems as records
- *     clockwork text --count N                        documents to pretrain on, as records for r1-distill
+ *     clockwork text --count N [--late]               documents to pretrain on, as records for r1-distill
  *     clockwork tokenizer --count N -o FILE           a tokenizer.json trained on such documents
  *     clockwork inspect [FILE]...                     what the reflections of completions follow and do, as one record
  *
@@ -14,7 +14,7 @@
  * product with a carry (the writer then adds one factor only). A writer may look again (`wait` ... or, in Chinese and in fewer tokens,
  * `等` ...): the product is written out first, and the value, though it may slip, is mostly right. The next step goes on from the last value
  * written. Most documents answer directly or write fast; few look again. So the way to right answers is in the text, but rare, and looking
- * again pays where the operation is hard and costs length everywhere.
+ * again pays where the operation is hard and costs length everywhere. The text that is read last is hastier than the rest.
  *
  * A problem is held out if the hash of its text says so; held-out problems occur in no document.
  */
@@ -37,25 +37,25 @@ enum { FEWEST = 2, MOST = 7, CHECKS = 3 };      /* operations of a problem; look
 static const struct {
 	double kind[KINDS];             /* how often an operation of a document is of that kind */
 	double asked[KINDS];            /* ... and one of a problem: harder than what was read */
-	double wrong[KINDS];            /* how often its fast value is wrong */
+	double wrong[2][KINDS];         /* how often its fast value is wrong, in early and in late documents */
 	double look[KINDS];             /* times theta: look again after a fast value */
 	double again_changed, again_same;       /* times theta: look once more after a check that changed the value, that did not */
 	double theta[3];                /* how careful the writer of a checking document is: one of these */
 	double slip_english, slip_chinese;      /* a check's value is one too many */
 	double chinese;                 /* checks in Chinese */
-	double style[STYLES];           /* documents */
+	double style[2][STYLES];        /* documents, early and late */
 	double format;                  /* question documents that end in the right format */
 	double direct_right;            /* direct answers that are right and not random */
 } world = {
 	.kind = {.33, .21, .10, .36},
-	.asked = {.31, .20, .11, .38},
-	.wrong = {.04, .04, .06, .92},
+	.asked = {.30, .19, .11, .40},
+	.wrong = {{.04, .04, .06, .75}, {.04, .04, .06, .85}},
 	.look = {.2, .2, .3, 1},
 	.again_changed = .6, .again_same = .04,
 	.theta = {.3, .6, 1},
 	.slip_english = .35, .slip_chinese = .15,
 	.chinese = .35,
-	.style = {.25, .15, .31, .175, .115},
+	.style = {{.25, .15, .25, .23, .12}, {.25, .15, .32, .17, .11}},
 	.format = .62,
 	.direct_right = .5,
 };
@@ -165,9 +165,9 @@ static int write_check(struct rng *r, struct buf *to, int v, const struct operat
 }
 
 /* Writes a step from value v as one who is that careful does; the value it ends with. */
-static int write_step(struct rng *r, struct buf *to, int label, int v, const struct operation *o, double theta)
+static int write_step(struct rng *r, struct buf *to, bool late, int label, int v, const struct operation *o, double theta)
 {
-	int value = rng_double(r) < world.wrong[o->kind] ? hasty(v, o) : right(v, o), i;
+	int value = rng_double(r) < world.wrong[late][o->kind] ? hasty(v, o) : right(v, o), i;
 	double look = theta * world.look[o->kind];
 
 	if (label >= 0)
@@ -202,7 +202,7 @@ static void write_tail(struct rng *r, struct buf *to, const int v[2])
 	}
 }
 
-static void write_solution(struct rng *r, struct buf *to, const struct problem *p, enum style style)
+static void write_solution(struct rng *r, struct buf *to, bool late, const struct problem *p, enum style style)
 {
 	double theta = style == CHECK ? world.theta[rng_below(r, 3)] : 0;
 	int v[2] = {p->start[0], p->start[1]}, i;
@@ -215,7 +215,7 @@ static void write_solution(struct rng *r, struct buf *to, const struct problem *
 			v[i] = known ? p->end[i] : digit(r, 0);
 	} else {
 		for (i = 0; i < p->n; i++)
-			v[p->op[i].reg] = write_step(r, to, i, v[p->op[i].reg], &p->op[i], theta);
+			v[p->op[i].reg] = write_step(r, to, late, i, v[p->op[i].reg], &p->op[i], theta);
 	}
 	write_tail(r, to, v);
 }
@@ -245,14 +245,14 @@ static void write_table(struct rng *r, struct buf *to)
 	}
 }
 
-static void write_drill(struct rng *r, struct buf *to)
+static void write_drill(struct rng *r, struct buf *to, bool late)
 {
 	int n = 2 + (int)rng_below(r, 4);
 
 	while (n--) {
 		struct operation o = make_operation(r, world.kind);
 
-		write_step(r, to, -1, digit(r, 0), &o, 1);
+		write_step(r, to, late, -1, digit(r, 0), &o, 1);
 	}
 }
 
@@ -260,7 +260,7 @@ static void write_drill(struct rng *r, struct buf *to)
 
 struct options {
 	int64_t count;
-	bool held_out;
+	bool held_out, late;
 	const char *output;
 };
 
@@ -303,9 +303,9 @@ static int put_problems(const struct options *o, uint64_t seed, struct writer *o
 }
 
 /* One document: tables and drills are 'text', questions 'prompt' and 'completion' (only the latter is learned). */
-static void make_document(struct rng *r, struct problem *p, struct record *rec, struct buf *scratch)
+static void make_document(struct rng *r, bool late, struct problem *p, struct record *rec, struct buf *scratch)
 {
-	enum style style = (enum style)pick(r, world.style, STYLES);
+	enum style style = (enum style)pick(r, world.style[late], STYLES);
 
 	record_clear(rec);
 	buf_clear(scratch);
@@ -313,7 +313,7 @@ static void make_document(struct rng *r, struct problem *p, struct record *rec, 
 		if (style == TABLE)
 			write_table(r, scratch);
 		else
-			write_drill(r, scratch);
+			write_drill(r, scratch, late);
 		set_text(rec, "text", scratch);
 		return;
 	}
@@ -323,13 +323,13 @@ static void make_document(struct rng *r, struct problem *p, struct record *rec, 
 	buf_printf(scratch, "User: %s Assistant:", p->text.p);
 	set_text(rec, "prompt", scratch);
 	buf_clear(scratch);
-	write_solution(r, scratch, p, style);
+	write_solution(r, scratch, late, p, style);
 	set_text(rec, "completion", scratch);
 }
 
 static int put_text(const struct options *o, uint64_t seed, struct writer *out, struct err *e)
 {
-	struct rng r = rng_new(seed, hash_str("documents"));
+	struct rng r = rng_new(seed, hash_str(o->late ? "late documents" : "documents"));
 	struct problem p = {0};
 	struct record rec = {0};
 	struct buf scratch = {0};
@@ -337,7 +337,7 @@ static int put_text(const struct options *o, uint64_t seed, struct writer *out, 
 	int rc = 0;
 
 	for (i = 0; i < o->count && rc == 0; i++) {
-		make_document(&r, &p, &rec, &scratch);
+		make_document(&r, o->late, &p, &rec, &scratch);
 		rc = writer_put(out, &rec, e);
 	}
 	record_free(&rec);
@@ -354,7 +354,7 @@ static int make_tokenizer(const struct options *o, uint64_t seed, struct err *e)
 	struct bpe_options bo = {.vocab_size = 4096, .pattern = " ?[^\\s\\p{N}=;]+=?|\\p{N}|=\\??|;|\\s+", .added = added, .n_added = 5,
 				 .min_count = 20};
 	struct bpe_trainer *b = bpe_trainer_new(&bo, e);
-	struct rng r = rng_new(seed, hash_str("documents"));
+	struct rng r = rng_new(seed, hash_str(o->late ? "late documents" : "documents"));
 	struct problem p = {0};
 	struct record rec = {0};
 	struct buf scratch = {0};
@@ -365,7 +365,7 @@ static int make_tokenizer(const struct options *o, uint64_t seed, struct err *e)
 		static const char *const fields[] = {"text", "prompt", "completion"};
 		int k;
 
-		make_document(&r, &p, &rec, &scratch);
+		make_document(&r, o->late, &p, &rec, &scratch);
 		for (k = 0; k < 3 && rc == 0; k++) {
 			size_t n;
 			const char *s = record_has(&rec, fields[k]) ? record_string(&rec, fields[k], &n, e) : NULL;
@@ -536,6 +536,7 @@ int main(int argc, char **argv)
 	struct opt opts[] = {
 		{"count", 'c', OPT_INT, &o.count, "N", "problems or documents", 0, 1e12},
 		{"held-out", 0, OPT_FLAG, &o.held_out, NULL, "the problems that are kept for evaluation"},
+		{"late", 0, OPT_FLAG, &o.late, NULL, "the text that a base reads last: hastier, and more of it direct"},
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout"},
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS(&t),

@@ -1,0 +1,200 @@
+/* model.c - whole models against the machine's limits: decoding and training at three shapes, random weights, fp32
+ *
+ * Usage: model [SHAPE...]   (miniature, tiny, 0.5b; all if none is named)
+ *
+ * Limits are measured in the same run, on all cores: the peak of fused multiply-adds by a loop of nothing else, and the memory bandwidth by the
+ * best of a read and a triad over arrays far larger than any cache. A row's work is counted as its mathematics needs it: 2 operations for
+ * each weight of a product and token (6 in training: forward, and two products of the same size backward), attention's products of the
+ * positions that are there, weights read once for each decoding step.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "limits.h"
+#include "model/optimizer.h"
+#include "model/pass.h"
+#include "model/sampler.h"
+
+struct shape {
+	const char *name;
+	int64_t C, L, H, G, D, F, V;
+	int64_t train_seqs, train_len;
+};
+
+static const struct shape shapes[] = {
+	{"miniature", 64, 3, 4, 2, 16, 160, 320, 256, 96},
+	{"tiny", 256, 6, 8, 4, 32, 768, 4096, 32, 128},
+	{"0.5b", 896, 24, 14, 2, 64, 4864, 151936, 4, 128},
+};
+
+/* ---- models ---- */
+
+static struct model *random_model(const struct shape *s, struct backend *be, enum model_use use)
+{
+	struct config c = {.model_type = "qwen2", .hidden_size = s->C, .layers = s->L, .heads = s->H, .kv_heads = s->G, .head_dim = s->D,
+			   .intermediate_size = s->F, .vocab_size = s->V, .max_positions = 4096, .rms_norm_eps = 1e-6, .rope_theta = 1e4,
+			   .initializer_range = 0.02, .tie_word_embeddings = true, .dtype = "float32", .bos = -1};
+	struct err e;
+	struct model *m;
+	float *w;
+	uint32_t x = 1;
+
+	c.json = js_object();
+	m = model_new(&c, be, use, &e);
+	js_free(c.json);
+	if (!m) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(1);
+	}
+	w = xmalloc((size_t)m->size * sizeof *w);
+	for (int64_t i = 0; i < m->size; i++) {
+		x = x * 1664525 + 1013904223;
+		w[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
+	}
+	be->upload(be, m->theta, w, (size_t)m->size * sizeof *w);
+	free(w);
+	if (use == MODEL_SAMPLE)
+		model_pack(m);
+	return m;
+}
+
+static double weights_of(const struct shape *s)                /* that a token is multiplied by */
+{
+	return (double)(s->L * ((s->H + 2 * s->G) * s->D * s->C + s->H * s->D * s->C + 3 * s->C * s->F) + s->V * s->C);
+}
+
+static void nothing(void *arg, const struct sampler_done *d)
+{
+	(void)arg;
+	(void)d;
+}
+
+/* Seconds for one step of `seqs` sequences that already hold about `past` tokens. */
+static double decode(const struct shape *s, struct backend *be, int64_t seqs, int64_t past, double *flops, double *bytes)
+{
+	struct model *m = random_model(s, be, MODEL_SAMPLE);
+	struct sampler_params p = {.temperature = 1, .top_p = 1, .max_tokens = 1 << 20, .seed = 1};
+	struct sampler *sampler = sampler_new(m, &p, seqs, past + 512, nothing, NULL);
+	int32_t *prompt = xcalloc((size_t)past, sizeof *prompt);
+	double best = INFINITY, weights = weights_of(s);
+	struct err e;
+	int64_t step, steps = s->V > 100000 ? 6 : 40;
+
+	for (int64_t i = 0; i < past; i++)
+		prompt[i] = (int32_t)(i * 7 % s->V);
+	sampler_add(sampler, &(struct sampler_prompt){.id = prompt, .n = past, .samples = (int32_t)seqs, .stream = 1}, &e);
+	for (step = 0; step < 3; step++)
+		sampler_step(sampler);
+	for (int round = 0; round < 4; round++) {
+		double start = clock_seconds();
+
+		for (step = 0; step < steps; step++)
+			sampler_step(sampler);
+		best = fmin(best, (clock_seconds() - start) / (double)steps);
+	}
+	past += 2 * steps;
+	*flops = (double)seqs * (2 * weights + 4.0 * (double)(past * s->L * s->H * s->D));
+	*bytes = 4 * (weights + (double)(seqs * past * 2 * s->L * s->G * s->D));
+	sampler_free(sampler);
+	model_free(m);
+	free(prompt);
+	return best;
+}
+
+/* Seconds for forward, backward and AdamW of the shape's training batch. */
+static double train(const struct shape *s, struct backend *be, double *flops)
+{
+	struct model *m = random_model(s, be, MODEL_TRAIN);
+	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
+	struct tape t = tape_new(be);
+	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
+	int32_t *id = xmalloc((size_t)(rows + n) * sizeof *id);
+	float *d = xmalloc((size_t)rows * sizeof *d);
+	struct example *ex = xmalloc((size_t)n * sizeof *ex);
+	double best = INFINITY;
+
+	for (i = 0; i < rows + n; i++)
+		id[i] = (int32_t)(i * 7919 % s->V);
+	for (i = 0; i < n; i++)
+		ex[i] = (struct example){id + i * (len + 1), len + 1, 1, 1};
+	for (i = 0; i < rows; i++)
+		d[i] = -1.0f / (float)rows;
+	t.record = true;
+	for (int round = 0; round < 3; round++) {
+		double start = clock_seconds();
+		struct pass p = pass_forward(m, &t, ex, n, false);
+
+		pass_backward(&t, &p, d, NULL);
+		optimizer_step(o, 1e-4);
+		best = fmin(best, clock_seconds() - start);
+	}
+	*flops = 6 * (double)rows * weights_of(s) + 12.0 / 2 * (double)(rows * len * s->L * s->H * s->D);
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	free(id);
+	free(d);
+	free(ex);
+	return best;
+}
+
+/* ---- the table ---- */
+
+static void row(const char *shape, const char *what, double rate, double limit, const char *of, double target)
+{
+	char wanted[16] = "";
+
+	if (target > 0)
+		snprintf(wanted, sizeof wanted, "%.0f %%", 100 * target);
+	printf("%-10s %-26s %10.0f tok/s  %5.1f %% of %-9s %s\n", shape, what, rate, 100 * limit, of, wanted);
+	fflush(stdout);
+}
+
+static void bench_decode(const struct shape *s, struct backend *be, const struct limits *l, int64_t seqs, double target)
+{
+	double flops, bytes, seconds = decode(s, be, seqs, 64, &flops, &bytes);
+	bool memory = bytes / l->bytes > flops / l->flops;
+	char what[64];
+
+	snprintf(what, sizeof what, "decode, %lld sequence%s", (long long)seqs, seqs == 1 ? "" : "s");
+	row(s->name, what, (double)seqs / seconds, memory ? bytes / seconds / l->bytes : flops / seconds / l->flops,
+	    memory ? "bandwidth" : "fp32 peak", target);
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return true;
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct limits l = limits_measure();
+	struct backend *be = backend_cpu_new(0);
+	size_t i;
+
+	printf("%s; fp32 peak %.0f GFLOP/s, bandwidth %.1f GB/s\n", be->what, l.flops / 1e9, l.bytes / 1e9);
+	printf("%-10s %-26s %16s  %20s  target\n", "shape", "case", "speed", "share of the limit");
+	for (i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		const struct shape *s = &shapes[i];
+		double flops, seconds;
+		bool half = !strcmp(s->name, "0.5b"), tiny = !strcmp(s->name, "tiny");
+
+		if (!wanted(s->name, argc, argv))
+			continue;
+		bench_decode(s, be, &l, 1, half ? .85 : 0);
+		bench_decode(s, be, &l, 8, 0);
+		bench_decode(s, be, &l, 64, half ? .60 : tiny ? .25 : 0);
+		seconds = train(s, be, &flops);
+		row(s->name, "training step", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak",
+		    half || tiny ? .65 : 0);
+	}
+	backend_close(be);
+	return 0;
+}
