@@ -376,7 +376,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("Model and data"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint to begin with: a folder or an archive"},
 		{"output", 'o', OPT_STRING, &o.output, "DIR", "write the new checkpoint there"},
-		{"template", 't', OPT_STRING, &o.template, "NAME", "how messages and problems become prompts: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
+		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt, as r1-sample's"},
 		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "cut longer examples", 2, 1e9},
 		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "learn the prompt's tokens too, not the completion's alone"},
 		OPT_HEADING("Schedule"),

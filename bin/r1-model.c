@@ -819,7 +819,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("new, pack, unpack"),
 		{"output", 'o', OPT_STRING, &o.output, "PATH", "what is to be written"},
 		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there (new, unpack)"},
-		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack what only training needs too: optimizer/, reference/, state.json"},
+		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack what only training needs, too"},
 		{"level", 0, OPT_INT, &o.level, "N", "compression; 0: the format's usual one", 0, 22},
 		OPT_HEADING("info, list, diff"),
 		{"json", 0, OPT_FLAG, &o.json, NULL, "one JSON object a line instead of text"},

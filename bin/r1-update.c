@@ -20,10 +20,12 @@ struct options {
 	bool mask_truncated, timing;
 };
 
-struct sums {                           /* of one reward */
-	double sum, squares;
+/* Of one reward, in units of 2^-40, so that the order of the lines makes no difference. */
+struct sums {
+	__int128 sum, squares;
 	int64_t n;
 };
+#define UNIT 0x1p-40
 
 struct batch {
 	struct rollout *rollout;
@@ -43,8 +45,8 @@ struct batch {
 
 static void add(struct sums *s, double x)
 {
-	s->sum += x;
-	s->squares += x * x;
+	s->sum += (__int128)rint(x / UNIT);
+	s->squares += (__int128)rint(x * x / UNIT);
 	s->n++;
 }
 
@@ -255,12 +257,13 @@ static int save(const struct options *o, struct checkpoint *from, struct model *
 
 static double mean(const struct sums *s)
 {
-	return s->n ? s->sum / (double)s->n : NAN;
+	return s->n ? (double)s->sum * UNIT / (double)s->n : NAN;
 }
 
 static double deviation(const struct sums *s)
 {
-	double n = (double)s->n, v = n > 1 ? (s->squares - s->sum * s->sum / n) / (n - 1) : 0;
+	double n = (double)s->n, sum = (double)s->sum * UNIT;
+	double v = n > 1 ? ((double)s->squares * UNIT - sum * sum / n) / (n - 1) : 0;
 
 	return s->n ? sqrt(fmax(v, 0)) : NAN;
 }
