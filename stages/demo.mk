@@ -6,8 +6,8 @@ demo: ## install what is missing, build, train the model that comes with r1 for 
 	@$(MAKE) --no-print-directory -s deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(CLOCKWORK)
 	@$(MAKE) --no-print-directory -s zero ZERO=$(DEMO) $(DEMO_KNOBS)
-	@stages/rollouts $(DEMO)
+	@stages/rollouts $$(ls $(DEMO)/*/final.jsonl)
 	@echo; echo "$(DEMO)/curve.png is the picture; $(DEMO)/report.txt the table; $(DEMO)/0001/ .. the steps, each with its"; \
-	echo "rollouts.jsonl, scored.jsonl, metrics.jsonl and policy/; $(DEMO)/base.jsonl and final.jsonl the evaluated completions."
+	echo "rollouts.jsonl, scored.jsonl, metrics.jsonl and policy/; and in the first and last of them final.jsonl, the evaluated completions."
 
 .PHONY: demo

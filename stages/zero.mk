@@ -9,7 +9,7 @@
 #                 policy/           the checkpoint after the step
 #                 look.jsonl        every LOOK_EVERY steps: scored completions of held-out problems ...
 #                 look.json         ... and what r1-eval says of them
-#   run/zero/base.jsonl final.jsonl scored completions of all held-out problems, before and after
+#                 final.jsonl       before and after: scored completions of FINAL_PROBLEMS held-out problems
 #   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
 #   run/zero/report.txt             the table, before and after
 #
@@ -136,30 +136,26 @@ $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(BIN)/r1-eval -q --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
 
-$(ZERO)/base.jsonl: $(ZERO)/0000/metrics.jsonl $(HELDOUT)
-	$(call evaluate,$(ZERO)/0000/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
+$(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
+	@[ -e $(ZERO)/$*/policy/config.json ] || $(MAKE) --no-print-directory $(ZERO)/$*/policy-again
+	$(call evaluate,$(ZERO)/$*/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
 	@mv $@.tmp $@
 
-$(ZERO)/final.jsonl: $(ZERO)/$(ZERO_LAST)/metrics.jsonl $(HELDOUT)
-	@$(call zero_have,$(ZERO_LAST))
-	$(call evaluate,$(ZERO)/$(ZERO_LAST)/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
-	@mv $@.tmp $@
-
-$(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl
+$(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl FORCE
 	@{ printf 'step\treward\taccuracy\tformat\tlength\tentropy\tkl\n'; cat $(ZERO_STEPS:%=$(ZERO)/%/metrics.jsonl) | \
 	  jq -r '[.step, .reward, .["rewards/accuracy/mean"], .["rewards/format/mean"], .["completions/mean_length"], .entropy, .kl] | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
-$(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json)
-	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $^ | \
+$(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
+	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $(filter %.json,$^) | \
 	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflect_rate // .reflection_rate, .reflections_each // .reflections, .mix_rate // .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
 	@gnuplot -c stages/curve.gp $(ZERO) $@
 
-$(ZERO)/report.txt: $(ZERO)/base.jsonl $(ZERO)/final.jsonl $(ZERO)/curve.png
-	@$(BIN)/r1-eval -q --table $(ZERO)/base.jsonl $(ZERO)/final.jsonl > $@.tmp
+$(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
+	@$(BIN)/r1-eval -q --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 
 .PHONY: zero zero-help FORCE
