@@ -301,7 +301,8 @@ void eval_finish(struct eval *v)
 		}
 		qsort(row->problem, row->n, sizeof *row->problem, by_id);
 	}
-	qsort(v->row, v->n, sizeof *v->row, by_order);
+	if (v->n)
+		qsort(v->row, v->n, sizeof *v->row, by_order);
 	if (!v->o.cons && fewest > 1) {
 		v->cons = xmalloc(sizeof *v->cons);
 		v->cons[0] = fewest;

@@ -73,7 +73,8 @@ static double repeated(struct words *w, size_t n)
 			h = hash_mix(h, w->hash[i + j]);
 		w->hash[i] = h;
 	}
-	qsort(w->hash, total, sizeof *w->hash, ascending);
+	if (total)
+		qsort(w->hash, total, sizeof *w->hash, ascending);
 	for (i = 0; i < total; i++)
 		distinct += i == 0 || w->hash[i] != w->hash[i - 1];
 	return total ? 1 - (double)distinct / (double)total : 0;
