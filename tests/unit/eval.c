@@ -178,7 +178,8 @@ static void reflection(void)
 		const char *text;
 		int count;
 	} cases[] = {{"Wait, wait", 2}, {"the waiter awaits", 0}, {"WAIT", 1}, {"let me\n  check this", 1}, {"let me recheck", 1}, {"re-check", 1},
-		{"\xe7\xad\x89\xe7\xad\x89\xe7\xad\x89\xe7\xad\x89", 2}, {"\xe6\x88\x91\xe9\x87\x8d\xe6\x96\xb0wait", 2}, {"", 0}, {"wai", 0}, {"wait1", 1}};
+		{"\xe7\xad\x89\xe7\xad\x89\xe7\xad\x89\xe7\xad\x89", 2}, {"\xe6\x88\x91\xe9\x87\x8d\xe6\x96\xb0wait", 2}, {"", 0},
+		{"wai", 0}, {"wait1", 1}};
 	struct err e;
 	struct reflect *w = reflect_open(REFLECT_WORDS, &e);
 	size_t i;

@@ -193,9 +193,12 @@ static void drawn(void)
 static void bad(void)
 {
 	static const char *const specs[][2] = {
-		{"no-signl", "there is no filter 'no-signl', only "}, {"correct:1", "correct: a weight means nothing here"}, {"at-most", "at-most: k=N must be given"},
-		{"pass-rate,min=.9,max=.1", "pass-rate: min=0.9 is more than max=0.1"}, {"pass-rate,min=2", "pass-rate: option 'min': 2 is not between 0 and 1"},
-		{"duplicate,of=answer", "duplicate: option 'of': 'answer' is none of completion|problem"}, {"length,min=3,max=2", "length: min=3 is more than max=2"},
+		{"no-signl", "there is no filter 'no-signl', only "}, {"correct:1", "correct: a weight means nothing here"},
+		{"at-most", "at-most: k=N must be given"},
+		{"pass-rate,min=.9,max=.1", "pass-rate: min=0.9 is more than max=0.1"},
+		{"pass-rate,min=2", "pass-rate: option 'min': 2 is not between 0 and 1"},
+		{"duplicate,of=answer", "duplicate: option 'of': 'answer' is none of completion|problem"},
+		{"length,min=3,max=2", "length: min=3 is more than max=2"},
 		{"truncated,x=1", "truncated: there is no option 'x'"}};
 	static const char *const fields[][2] = {
 		{"no-signal", "'reward' is missing"}, {"correct", "'rewards' is missing"}, {"truncated", "'finish_reason' is missing"},
