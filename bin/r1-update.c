@@ -20,12 +20,13 @@ struct options {
 	bool mask_truncated, timing;
 };
 
-/* Of one reward, in units of 2^-40, so that the order of the lines makes no difference. */
+/* Of one reward, in units of 2^-60, so that the order of the lines makes no difference. */
 struct sums {
 	__int128 sum, squares;
 	int64_t n;
 };
-#define UNIT 0x1p-40
+#define UNIT 0x1p-60
+#define LARGEST 0x1p28          /* rewards beyond count as this: squares of 2,000 of them still fit */
 
 struct batch {
 	struct rollout *rollout;
@@ -45,6 +46,7 @@ struct batch {
 
 static void add(struct sums *s, double x)
 {
+	x = fmax(-LARGEST, fmin(x, LARGEST));
 	s->sum += (__int128)rint(x / UNIT);
 	s->squares += (__int128)rint(x * x / UNIT);
 	s->n++;

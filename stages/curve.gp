@@ -8,13 +8,12 @@ set datafile missing "null"
 curve = run.'/curve.tsv'
 look = run.'/look.tsv'
 set key autotitle columnhead
-smooth(w) = 1
 if (text) {
 	set terminal dumb size 76, 15 noenhanced
 	set tics nomirror
 	set key top left Left reverse samplen 1
 	unset xlabel
-	set xrange [0:*]
+	set offsets graph 0.02, graph 0.02, 0, 0
 	set yrange [0:1]
 	set title 'held-out problems: pass@1 (p) and majority vote (c) over steps'
 	set format y '%4.2f'

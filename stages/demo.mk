@@ -1,6 +1,6 @@
 # The demonstration: R1-Zero on the model that comes with r1, short enough to watch.
 DEMO ?= run/demo
-DEMO_KNOBS ?= STEPS=40 LR=3e-4 LOOK_EVERY=10 LOOK_PROBLEMS=64 LOOK_SAMPLES=4 FINAL_PROBLEMS=200 FINAL_SAMPLES=16
+DEMO_KNOBS ?= STEPS=40 LR=3e-4 LOOK_EVERY=5 LOOK_PROBLEMS=64 LOOK_SAMPLES=4 FINAL_PROBLEMS=200 FINAL_SAMPLES=16
 
 demo: ## install what is missing, build, train the model that comes with r1 for some minutes, show what happened
 	@$(MAKE) --no-print-directory -s deps
