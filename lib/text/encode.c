@@ -514,6 +514,8 @@ int tokenizer_encode(struct tokenizer *t, const char *text, size_t n, unsigned f
 		text = t->valid.p;
 		n = t->valid.n;
 	}
+	if (!n)
+		text = "";
 	t->out = to;
 	if (flags & TOKENIZER_ADD_SPECIAL)
 		add_tokens(to, prefix);

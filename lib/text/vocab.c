@@ -237,11 +237,12 @@ static int string(struct scan *s, const char **text, size_t *n, struct err *e)
 
 int vocab_read(struct vocab *v, struct err *e)
 {
-	struct scan s = {.p = v->vocab_text, .start = v->vocab_text, .end = v->vocab_text + v->vocab_n, .v = v, .line = v->vocab_line};
+	struct scan s = {.p = v->vocab_text, .start = v->vocab_text, .v = v, .line = v->vocab_line};
 	int rc = -1;
 
 	if (!v->vocab_text)
 		return err_set(e, "%s: 'model.vocab' is missing", v->file);
+	s.end = s.p + v->vocab_n;
 	if (expect(&s, '{', "'model.vocab' is an object", e) < 0)
 		goto out;
 	skip_blanks(&s);
@@ -370,13 +371,14 @@ static int read_pair(struct scan *s, struct vocab *v, uint32_t rank, struct buf 
 
 int vocab_read_merges(struct vocab *v, struct err *e)
 {
-	struct scan s = {.p = v->merges_text, .start = v->merges_text, .end = v->merges_text + v->merges_n, .v = v, .line = v->merges_line};
+	struct scan s = {.p = v->merges_text, .start = v->merges_text, .v = v, .line = v->merges_line};
 	struct buf left = {0};
 	uint32_t rank;
 	int rc = -1;
 
 	if (!v->merges_text)
 		return err_set(e, "%s: 'model.merges' is missing", v->file);
+	s.end = s.p + v->merges_n;
 	if (expect(&s, '[', "'model.merges' is an array", e) < 0)
 		goto out;
 	skip_blanks(&s);
