@@ -158,7 +158,8 @@ static int take_completion(struct work *w, struct record *r, struct err *e)
 
 static int take_record(struct work *w, struct record *r, struct err *e)
 {
-	size_t before = w->data.tokens, i;
+	const struct data before = w->data;
+	size_t i;
 	int rc;
 
 	if (record_has(r, "completion"))
@@ -169,10 +170,16 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 		rc = take_text(w, r, e);
 	else
 		rc = record_error(r, e, "there is none of 'completion', 'messages' and 'text'");
-	for (i = before; rc == 0 && i < w->data.tokens; i++)
+	for (i = before.tokens; rc == 0 && i < w->data.tokens; i++)
 		if (w->data.token[i] < 0 || w->data.token[i] >= w->ck->config.vocab_size)
 			rc = record_error(r, e, "token %d is not in the model's vocabulary of %lld", w->data.token[i],
 					  (long long)w->ck->config.vocab_size);
+	if (rc < 0) {           /* nothing of a bad record is learned */
+		w->data.tokens = before.tokens;
+		w->data.n = before.n;
+		w->data.predicted = before.predicted;
+		w->data.cut = before.cut;
+	}
 	return rc;
 }
 
@@ -340,8 +347,9 @@ static int open_all(struct work *w, struct err *e)
 	bool resume = o->resume && file_is_dir(o->output);
 
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
-	if (!w->be || !(w->ck = checkpoint_open(resume ? o->output : o->model, e)) || !(w->tokenizer = completion_tokenizer(w->ck, e)) ||
-	    !(w->template = template_open(o->template, e)) || !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e)))
+	if (!w->be || !(w->ck = checkpoint_open(resume ? o->output : o->model, e)) || checkpoint_check(o->output, e) < 0 ||
+	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
+	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
 	w->optimizer = optimizer_new(w->model, &oa);
@@ -389,8 +397,8 @@ int main(int argc, char **argv)
 		{"warmup-ratio", 0, OPT_FLOAT, &o.warmup_ratio, "F", "the same as a share of all steps", 0, 1},
 		{"stop-after", 0, OPT_INT, &o.stop_after, "N", "save and end after step N, the schedule as if it went on; 0: at the end", 0, 1e15},
 		OPT_HEADING("Optimizer"),
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 1},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 1},
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.9999999},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.9999999},
 		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
 		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
 		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},

@@ -13,7 +13,7 @@
 
 struct options {
 	const char *model, *template, *system, *prompt, *output;
-	int64_t samples, first, batch, context, max_tokens, top_k, step;
+	int64_t samples, first, group, batch, context, max_tokens, top_k, step;
 	double temperature, top_p, min_p;
 	bool greedy;
 	struct opt_list stop;
@@ -50,6 +50,8 @@ struct work {
 	struct progress progress;
 	bool ended;                     /* no more input */
 	struct err *e;
+	bool bad;                       /* what was read last cannot be used: what was taken before is written all the same */
+	struct err why;                 /* ... why not */
 	int rc;
 };
 
@@ -79,7 +81,7 @@ static int write_completion(struct work *w, struct problem *p, int64_t k)
 	buf_clear(&w->text);
 	completion_text(w->tokenizer, &w->ck->config, c->id, c->n, &w->text);
 	record_set_int(&r, "sample", o->first + k);
-	record_set_int(&r, "group", o->samples);
+	record_set_int(&r, "group", o->group);
 	record_set_string(&r, "completion", w->text.p ? w->text.p : "", w->text.n);
 	record_set_ints(&r, "completion_ids", c->id, (size_t)c->n);
 	record_set_floats(&r, "logprobs", c->logprob, (size_t)c->n);
@@ -187,6 +189,7 @@ static int take_problem(struct work *w, struct record *r, struct err *e)
 	char made[32];
 	struct sampler_prompt sp = {.first = (int32_t)w->o->first, .samples = (int32_t)w->o->samples};
 	const char *id = NULL;
+	size_t i;
 	int rc;
 
 	if (record_has(r, "id") && !(id = record_string(r, "id", NULL, e)))
@@ -199,6 +202,14 @@ static int take_problem(struct work *w, struct record *r, struct err *e)
 		buf_free(&prompt);
 		return record_error(r, e, "the prompt: %s", e->msg);
 	}
+	for (i = 0; i < ids.n; i++)
+		if (ids.id[i] < 0 || ids.id[i] >= w->ck->config.vocab_size) {
+			record_error(r, e, "the prompt: token %d is not in the model's vocabulary of %lld", ids.id[i],
+				     (long long)w->ck->config.vocab_size);
+			tokens_free(&ids);
+			buf_free(&prompt);
+			return -1;
+		}
 	if (!id) {              /* a problem without a name gets one that its text fixes */
 		snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(prompt.p ? prompt.p : "", prompt.n));
 		record_set_str(r, "id", made);
@@ -232,17 +243,21 @@ static int take_problem(struct work *w, struct record *r, struct err *e)
 static void read_more(struct work *w)
 {
 	struct record r = {0};
+	int rc;
 
 	while (w->rc >= 0 && !w->ended && sampler_wants(w->sampler)) {
 		if (w->in) {
-			w->rc = reader_next(w->in, &r, w->e);
-			w->ended = w->rc == 0;
-			if (w->rc > 0 && take_problem(w, &r, w->e) < 0)
-				w->rc = reader_bad(w->in, w->e);
+			if (sampler_busy(w->sampler) && !reader_ready(w->in))
+				break;          /* those that are under way do not wait for a slow pipe */
+			rc = reader_next(w->in, &r, &w->why);
+			if (rc > 0 && take_problem(w, &r, &w->why) < 0)
+				rc = reader_bad(w->in, &w->why) < 0 ? -1 : 1;
+			w->ended = rc <= 0;
+			w->bad = rc < 0;
 		} else {        /* --prompt */
 			record_clear(&r);
 			record_set_str(&r, "problem", w->o->prompt);
-			w->rc = take_problem(w, &r, w->e);
+			w->bad = take_problem(w, &r, &w->why) < 0;
 			w->ended = true;
 		}
 	}
@@ -325,6 +340,8 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	progress_end(&w->progress);
 	if (w->rc >= 0 && tool_interrupted())
 		w->rc = err_set(e, "interrupted: the completions written are whole");
+	else if (w->rc >= 0 && w->bad)
+		w->rc = err_set(e, "%s", w->why.msg);
 	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
 		w->rc = -1;
 	if (w->rc >= 0)
@@ -346,6 +363,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("Sampling"),
 		{"samples", 'n', OPT_INT, &o.samples, "N", "completions for each problem", 1, 1 << 20},
 		{"first-sample", 0, OPT_INT, &o.first, "K", "number them from K on: more of a group that is there already", 0, 1 << 20},
+		{"group", 0, OPT_INT, &o.group, "N", "the group's size, if these are a part of it; 0: first-sample + samples", 0, 1 << 21},
 		{"temperature", 0, OPT_FLOAT, &o.temperature, "T", "softmax temperature", 1e-6, 1e6},
 		{"top-p", 0, OPT_FLOAT, &o.top_p, "P", "of the likeliest tokens, those that make up P; 1: all", 1e-9, 1},
 		{"top-k", 0, OPT_INT, &o.top_k, "K", "of the K likeliest tokens; 0: all", 0, 1 << 30},
@@ -371,6 +389,12 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
+	if (o.prompt && argc)
+		return tool_usage(&t, "--prompt takes the place of files, but '%s' is named, too", argv[0]);
+	if (o.group && o.group < o.first + o.samples)
+		return tool_usage(&t, "--group %lld has no room for sample %lld", (long long)o.group, (long long)(o.first + o.samples - 1));
+	if (!o.group)
+		o.group = o.first + o.samples;
 	rc = run(&w, &o, &t, argv, argc, &e);
 	close_all(&w);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

@@ -11,6 +11,7 @@
 #include "model/schedule.h"
 #include "model/state.h"
 #include "record/record.h"
+#include "task/stat.h"
 
 struct options {
 	const char *model, *output, *reference, *loss, *kl, *schedule;
@@ -18,38 +19,35 @@ struct options {
 	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
 	double lr, final_lr, beta1, beta2, eps, weight_decay, max_grad_norm;
 	bool mask_truncated, timing;
+	const struct loss *kind;        /* --loss */
 };
 
-/* Of one reward, in units of 2^-60, so that the order of the lines makes no difference. */
-struct sums {
-	__int128 sum, squares;
-	int64_t n;
+struct values {                         /* of one reward */
+	const char *name;               /* the key of `part`, or NULL for the weighted sum */
+	double *x;
+	size_t n, cap;
 };
-#define UNIT 0x1p-60
-#define LARGEST 0x1p28          /* rewards beyond count as this: squares of 2,000 of them still fit */
 
 struct batch {
 	struct rollout *rollout;
 	size_t n, cap;
 	int64_t masked, edited, prompt_tokens;
 	int64_t longest, shortest, tokens, ended, ended_tokens;
-	struct sums reward;
+	struct values reward;
 	struct map group;               /* id -> index + 1 into range */
 	struct range { double lowest, highest; } *range;
 	size_t range_cap;
 	struct map part;                /* name of a reward -> index + 1 into parts */
-	struct sums *parts;
+	struct values *parts;
 	size_t parts_cap;
 };
 
 /* ---- records ---- */
 
-static void add(struct sums *s, double x)
+static void add(struct values *v, double x)
 {
-	x = fmax(-LARGEST, fmin(x, LARGEST));
-	s->sum += (__int128)rint(x / UNIT);
-	s->squares += (__int128)rint(x * x / UNIT);
-	s->n++;
+	v->x = xgrow(v->x, &v->cap, v->n + 1, sizeof *v->x);
+	v->x[v->n++] = x;
 }
 
 static void count_reward(struct batch *b, const char *id, double reward)
@@ -68,29 +66,25 @@ static void count_reward(struct batch *b, const char *id, double reward)
 	add(&b->reward, reward);
 }
 
+/* Both fields are looked at before either is counted. */
 static int count_rewards(struct batch *b, struct record *r, const char *id, struct err *e)
 {
-	struct named *named;
+	struct named *named = NULL;
 	double reward;
-	size_t n, i;
+	size_t n = 0, i;
 
-	if (record_has(r, "reward")) {
-		if (record_number(r, "reward", &reward, e) < 0)
-			return -1;
-		count_reward(b, id, reward);
-	}
-	if (!record_has(r, "rewards"))
-		return 0;
-	named = record_named(r, "rewards", &n, e);
-	if (!named)
+	if ((record_has(r, "reward") && record_number(r, "reward", &reward, e) < 0) ||
+	    (record_has(r, "rewards") && !(named = record_named(r, "rewards", &n, e))))
 		return -1;
+	if (record_has(r, "reward"))
+		count_reward(b, id, reward);
 	for (i = 0; i < n; i++) {
 		int64_t *at = map_put(&b->part, named[i].name, strlen(named[i].name));
 
 		if (*at == 0) {
 			*at = (int64_t)b->part.n;
 			b->parts = xgrow(b->parts, &b->parts_cap, b->part.n, sizeof *b->parts);
-			b->parts[*at - 1] = (struct sums){0};
+			b->parts[*at - 1] = (struct values){0};
 		}
 		if (!isnan(named[i].value))
 			add(&b->parts[*at - 1], named[i].value);
@@ -194,6 +188,9 @@ static void batch_free(struct batch *b)
 		rollout_free(&b->rollout[i]);
 	free(b->rollout);
 	free(b->range);
+	free(b->reward.x);
+	for (i = 0; i < b->part.n; i++)
+		free(b->parts[i].x);
 	free(b->parts);
 	map_free(&b->group);
 	map_free(&b->part);
@@ -257,42 +254,40 @@ static int save(const struct options *o, struct checkpoint *from, struct model *
 
 /* ---- metrics, under the names that the field uses ---- */
 
-static double mean(const struct sums *s)
+static int by_name(const void *a, const void *b)
 {
-	return s->n ? (double)s->sum * UNIT / (double)s->n : NAN;
+	const struct values *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
 }
 
-static double deviation(const struct sums *s)
-{
-	double n = (double)s->n, sum = (double)s->sum * UNIT;
-	double v = n > 1 ? ((double)s->squares * UNIT - sum * sum / n) / (n - 1) : 0;
-
-	return s->n ? sqrt(fmax(v, 0)) : NAN;
-}
-
-static void reward_metrics(struct record *r, const struct batch *b)
+static void reward_metrics(struct record *r, struct batch *b)
 {
 	size_t i, flat = 0;
-	char name[256];
 
 	if (b->reward.n) {
 		for (i = 0; i < b->group.n; i++)
 			flat += b->range[i].highest - b->range[i].lowest < 1e-12;
-		record_set_number(r, "reward", mean(&b->reward));
-		record_set_number(r, "reward_std", deviation(&b->reward));
+		record_set_number(r, "reward", stat_mean(b->reward.x, b->reward.n));
+		record_set_number(r, "reward_std", stat_std(b->reward.x, b->reward.n, true));
 		record_set_number(r, "frac_reward_zero_std", (double)flat / (double)b->group.n);
 	}
+	for (i = 0; i < b->part.n; i++)
+		b->parts[b->part.entry[i].value - 1].name = b->part.entry[i].key;
+	if (b->part.n)
+		qsort(b->parts, b->part.n, sizeof *b->parts, by_name);
 	for (i = 0; i < b->part.n; i++) {
-		const struct sums *p = &b->parts[b->part.entry[i].value - 1];
+		const struct values *p = &b->parts[i];
+		char *name = xasprintf("rewards/%s/mean", p->name);
 
-		snprintf(name, sizeof name, "rewards/%s/mean", b->part.entry[i].key);
-		record_set_number(r, name, mean(p));
-		snprintf(name, sizeof name, "rewards/%s/std", b->part.entry[i].key);
-		record_set_number(r, name, deviation(p));
+		record_set_number(r, name, stat_mean(p->x, p->n));
+		strcpy(strrchr(name, '/'), "/std");
+		record_set_number(r, name, stat_std(p->x, p->n, true));
+		free(name);
 	}
 }
 
-static void metrics_record(struct record *r, const struct batch *b, const struct policy_metrics *m, const struct state *s, double lr, double seconds)
+static void metrics_record(struct record *r, struct batch *b, const struct policy_metrics *m, const struct state *s, double lr, double seconds)
 {
 	double all = (double)(b->n + (size_t)b->masked);
 
@@ -347,7 +342,7 @@ static int open_all(struct work *w, const struct options *o, const struct tool *
 		return -1;
 	tool_debug("%s", w->be->what);
 	w->ck = checkpoint_open(o->model, e);
-	if (!w->ck || state_read(w->ck, s, e) < 0)
+	if (!w->ck || checkpoint_check(o->output ? o->output : o->model, e) < 0 || state_read(w->ck, s, e) < 0)
 		return -1;
 	w->tokenizer = completion_tokenizer(w->ck, e);
 	if (!w->tokenizer)
@@ -375,12 +370,10 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 {
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
-	struct policy_args a = {.loss = loss_find(o->loss, e), .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
+	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
 				.seed = t->seed, .step = (uint64_t)s->step};
 	int rc;
 
-	if (!a.loss)
-		return -1;
 	a.loss_args = (struct loss_args){.clip_low = o->clip_low >= 0 ? o->clip_low : o->clip,
 					 .clip_high = o->clip_high >= 0 ? o->clip_high : o->clip, .dual_clip = o->dual_clip,
 					 .kl_coef = o->kl_coef, .kl = (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
@@ -393,7 +386,7 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	return rc;
 }
 
-static int write_metrics(const struct work *w, const struct policy_metrics *m, const struct state *s, double lr, double seconds, struct err *e)
+static int write_metrics(struct work *w, const struct policy_metrics *m, const struct state *s, double lr, double seconds, struct err *e)
 {
 	struct writer *out = writer_open(NULL, e);
 	struct record r = {0};
@@ -416,7 +409,7 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	if (w->batch.n == 0)
 		return err_set(e, "no completions to learn from");
 	s.step++;
-	if (train(w, o, t, &s, &m, &lr, e) < 0)
+	if (train(w, o, t, &s, &m, &lr, e) < 0 && !tool_interrupted())
 		return -1;
 	if (tool_interrupted())
 		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
@@ -462,8 +455,8 @@ int main(int argc, char **argv)
 		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at its end", 0, 1},
 		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 1},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 1},
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.9999999},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.9999999},
 		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
 		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
 		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},
@@ -482,6 +475,10 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
+	if (!(o.kind = loss_find(o.loss, &e)))
+		return tool_usage(&t, "%s", e.msg);
+	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
+		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
 	rc = run(&w, &o, &t, argv, argc, &e);
 	close_all(&w);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

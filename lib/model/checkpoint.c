@@ -355,6 +355,8 @@ static int check_replaceable(const char *path, struct err *e)
 	free(config);
 	if (ok)
 		return 0;
+	if (!file_is_dir(path))
+		return err_set(e, "%s: is a file; a checkpoint is written as a folder: name another place for it", path);
 	d = opendir(path);
 	if (!d)
 		return err_errno(e, "%s", path);
@@ -375,6 +377,14 @@ struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e)
 	w = xmalloc(sizeof *w);
 	*w = (struct checkpoint_writer){xstrdup(path), staged};
 	return w;
+}
+
+int checkpoint_check(const char *path, struct err *e)
+{
+	struct checkpoint_writer *w = checkpoint_begin(path, e);
+
+	checkpoint_abandon(w);
+	return w ? 0 : -1;
 }
 
 const char *checkpoint_staged(const struct checkpoint_writer *w)

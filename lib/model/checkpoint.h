@@ -56,6 +56,7 @@ struct safetensors *checkpoint_tensors(const struct checkpoint *ck, const char *
  * checkpoint that is there is replaced; a folder with anything else in it is an error. */
 struct checkpoint_writer;
 struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e);    /* NULL and e on error */
+int checkpoint_check(const char *path, struct err *e);          /* whether one could be written there: before the work, not after it */
 int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, struct err *e);
 int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoint *from, struct err *e);    /* config.json too */
 int checkpoint_add_file(struct checkpoint_writer *w, const char *name, const void *p, size_t n, struct err *e);

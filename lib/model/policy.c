@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/tool.h"
 
 void rollout_free(struct rollout *r)
 {
@@ -14,17 +15,40 @@ void rollout_free(struct rollout *r)
 	*r = (struct rollout){0};
 }
 
-static int by_id(const void *a, const void *b)
+static int by_size(double a, double b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By id and sample; those that are the same (people's own data may have neither) by all that a step could tell them apart by. */
+static int compare(const void *a, const void *b)
 {
 	const struct rollout *x = a, *y = b;
 	int c = strcmp(x->id, y->id);
 
-	return c ? c : (x->sample > y->sample) - (x->sample < y->sample);
+	if (!c)
+		c = (x->sample > y->sample) - (x->sample < y->sample);
+	if (!c)
+		c = (x->n > y->n) - (x->n < y->n);
+	if (!c)
+		c = (x->first > y->first) - (x->first < y->first);
+	if (!c && x->n)
+		c = memcmp(x->token, y->token, (size_t)x->n * sizeof *x->token);
+	if (!c)
+		c = by_size(x->advantage, y->advantage);
+	if (!c)
+		c = by_size(x->temperature, y->temperature);
+	if (!c)
+		c = !x->logprob - !y->logprob;
+	if (!c && x->logprob)
+		c = memcmp(x->logprob, y->logprob, (size_t)(x->n - x->first) * sizeof *x->logprob);
+	return c;
 }
 
 void rollout_sort(struct rollout *r, size_t n)
 {
-	qsort(r, n, sizeof *r, by_id);
+	if (n)
+		qsort(r, n, sizeof *r, compare);
 }
 
 /* What a step works with: rollout i's completion is at offset[i] of old, ref. */
@@ -148,6 +172,10 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 	for (i = 0; i < n; i += take) {
 		struct pass p;
 
+		if (tool_interrupted()) {
+			free(ex);
+			return err_set(e, "interrupted");
+		}
 		take = pass_take(ex + i, n - i, s->a->tokens);
 		s->tape.record = true;
 		p = pass_forward(s->m, &s->tape, ex + i, take, true);

@@ -28,7 +28,7 @@ struct rollout {
 	double advantage;
 };
 
-void rollout_sort(struct rollout *r, size_t n);         /* by id, then sample */
+void rollout_sort(struct rollout *r, size_t n);         /* by id and sample; ties by their contents */
 void rollout_free(struct rollout *r);
 
 struct policy_args {
@@ -48,7 +48,7 @@ struct policy_metrics {
 	size_t peak_bytes;              /* activations of the largest pass */
 };
 
-/* reference may be NULL where the KL coefficient is 0. -1 and e if a loss or gradient is not finite: then the model is spoilt. `progress`
+/* reference may be NULL where the KL coefficient is 0. -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress`
  * (may be NULL) is called after each pass with the completions done and in all. */
 int policy_step(struct model *m, struct model *reference, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
 		struct policy_metrics *metrics, void (*progress)(void *arg, int64_t done, int64_t of), void *arg, struct err *e);

@@ -107,6 +107,11 @@ int reader_next(struct reader *in, struct record *r, struct err *e)
 	}
 }
 
+bool reader_ready(const struct reader *in)
+{
+	return (in->p < in->end && memchr(in->p, '\n', (size_t)(in->end - in->p))) || source_ready(in->source);
+}
+
 int reader_bad(struct reader *in, struct err *e)
 {
 	if (!in->tool || !in->tool->skip_bad)

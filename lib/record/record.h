@@ -122,6 +122,10 @@ void reader_close(struct reader *in);
  * file from being read any further is always an error, as is a signal to end. */
 int reader_next(struct reader *in, struct record *r, struct err *e);
 
+/* Whether reader_next can be called without waiting: false where the next line of a pipe is not there yet. (Compressed pipes and
+ * half lines are waited for.) A tool that has other work does that first. */
+bool reader_ready(const struct reader *in);
+
 /* The tool found the record of this e unusable: 0 if it is to go on without it (warned and counted), -1 if it is to end. */
 int reader_bad(struct reader *in, struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -513,4 +514,14 @@ ssize_t source_read(struct source *s, const char **p, struct err *e)
 	ssize_t n = layer_read(s, s->top, p);
 
 	return n < 0 ? fail(s->current, s->top, e) : n;
+}
+
+bool source_ready(const struct source *s)
+{
+	struct pollfd fd = {.events = POLLIN};
+
+	if (s->file ? s->file->a || s->top != s->file : s->at == s->n || strcmp(s->files[s->at], "-") != 0)
+		return true;
+	fd.fd = s->file ? s->file->fd : 0;
+	return poll(&fd, 1, 0) != 0;
 }
