@@ -366,17 +366,27 @@ static int read_decoder(struct decoder *d, size_t *n, const struct js *j, int de
 
 static void form_bytes(struct buf *b, size_t from)
 {
-	size_t i, out, len;
-	uint32_t c;
+	const unsigned char *s = (const unsigned char *)b->p;
+	size_t i, out;
 
-	for (i = from; i < b->n; i += len) {
-		len = utf8_decode(b->p + i, b->n - i, &c);
-		if (tokenizer_char_byte(c) < 0)
-			return;                         /* not all of that alphabet: as it is */
+	/* The whole alphabet is ASCII or two bytes long. A character that is not in it, or a single byte: all is left as it is. */
+	for (i = from; i < b->n; i++) {
+		if (s[i] < 0x80) {
+			if (!is_visible(s[i]))
+				return;
+			continue;
+		}
+		if (s[i] < 0xc2 || s[i] > 0xc5 || i + 1 == b->n || tokenizer_char_byte((s[i] & 0x1fu) << 6 | (s[i + 1] & 0x3fu)) < 0)
+			return;
+		i++;
 	}
-	for (i = out = from; i < b->n; i += len) {
-		len = utf8_decode(b->p + i, b->n - i, &c);
-		b->p[out++] = (char)tokenizer_char_byte(c);
+	for (i = out = from; i < b->n; i++) {
+		if (s[i] < 0x80) {
+			b->p[out++] = b->p[i];
+		} else {
+			b->p[out++] = (char)tokenizer_char_byte((s[i] & 0x1fu) << 6 | (s[i + 1] & 0x3fu));
+			i++;
+		}
 	}
 	b->n = out;
 }

@@ -7,6 +7,16 @@
 #include "base/mem.h"
 #include "text/utf8.h"
 
+/* A power of two of slots, at most two thirds of them taken by n. */
+static size_t slots_for(size_t n)
+{
+	size_t slots = 256;
+
+	while (slots * 2 < n * 3)
+		slots *= 2;
+	return slots;
+}
+
 /* ---- names ---- */
 
 /* FNV-1a, which can be carried on: hash(hash(0, a), b) is the hash of ab. */
@@ -250,7 +260,9 @@ int vocab_read(struct vocab *v, struct err *e)
 		err_set(e, "%s: 'model.vocab' is empty", v->file);
 		goto out;
 	}
-	resize(v, 256);
+	/* room for as many as there may be: an entry takes some 18 bytes of text, half of them its name */
+	resize(v, slots_for(v->vocab_n / 18));
+	buf_room(&v->pool, v->vocab_n / 2);
 	do {
 		const char *name;
 		int64_t id = 0;
@@ -315,10 +327,25 @@ static void grow_merges(struct vocab *v, size_t slots)
 	free(before);
 }
 
+static bool is_name(const struct vocab *v, int32_t id, const char *a, size_t an, const char *b, size_t bn)
+{
+	const struct vocab_span *s;
+
+	if (id < 0 || (size_t)id >= v->size || v->name[id].at == VOCAB_GAP)
+		return false;
+	s = &v->name[id];
+	return s->n == an + bn && !memcmp(v->pool.p + s->at, a, an) && !memcmp(v->pool.p + s->at + an, b, bn);
+}
+
 static int add_merge(struct vocab *v, const char *a, size_t an, const char *b, size_t bn, uint32_t rank, struct err *e)
 {
 	uint32_t ha = hash_on(HASH_START, a, an);
-	int32_t left = find2(v, ha, a, an, NULL, 0), right = vocab_find(v, b, bn), both = find2(v, hash_on(ha, b, bn), a, an, b, bn);
+	int32_t left = find2(v, ha, a, an, NULL, 0), right = vocab_find(v, b, bn), both = v->last_merged + 1;
+
+	/* Merges mostly come in the order of the tokens that they make: the next is tried before it is searched for. */
+	if (!is_name(v, both, a, an, b, bn))
+		both = find2(v, hash_on(ha, b, bn), a, an, b, bn);
+	v->last_merged = both;
 
 	if (left < 0 || right < 0)
 		return err_set(e, "%s: 'model.merges[%u]': '%.*s' is no token of 'model.vocab'", v->file, rank,
@@ -326,7 +353,7 @@ static int add_merge(struct vocab *v, const char *a, size_t an, const char *b, s
 	if (both < 0)
 		return err_set(e, "%s: 'model.merges[%u]': '%.*s%.*s' is no token of 'model.vocab'", v->file, rank, QUOTE(an, a), QUOTE(bn, b));
 	if (((size_t)rank + 1) * 3 > v->merges * 2)
-		grow_merges(v, v->merges ? v->merges * 2 : 256);
+		grow_merges(v, v->merges * 2);
 	put_merge(v, left, right, rank, both);
 	return 0;
 }
@@ -386,6 +413,8 @@ int vocab_read_merges(struct vocab *v, struct err *e)
 		rc = 0;
 		goto out;
 	}
+	v->last_merged = -2;
+	grow_merges(v, slots_for(v->merges_n / 16));
 	for (rank = 0;; rank++) {
 		skip_blanks(&s);
 		if (s.p < s.end && *s.p == '"') {

@@ -43,6 +43,7 @@ struct vocab {                          /* all zero is empty */
 	size_t slots;
 	struct vocab_merge *merge;      /* (merges): a hash table */
 	size_t merges;
+	int32_t last_merged;            /* while merges are read: the id that the last one made */
 	struct vocab_span *form;        /* (size): the bytes that each token decodes to, in `forms` */
 	struct buf forms;
 	const char *file;               /* borrowed, for messages; as are the texts of the two parts */
