@@ -280,7 +280,7 @@ int vocab_read(struct vocab *v, struct err *e)
 			bad(&s, e, "'model.vocab' has an id here");
 			goto out;
 		}
-		while (s.p < s.end && *s.p >= '0' && *s.p <= '9' && id < VOCAB_MAX)
+		while (s.p < s.end && *s.p >= '0' && *s.p <= '9' && id < INT64_MAX / 20)
 			id = id * 10 + (*s.p++ - '0');
 		before = v->count;
 		if (vocab_add(v, name, n, id, e) < 0) {

@@ -70,7 +70,8 @@ static void same_ids(const struct js *want, const struct tokens *got, const char
 	TEST_FAIL("%s: %s of '%s':%s is what we have, and the reference last", name, what, text, ids.p);
 }
 
-static void check_text(const struct tokenizer *t, const struct tokens *ids, unsigned flags, const char *want, size_t n, const char *name)
+static void check_text(const struct tokenizer *t, const struct tokens *ids, unsigned flags, const char *want, size_t n,
+	const char *name)
 {
 	struct buf bytes = {0}, text = {0};
 	struct utf8_stream u = {0};
@@ -98,7 +99,8 @@ static void check_text(const struct tokenizer *t, const struct tokens *ids, unsi
 
 static void check_case(struct tokenizer *t, const struct js *c, const char *name)
 {
-	static const struct { const char *key; unsigned flags; } ways[] = {{"ids", 0}, {"around", TOKENIZER_ADD_SPECIAL}, {"plain", TOKENIZER_PLAIN}};
+	static const struct { const char *key; unsigned flags; } ways[] = {
+		{"ids", 0}, {"around", TOKENIZER_ADD_SPECIAL}, {"plain", TOKENIZER_PLAIN}};
 	const struct js *ids = js_get(c, "ids");
 	struct tokens got = {0};
 	struct err e;
@@ -251,6 +253,9 @@ static void check_threads(const struct js *base)
 
 #define VOCAB "\"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2}"
 #define BYTES "\"decoder\": {\"type\": \"ByteLevel\"}"
+#define REST MODEL ", " BYTES ", "
+#define SPLIT(regex) "{" REST "\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", " \
+	"\"pattern\": {\"Regex\": \"" regex "\"}}}"
 #define MODEL "\"model\": {" VOCAB ", \"merges\": [\"a b\"]}"
 
 static void refused(const char *json, const char *message)
@@ -278,7 +283,8 @@ static void check_model_errors(void)
 	refused("{\"model\": {\n\"vocab\": 3}}", "t.json:2: 'model.vocab' is an object, not '3'");
 	refused("{\"model\": {\"vocab\": {}}}", "t.json: 'model.vocab' is empty");
 	refused("{\"model\": {\"vocab\": {\"a\": -1}}}", "t.json:1: 'model.vocab' has an id here, not '-1}'");
-	refused("{\"model\": {\"vocab\": {\"a\": 99999999}}}", "t.json: 'model.vocab': 'a' has the id 9999999, which is not in 0 .. 4194303");
+	refused("{\"model\": {\"vocab\": {\"a\": 99999999}}}",
+		"t.json: 'model.vocab': 'a' has the id 99999999, which is not in 0 .. 4194303");
 	refused("{\"model\": {\"vocab\": {\"a\": 1, \"a\": 1}}}", "t.json: 'model.vocab' has 'a' twice");
 	refused("{\"model\": {\"vocab\": {\"a\": 1, \"b\": 1}}}", "t.json: 'model.vocab': 'b' has the id 1 of 'a'");
 	refused("{\"model\": {\"vocab\": {\"\\ud800\": 1}}}", "t.json:1: a string has a bad escape, not '\\ud800\": 1}'");
@@ -290,10 +296,12 @@ static void check_model_errors(void)
 	refused("{\"model\": {" VOCAB ", \"merges\": [\"ab\"]}}", "t.json: 'model.merges[0]' is 'ab', not two tokens");
 	refused("{\"model\": {" VOCAB ", \"merges\": [\n3]}}", "t.json:2: 'model.merges' has a merge here, not '3]'");
 	refused("{\"model\": {" VOCAB ", \"merges\": [], \"dropout\": 0.1}}", "t.json: 'model.dropout' is not supported");
-	refused("{\"model\": {" VOCAB ", \"merges\": [], \"end_of_word_suffix\": \"</w>\"}}", "t.json: 'model.end_of_word_suffix' is not supported");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"end_of_word_suffix\": \"</w>\"}}",
+		"t.json: 'model.end_of_word_suffix' is not supported");
 	refused("{\"model\": {" VOCAB ", \"merges\": [], \"unk_token\": \"<unk>\"}}",
 		"t.json: 'model.unk_token' is '<unk>', which is not in 'model.vocab'");
-	refused("{\"model\": {" VOCAB ", \"merges\": [], \"byte_fallback\": 1}}", "t.json: 'model.byte_fallback' is a number, not true or false");
+	refused("{\"model\": {" VOCAB ", \"merges\": [], \"byte_fallback\": 1}}",
+		"t.json: 'model.byte_fallback' is a number, not true or false");
 	refused("{\"\xff\": 1}", "t.json:1: not UTF-8");
 }
 
@@ -301,21 +309,22 @@ static void check_other_errors(void)
 {
 	refused("{" MODEL "}", "t.json: 'decoder.type' is missing, not a string");
 	refused("{" MODEL ", \"decoder\": {\"type\": \"WordPiece\"}}", "t.json: 'decoder.type' is 'WordPiece', which is not supported");
-	refused("{" MODEL ", " BYTES ", \"normalizer\": {\"type\": \"Prepend\"}}", "t.json: 'normalizer.type' is 'Prepend', which is not supported");
-	refused("{" MODEL ", " BYTES ", \"truncation\": {}}", "t.json: 'truncation' is not supported");
-	refused("{" MODEL ", " BYTES ", \"post_processor\": {\"type\": \"BertProcessing\"}}",
+	refused("{" REST "\"normalizer\": {\"type\": \"Prepend\"}}", "t.json: 'normalizer.type' is 'Prepend', which is not supported");
+	refused("{" REST "\"truncation\": {}}", "t.json: 'truncation' is not supported");
+	refused("{" REST "\"post_processor\": {\"type\": \"BertProcessing\"}}",
 		"t.json: 'post_processor.type' is 'BertProcessing', which is not supported");
-	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\"}, {\"type\": \"Metaspace\"}]}}",
+	refused("{" REST "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\"},"
+		" {\"type\": \"Metaspace\"}]}}",
 		"t.json: 'pre_tokenizer.pretokenizers[1].type' is 'Metaspace', which is not supported");
-	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"a(\"}}}",
+	refused(SPLIT("a("),
 		"t.json: 'pre_tokenizer': missing closing parenthesis");
-	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"\\\\h\"}}}",
+	refused(SPLIT("\\\\h"),
 		"t.json: 'pre_tokenizer': '\\h' is not supported");
-	refused("{" MODEL ", " BYTES ", \"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"a{2}+\"}}}",
+	refused(SPLIT("a{2}+"),
 		"t.json: 'pre_tokenizer': '{2}+' is not supported");
-	refused("{" MODEL ", " BYTES ", \"added_tokens\": [{\"id\": 3}]}", "t.json: 'added_tokens[0]': 'content' is missing, not a string");
-	refused("{" MODEL ", " BYTES ", \"added_tokens\": [{\"id\": 3, \"content\": \"a\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false,"
-		" \"normalized\": false, \"special\": true}]}", "t.json: 'added_tokens[0]': 'a' has the id 3, and 0 before");
+	refused("{" REST "\"added_tokens\": [{\"id\": 3}]}", "t.json: 'added_tokens[0]': 'content' is missing, not a string");
+	refused("{" REST "\"added_tokens\": [{\"id\": 3, \"content\": \"a\", \"single_word\": false, \"lstrip\": false,"
+		" \"rstrip\": false, \"normalized\": false, \"special\": true}]}", "t.json: 'added_tokens[0]': 'a' has the id 3, and 0 before");
 }
 
 int main(void)
