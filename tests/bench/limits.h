@@ -24,10 +24,11 @@ struct limits {
 #define LIMITS_LOOPS 2000000
 #define LIMITS_FLOATS ((int64_t)48 << 20)
 
-/* Twelve independent chains of vectors, as many as hide the latency: returns operations done. */
+/* Twelve chains of vectors, as many as hide the latency, from twelve values, lest the compiler find some alike: returns operations done. */
 #if defined(__x86_64__)
 #define LIMITS_CHAINS(V, SET, FMA, WIDTH) \
-	V a0 = SET(0.1f), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0, a10 = a0, a11 = a0; \
+	V a0 = SET(0.1f), a1 = SET(0.2f), a2 = SET(0.3f), a3 = SET(0.4f), a4 = SET(0.5f), a5 = SET(0.6f), a6 = SET(0.7f), a7 = SET(0.8f); \
+	V a8 = SET(0.9f), a9 = SET(1.1f), a10 = SET(1.2f), a11 = SET(1.3f); \
 	V m = SET(0.999f), c = SET(0.001f); \
 	for (long i = 0; i < LIMITS_LOOPS; i++) { \
 		a0 = FMA(a0, m, c); a1 = FMA(a1, m, c); a2 = FMA(a2, m, c); a3 = FMA(a3, m, c); \
