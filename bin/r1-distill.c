@@ -205,7 +205,8 @@ static int read_data(struct work *w, char **files, int n, struct err *e)
 	if (w->data.n == 0)
 		return err_set(e, "no examples to learn from");
 	if (w->data.cut)
-		tool_note("%lld examples were cut to %lld tokens", (long long)w->data.cut, (long long)w->o->max_tokens);
+		tool_note("%lld example%s cut to %lld tokens", (long long)w->data.cut, w->data.cut == 1 ? " was" : "s were",
+			  (long long)w->o->max_tokens);
 	return 0;
 }
 
@@ -333,8 +334,9 @@ static int train(struct work *w, struct err *e)
 	if (rc == 0)
 		rc = save(w, e);
 	if (rc == 0)
-		tool_note("%lld examples, %lld tokens, %lld steps, %.0f tok/s", (long long)count, (long long)w->data.tokens,
-			  (long long)(w->state.step - first), (double)(w->state.tokens - begun) / (clock_seconds() - p.started + 1e-9));
+		tool_note("%lld example%s, %lld tokens, %lld step%s, %.0f tok/s", (long long)count, count == 1 ? "" : "s",
+			  (long long)w->data.tokens, (long long)(w->state.step - first), w->state.step - first == 1 ? "" : "s",
+			  (double)(w->state.tokens - begun) / (clock_seconds() - p.started + 1e-9));
 	return rc;
 }
 
@@ -397,8 +399,8 @@ int main(int argc, char **argv)
 		{"warmup-ratio", 0, OPT_FLOAT, &o.warmup_ratio, "F", "the same as a share of all steps", 0, 1},
 		{"stop-after", 0, OPT_INT, &o.stop_after, "N", "save and end after step N, the schedule as if it went on; 0: at the end", 0, 1e15},
 		OPT_HEADING("Optimizer"),
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.9999999},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.9999999},
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.999999},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.999999},
 		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
 		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
 		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},

@@ -88,7 +88,7 @@ static int write_completion(struct work *w, struct problem *p, int64_t k)
 	record_set_str(&r, "finish_reason", c->stopped ? "stop" : "length");
 	record_set_str(&r, "model", o->model);
 	record_set_int(&r, "step", w->step);
-	record_set_int(&r, "seed", (int64_t)w->tool->seed);
+	record_set_uint(&r, "seed", w->tool->seed);
 	record_set_number(&r, "temperature", o->greedy ? 0 : o->temperature);
 	record_set_number(&r, "top_p", o->top_p);
 	rc = writer_put(w->out, &r, w->e);
@@ -345,7 +345,8 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
 		w->rc = -1;
 	if (w->rc >= 0)
-		tool_note("%lld completions of %lld problems, %lld tokens, %.0f tok/s", (long long)w->completions, (long long)w->problems,
+		tool_note("%lld completion%s of %lld problem%s, %lld tokens, %.0f tok/s", (long long)w->completions,
+			  w->completions == 1 ? "" : "s", (long long)w->problems, w->problems == 1 ? "" : "s",
 			  (long long)sampler_tokens(w->sampler), (double)sampler_tokens(w->sampler) / (clock_seconds() - started + 1e-9));
 	return w->rc;
 }

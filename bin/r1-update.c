@@ -105,10 +105,12 @@ static void count_length(struct batch *b, int64_t n, bool ended)
 	b->ended_tokens += ended ? n : 0;
 }
 
-static int check_tokens(struct record *r, const struct completion *c, const struct config *config, struct err *e)
+static int check(struct record *r, const struct completion *c, const struct config *config, double temperature, struct err *e)
 {
 	int64_t i;
 
+	if (temperature < 0)
+		return record_error(r, e, "'temperature' is %g, which is less than 0", temperature);
 	if (c->first == c->n)
 		return record_error(r, e, "the completion has no tokens");
 	for (i = 0; i < c->n; i++)
@@ -147,7 +149,7 @@ static int take_record(struct batch *b, struct record *r, struct tokenizer *t, c
 	    (record_has(r, "finish_reason") && !(finish = record_string(r, "finish_reason", NULL, e))) ||
 	    completion_read(r, t, config, &c, e) < 0)
 		return -1;
-	if (check_tokens(r, &c, config, e) < 0 || count_rewards(b, r, id, e) < 0) {
+	if (check(r, &c, config, x.temperature, e) < 0 || count_rewards(b, r, id, e) < 0) {
 		free(c.token);
 		return -1;
 	}
@@ -208,8 +210,13 @@ static int load_reference(struct model **m, struct checkpoint *ck, struct backen
 	*m = NULL;
 	if (o->kl_coef == 0)
 		return 0;
-	if (o->reference)
-		return (*m = model_load(o->reference, be, MODEL_SCORE, e)) ? 0 : -1;
+	if (o->reference) {
+		*m = model_load(o->reference, be, MODEL_SCORE, e);
+		if (*m && (*m)->config.vocab_size < ck->config.vocab_size)
+			return err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
+				       (long long)(*m)->config.vocab_size, (long long)ck->config.vocab_size);
+		return *m ? 0 : -1;
+	}
 	e->msg[0] = 0;
 	s = checkpoint_tensors(ck, REFERENCE, e);
 	if (!s) {
@@ -403,21 +410,25 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	double started = clock_seconds(), lr = 0;
 	struct policy_metrics m = {0};
 	struct state s;
+	int rc;
 
-	if (open_all(w, o, t, &s, e) < 0 || read_records(&w->batch, t, files, n, w->tokenizer, &w->ck->config, o, e) < 0)
+	if (open_all(w, o, t, &s, e) < 0)
 		return -1;
-	if (w->batch.n == 0)
+	rc = read_records(&w->batch, t, files, n, w->tokenizer, &w->ck->config, o, e);
+	if (rc == 0 && w->batch.n == 0)
 		return err_set(e, "no completions to learn from");
 	s.step++;
-	if (train(w, o, t, &s, &m, &lr, e) < 0 && !tool_interrupted())
-		return -1;
+	if (rc == 0)
+		rc = train(w, o, t, &s, &m, &lr, e);
 	if (tool_interrupted())
 		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
+	if (rc < 0)
+		return -1;
 	if (save(o, w->ck, w->policy, w->reference, w->optimizer, &s, e) < 0 ||
 	    write_metrics(w, &m, &s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
-	tool_note("step %lld: %zu completions, %lld tokens, %lld optimizer step%s, %.1f s; activations %.1f MiB at most", (long long)s.step,
-		  w->batch.n, (long long)m.tokens, (long long)m.steps, m.steps == 1 ? "" : "s", clock_seconds() - started,
+	tool_note("step %lld: %zu completion%s, %lld tokens, %lld optimizer step%s, %.1f s; activations %.1f MiB at most", (long long)s.step,
+		  w->batch.n, w->batch.n == 1 ? "" : "s", (long long)m.tokens, (long long)m.steps, m.steps == 1 ? "" : "s", clock_seconds() - started,
 		  (double)m.peak_bytes / 1048576);
 	return 0;
 }
@@ -455,8 +466,8 @@ int main(int argc, char **argv)
 		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at its end", 0, 1},
 		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.9999999},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.9999999},
+		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.999999},
+		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.999999},
 		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
 		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
 		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},

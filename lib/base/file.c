@@ -246,7 +246,7 @@ char *file_stage(const char *path, struct err *e)
 		staged = NULL;
 	} else {
 		sweep(dir, prefix);
-		if (file_remove_tree(staged, e) < 0 || (mkdir(staged, 0777) < 0 && err_errno(e, "%s", staged) < 0)) {
+		if (file_remove_tree(staged, e) < 0 || (mkdir(staged, 0777) < 0 && err_errno(e, "%s", path) < 0)) {
 			free(staged);
 			staged = NULL;
 		}

@@ -489,6 +489,14 @@ void record_set_int(struct record *r, const char *name, int64_t value)
 	set_done(r, f);
 }
 
+void record_set_uint(struct record *r, const char *name, uint64_t value)
+{
+	size_t f = set_begin(r, name);
+
+	buf_printf(&r->fresh, "%llu", (unsigned long long)value);
+	set_done(r, f);
+}
+
 void record_set_number(struct record *r, const char *name, double value)
 {
 	size_t f = set_begin(r, name);

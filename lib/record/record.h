@@ -95,6 +95,7 @@ const struct js *record_js(struct record *r, const char *name, struct err *e);
 void record_set_string(struct record *r, const char *name, const char *s, size_t n);    /* what is no UTF-8 becomes U+FFFD */
 void record_set_str(struct record *r, const char *name, const char *s);
 void record_set_int(struct record *r, const char *name, int64_t value);
+void record_set_uint(struct record *r, const char *name, uint64_t value);
 void record_set_number(struct record *r, const char *name, double value);               /* not finite: null */
 void record_set_bool(struct record *r, const char *name, bool value);
 void record_set_null(struct record *r, const char *name);
