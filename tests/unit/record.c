@@ -273,11 +273,12 @@ static void check_made(void)
 	record_set_ints(&r, "none", NULL, 0);
 	record_set_named(&r, "rewards", rewards, 3);
 	record_set_number(&r, "loss", NAN);
+	record_set_uint(&r, "seed", UINT64_MAX);
 	js_push(l, js_new_int(1));
 	record_set_js(&r, "l", l);
 	js_free(l);
 	check_written(&r, "{\"id\":\"x\",\"logprobs\":[-0.1,0.0,-1.0,-1e-7],\"ids\":[5,-1,151643],\"none\":[],"
-		"\"rewards\":{\"accuracy\":1.0,\"format\":0.5,\"length\":null},\"loss\":null,\"l\":[1]}");
+		"\"rewards\":{\"accuracy\":1.0,\"format\":0.5,\"length\":null},\"loss\":null,\"seed\":18446744073709551615,\"l\":[1]}");
 	record_clear(&r);
 	check_written(&r, "{}");
 	record_free(&r);
