@@ -27,7 +27,7 @@ struct data {                           /* all examples' tokens, one behind the 
 	size_t tokens, token_cap;
 	struct span { size_t at; int32_t n, first; } *span;
 	size_t n, cap;
-	int64_t predicted, cut, edited;
+	int64_t predicted, cut, empty, edited;
 };
 
 struct work {
@@ -56,8 +56,10 @@ static void keep(struct work *w, const int32_t *token, int64_t n, int64_t first)
 		n = w->o->max_tokens;
 		d->cut++;
 	}
-	if (first >= n)
+	if (first >= n) {
+		d->empty++;
 		return;
+	}
 	d->token = xgrow(d->token, &d->token_cap, d->tokens + (size_t)n, sizeof *d->token);
 	memcpy(d->token + d->tokens, token, (size_t)n * sizeof *token);
 	d->span = xgrow(d->span, &d->cap, d->n + 1, sizeof *d->span);
@@ -92,23 +94,27 @@ static int take_messages(struct work *w, struct record *r, struct err *e)
 	const struct js *messages = record_js(r, "messages", e);
 	struct tokens ids = {0};
 	struct buf text = {0};
-	size_t turn, prompt = 0;
+	size_t turn, prompt = 0, turns = 0;
 	int rc = 0;
 
 	if (!messages)
 		return -1;
+	if (!js_is_array(messages))
+		return record_error(r, e, "'messages' is %s, not an array", js_type(messages));
 	for (turn = 0; turn < js_size(messages) && rc == 0; turn++) {
-		const char *role = js_string(js_get(js_at(messages, turn), "role"), NULL);
-		const char *content;
+		const struct js *m = js_at(messages, turn);
+		const char *role = js_string(js_get(m, "role"), NULL), *content;
 		size_t n;
 
-		if (!role || strcmp(role, "assistant") != 0)
-			continue;
-		content = js_string(js_get(js_at(messages, turn), "content"), &n);
-		if (!content) {
-			rc = record_error(r, e, "message %zu has no text in 'content'", turn + 1);
+		content = js_string(js_get(m, "content"), &n);
+		if (!role || !content) {
+			rc = record_error(r, e, "'messages[%zu].%s' is %s, not a string", turn, role ? "content" : "role",
+					  js_type(js_get(m, role ? "content" : "role")));
 			break;
 		}
+		if (strcmp(role, "assistant") != 0)
+			continue;
+		turns++;
 		buf_clear(&text);
 		ids.n = 0;
 		if (template_messages(w->template, NULL, messages, turn, &text, e) < 0) {
@@ -124,6 +130,8 @@ static int take_messages(struct work *w, struct record *r, struct err *e)
 			tokens_add(&ids, w->ck->config.eos[0]);
 		keep(w, ids.id, (int64_t)ids.n, (int64_t)prompt);
 	}
+	if (rc == 0 && !turns)
+		rc = record_error(r, e, "'messages' has no turn of the assistant to learn");
 	buf_free(&text);
 	tokens_free(&ids);
 	return rc;
@@ -133,7 +141,7 @@ static int take_completion(struct work *w, struct record *r, struct err *e)
 {
 	struct completion c;
 
-	if (!record_has(r, "prompt") && record_has(r, "problem")) {
+	if (!record_has(r, "prompt") && !record_has(r, "prompt_ids") && record_has(r, "problem")) {
 		struct buf prompt = {0};
 		size_t n;
 		const char *s = record_string(r, "problem", &n, e);
@@ -162,7 +170,7 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 	size_t i;
 	int rc;
 
-	if (record_has(r, "completion"))
+	if (record_has(r, "completion") || record_has(r, "completion_ids"))
 		rc = take_completion(w, r, e);
 	else if (record_has(r, "messages"))
 		rc = take_messages(w, r, e);
@@ -179,6 +187,7 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 		w->data.n = before.n;
 		w->data.predicted = before.predicted;
 		w->data.cut = before.cut;
+		w->data.empty = before.empty;
 	}
 	return rc;
 }
@@ -207,6 +216,8 @@ static int read_data(struct work *w, char **files, int n, struct err *e)
 	if (w->data.cut)
 		tool_note("%lld example%s cut to %lld tokens", (long long)w->data.cut, w->data.cut == 1 ? " was" : "s were",
 			  (long long)w->o->max_tokens);
+	if (w->data.empty)
+		tool_note("%lld example%s nothing to learn", (long long)w->data.empty, w->data.empty == 1 ? " has" : "s have");
 	return 0;
 }
 
@@ -356,8 +367,12 @@ static int open_all(struct work *w, struct err *e)
 	tool_debug("%s", w->be->what);
 	w->optimizer = optimizer_new(w->model, &oa);
 	if (resume) {
-		if (state_read(w->ck, &w->state, e) < 0 || optimizer_load(w->optimizer, w->ck, e) < 0)
+		int moments = state_read(w->ck, &w->state, e) < 0 ? -1 : optimizer_load(w->optimizer, w->ck, e);
+
+		if (moments < 0)
 			return -1;
+		if (!moments || !w->state.step)
+			return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
 		tool_note("going on from step %lld of %s", (long long)w->state.step, o->output);
 	}
 	w->out = writer_open(NULL, e);
