@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
@@ -52,6 +51,7 @@ else
 all: $(TOOLS:%=$B/bin/%)
 endif
 
+.SECONDARY: $(TOOLS:%=$B/bin/%.o)
 $B/bin/%: $B/bin/%.o $B/libr1.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

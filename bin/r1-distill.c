@@ -158,7 +158,7 @@ static int take_completion(struct work *w, struct record *r, struct err *e)
 	if (completion_read(r, w->tokenizer, &w->ck->config, &c, e) < 0)
 		return -1;
 	if (c.edited && w->data.edited++ < 10)
-		tool_note("%s:%lld: text and ids differ: encoded anew", r->file ? r->file : "-", (long long)r->line);
+		tool_warn("%s:%lld: text and ids differ: encoded anew", r->file ? r->file : "-", (long long)r->line);
 	keep(w, c.token, c.n, c.first);
 	free(c.token);
 	return 0;

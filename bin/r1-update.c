@@ -154,7 +154,7 @@ static int take_record(struct batch *b, struct record *r, struct tokenizer *t, c
 		return -1;
 	}
 	if (c.edited && b->edited++ < 10)
-		tool_note("%s:%lld: text and ids differ: encoded anew (id %s)", r->file ? r->file : "-", (long long)r->line, id);
+		tool_warn("%s:%lld: text and ids differ: encoded anew (id %s)", r->file ? r->file : "-", (long long)r->line, id);
 	cut = !strcmp(finish, "length");
 	count_length(b, c.n - c.first, !cut);
 	b->prompt_tokens += c.first;

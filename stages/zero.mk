@@ -81,23 +81,30 @@ $(ZERO)/knobs: FORCE
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
-	else echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
+	else rm $@.now; echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
 FORCE:
 
-$(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%)
-	@mkdir -p $(@D)
-	if [ -d $(MODEL) ]; then rm -rf $(@D)/policy && cp -r $(MODEL) $(@D)/policy; \
-	else $(BIN)/r1-model unpack -q --force $(MODEL) -o $(@D)/policy; fi
-	@rm -rf $(@D)/policy/optimizer $(@D)/policy/reference $(@D)/policy/state.json
+define zero_begin
+@mkdir -p $(@D)
+if [ -d $(MODEL) ]; then rm -rf $(@D)/policy && cp -r $(MODEL) $(@D)/policy; \
+else $(BIN)/r1-model unpack -q --force $(MODEL) -o $(@D)/policy; fi
+@rm -rf $(@D)/policy/optimizer $(@D)/policy/reference $(@D)/policy/state.json
+endef
+$(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%) $(filter $(CLOCKWORK),$(INSPECT))
+	$(zero_begin)
 	@: > $@
+$(ZERO)/0000/policy-again:
+	$(zero_begin)
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
 zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
 	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
-zero_have = [ -e $(ZERO)/$1/policy/config.json ] || $(MAKE) --no-print-directory $(ZERO)/$1/policy-again
-# $(call zero_drop,NUMBER): the checkpoint that is KEEP steps old now, unless it was looked at
-zero_drop = old=$$(($1 - $(KEEP))); if [ $$old -gt 0 ] && [ $$((old % $(LOOK_EVERY))) != 0 ]; then rm -rf $(ZERO)/$$(printf %04d $$old)/policy; fi
+zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
+# $(call zero_drop,STEP): the checkpoints that are KEEP steps old now, unless they were looked at (config.json goes first, so that half of one
+# is none). All of them, for a run that was killed may have left some.
+zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
+	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
@@ -131,14 +138,16 @@ endef
 $(foreach n,$(shell seq 1 $(STEPS)),$(eval $(call zero_step,$(word $n,$(ZERO_STEPS)),$(word $n,0000 $(ZERO_STEPS)),$n)))
 
 $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
+	@$(call zero_have,$*)
 	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
 	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
 	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(BIN)/r1-eval -q --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
-	@[ -e $(ZERO)/$*/policy/config.json ] || $(MAKE) --no-print-directory $(ZERO)/$*/policy-again
+	@$(call zero_have,$*)
 	$(call evaluate,$(ZERO)/$*/policy,$(FINAL_PROBLEMS),$(FINAL_SAMPLES)) > $@.tmp
+	@$(call zero_drop,$*)
 	@mv $@.tmp $@
 
 $(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl FORCE
@@ -152,7 +161,8 @@ $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
-	@gnuplot -c stages/curve.gp $(ZERO) $@
+	@gnuplot -c stages/curve.gp $(ZERO) $@.tmp
+	@mv $@.tmp $@
 
 $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
 	@$(BIN)/r1-eval -q --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp

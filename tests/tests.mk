@@ -14,6 +14,11 @@ test: all $(CLOCKWORK) $B/libr1.a ## run the tests (TESTS=KIND/NAME..., UPDATE=1
 $B/tests/unit/%: tests/unit/%.c $B/libr1.a
 	$(LINK_TEST)
 
+# The whole pipeline with the model that ships with r1, five steps; the miniature of it is tool/zero-killed
+KILLS ?= 10
+check-zero: all $(CLOCKWORK) ## kill make zero at random moments (KILLS=10) and hold that the run comes to the same bytes
+	@tests/check-zero '$B/tests/check-zero' $(KILLS) STEPS=5 LOOK_EVERY=2 LOOK_PROBLEMS=16 FINAL_PROBLEMS=16 FINAL_SAMPLES=4
+
 # Without libFuzzer: the same targets over their kept inputs, as part of the tests
 $B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $B/libr1.a
 	$(LINK_TEST)
