@@ -42,4 +42,4 @@ $B/fuzz/%: tests/fuzz/%.c $B/libr1.a
 valgrind: $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/backend_*.c) tests/unit/gradient.c tests/unit/pytorch.c tests/unit/sampler.c) ## the tests of the kernels under valgrind (slow)
 	@for t in $^; do echo "$$t"; valgrind -q --error-exitcode=9 $$t || exit 1; done
 
-.PHONY: valgrind test fuzz fuzz-run
+.PHONY: valgrind test check-zero fuzz fuzz-run
