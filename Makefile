@@ -37,6 +37,12 @@ ISAS := portable $(if $(filter x86_64,$(ARCH)),avx2 avx512)
 ISAFLAGS_portable :=
 ISAFLAGS_avx2 := -mavx2 -mfma -mf16c
 ISAFLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+# Kernels are long unrolled code, for which the sanitizers' checks take minutes to build: the address sanitizer looks at those of the
+# instruction sets that run almost everywhere, which are made from the same sources as the others.
+SANITIZED := $(findstring -fsanitize,$(CFLAGS))
+ISAFLAGS_portable += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
+ISAFLAGS_avx2 += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
+ISAFLAGS_avx512 += $(if $(SANITIZED),-O1 -fno-sanitize=all)
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
 KINDS := model/family model/loss task/reward task/verifier task/advantage task/filter
 

@@ -91,7 +91,7 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 	const struct kernels *kern = p->plan->cpu->kern;
 	const int64_t blocks = row_blocks(kern, rows), most_rows = div_up(rows, blocks);
 	const bool first = k == 0, last = k + depth == g->k;
-	int64_t most = MM_PANELS, i, j, n;
+	int64_t most = g->trans_a ? 2 : MM_PANELS, i, j, n;
 	struct mm m = {.k = depth, .lda = g->lda, .ldc = g->ldc};
 
 	while (kern->mm_rows[most] < most_rows)
@@ -110,6 +110,8 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 		const int64_t col = (p->panel + j) * PANEL;
 
 		n = MIN(most, p->panels - j);
+		while (kern->mm_rows[n] < most_rows)
+			n--;
 		m.cols = MIN(n * PANEL, g->n - col);
 		m.bias = g->bias && last ? g->bias + col : NULL;
 		if (g->packed)

@@ -65,8 +65,8 @@ struct attend_back {
 
 struct kernels {
 	const char *name;
-	const int64_t *mm_rows;                                 /* [panels]: the most rows */
-	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows] */
+	const int64_t *mm_rows;                                 /* [panels]: the most rows; 0: not so many panels */
+	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows]; mm_trans: up to 2 panels */
 	/* to[k][PANEL] = from[row][k] for rows 0 .. n-1 (n <= PANEL), 0 in the columns behind */
 	void (*transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
 

@@ -79,7 +79,6 @@ INLINE void gather(const int R, const int P, const struct block *b, int64_t from
 			gather_panels(R, 1, b, from, to, col);
 }
 
-#define PANELS_FOR(R) ((R) <= ROWS_4 ? 4 : (R) <= ROWS_3 ? 3 : (R) <= ROWS_2 ? 2 : 1)
 #define BLOCK(R) \
 	static void scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), b, pages); } \
 	static void gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), b, from, to); }

@@ -75,23 +75,26 @@ INLINE void mm_block(const int R, const int P, const int trans, const struct mm 
 	}
 }
 
-#define MM(P, R) \
-	static void mm_##P##_##R(const struct mm *m) { mm_block(R, P, 0, m); } \
-	static void mm_trans_##P##_##R(const struct mm *m) { mm_block(R, P, 1, m); }
+#define MM(P, R) static void mm_##P##_##R(const struct mm *m) { mm_block(R, P, 0, m); }
+#define MM_TRANS(P, R) static void mm_trans_##P##_##R(const struct mm *m) { mm_block(R, P, 1, m); }
 #define MM_1TO6(F, P) F(P, 1) F(P, 2) F(P, 3) F(P, 4) F(P, 5) F(P, 6)
 #define MM_7TO14(F, P) F(P, 7) F(P, 8) F(P, 9) F(P, 10) F(P, 11) F(P, 12) F(P, 13) F(P, 14)
 #if defined ISA_avx512
-#define MM_ALL(F) \
-	MM_1TO6(F, 1) MM_7TO14(F, 1) MM_1TO6(F, 2) MM_7TO14(F, 2) MM_1TO6(F, 3) F(3, 7) F(3, 8) MM_1TO6(F, 4)
+#define MM_ALL(F) MM_1TO6(F, 1) MM_7TO14(F, 1) MM_1TO6(F, 2) MM_7TO14(F, 2)
+#define MM_WIDE(F) MM_1TO6(F, 4)
 #elif defined ISA_avx2
-#define MM_ALL(F) MM_1TO6(F, 1) F(2, 1) F(2, 2) F(2, 3) F(3, 1) F(3, 2) F(4, 1)
+#define MM_ALL(F) MM_1TO6(F, 1) F(2, 1) F(2, 2) F(2, 3)
+#define MM_WIDE(F) F(4, 1)
 #else
-#define MM_ALL(F) MM_1TO6(F, 1) F(2, 1) F(2, 2) F(3, 1) F(4, 1)
+#define MM_ALL(F) MM_1TO6(F, 1) F(2, 1) F(2, 2)
+#define MM_WIDE(F) F(4, 1)
 #endif
 MM_ALL(MM)
+MM_WIDE(MM)
+MM_ALL(MM_TRANS)
 
 #define MM_ENTRY(P, R) [P][R] = mm_##P##_##R,
 #define MM_TRANS_ENTRY(P, R) [P][R] = mm_trans_##P##_##R,
-mm_fn *const ISA_FN(mm)[MM_PANELS + 1][MM_ROWS + 1] = {MM_ALL(MM_ENTRY)};
+mm_fn *const ISA_FN(mm)[MM_PANELS + 1][MM_ROWS + 1] = {MM_ALL(MM_ENTRY) MM_WIDE(MM_ENTRY)};
 mm_fn *const ISA_FN(mm_trans)[MM_PANELS + 1][MM_ROWS + 1] = {MM_ALL(MM_TRANS_ENTRY)};
-const int64_t ISA_FN(mm_rows)[MM_PANELS + 1] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
+const int64_t ISA_FN(mm_rows)[MM_PANELS + 1] = {0, ROWS_1, ROWS_2, 0, ROWS_4};

@@ -8,23 +8,21 @@
 #include "../kernels.h"
 #include "vec.h"
 
-/* The most rows of 1, 2, 3, 4 panels whose sums fit into the registers, beside a row of the panels and a broadcast element */
+/* The most rows of 1, 2, 4 panels whose sums fit into the registers, beside a row of the panels and a broadcast element */
 #if defined ISA_avx512
 #define ROWS_1 14
 #define ROWS_2 14
-#define ROWS_3 8
 #define ROWS_4 6
 #elif defined ISA_avx2
 #define ROWS_1 6
 #define ROWS_2 3
-#define ROWS_3 2
 #define ROWS_4 1
 #else
 #define ROWS_1 6
 #define ROWS_2 2
-#define ROWS_3 1
 #define ROWS_4 1
 #endif
+#define PANELS_FOR(R) ((R) <= ROWS_4 ? 4 : (R) <= ROWS_2 ? 2 : 1)
 
 typedef vf mm_acc[MM_ROWS][MM_PANELS * LANE_REGS];
 
@@ -53,15 +51,17 @@ INLINE void mm_step(const int R, const int P, mm_acc acc, const float *a, int64_
 /* k steps; a: element (i, k) at a[i * row + k * col]; b: row k of panel j at b[j] + k * ldb */
 INLINE void mm_steps(const int R, const int P, mm_acc acc, int64_t k, const float *a, int64_t row, int64_t col, const float *const *b, int64_t ldb)
 {
+	enum { STEPS = 4 };
 	int64_t at = 0;
 
-	for (; k >= 4; k -= 4) {
-		UNROLL for (int s = 0; s < 4; s++) {
-			mm_step(R, P, acc, a + s * col, row, b, at);
-			at += ldb;
+	if (R * P * LANE_REGS < 6)     /* little to do in a step: several at once */
+		for (; k >= STEPS; k -= STEPS) {
+			UNROLL for (int s = 0; s < STEPS; s++) {
+				mm_step(R, P, acc, a + s * col, row, b, at);
+				at += ldb;
+			}
+			a += STEPS * col;
 		}
-		a += 4 * col;
-	}
 	for (; k > 0; k--) {
 		mm_step(R, P, acc, a, row, b, at);
 		a += col;

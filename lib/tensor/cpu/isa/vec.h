@@ -19,7 +19,9 @@
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
+#if defined ISA_portable && !defined __aarch64__ && !defined __FMA__
+#define UNROLL                  /* fma is a function call: nothing to be had from long code */
+#elif defined __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
