@@ -1,6 +1,6 @@
 /* limits.h - what this machine can do at most, measured: fp32 fused multiply-adds on all cores, memory bandwidth
  *
- *     struct limits l = limits_measure();
+ *     struct limits l = limits_measure(0, clock_seconds);
  *     printf("%.0f GFLOP/s, %.1f GB/s\n", l.flops / 1e9, l.bytes / 1e9);
  */
 #ifndef BENCH_LIMITS_H
@@ -134,7 +134,7 @@ static void limits_read(void *arg, int64_t from, int64_t to, int worker)
 }
 
 /* The best of some rounds: of a sum over an array far larger than the caches, and of a triad a = b + 3 c of three. */
-static double limits_bandwidth(struct pool *p)
+static double limits_bandwidth(struct pool *p, double (*now)(void))
 {
 	size_t bytes = (size_t)LIMITS_FLOATS * sizeof(float);
 	struct limits_work *w = xcalloc(1, sizeof *w);
@@ -148,12 +148,12 @@ static double limits_bandwidth(struct pool *p)
 	memset(c, 0, bytes);
 	w->c = c;
 	for (int round = 0; round < 5; round++) {
-		start = clock_seconds();
+		start = now();
 		pool_run(p, LIMITS_FLOATS, 1 << 18, limits_triad, w);
-		best = fmax(best, 3 * (double)bytes / (clock_seconds() - start));
-		start = clock_seconds();
+		best = fmax(best, 3 * (double)bytes / (now() - start));
+		start = now();
 		pool_run(p, LIMITS_FLOATS, 1 << 18, limits_read, w);
-		best = fmax(best, (double)bytes / (clock_seconds() - start));
+		best = fmax(best, (double)bytes / (now() - start));
 	}
 	free(w->a);
 	free(w->b);
@@ -162,19 +162,20 @@ static double limits_bandwidth(struct pool *p)
 	return best;
 }
 
-static struct limits limits_measure(void)
+/* threads: 0 for all cores; now: the clock to go by, in seconds */
+static struct limits limits_measure(int threads, double (*now)(void))
 {
-	struct pool *p = pool_new(0);
-	struct limits l = {.bytes = limits_bandwidth(p)};
+	struct pool *p = pool_new(threads);
+	struct limits l = {.bytes = limits_bandwidth(p, now)};
 
 	for (int round = 0; round < 3; round++) {
 		struct limits_work *w = xcalloc(1, sizeof *w);
-		double start = clock_seconds(), done = 0;
+		double start = now(), done = 0;
 
 		pool_run(p, 2 * pool_threads(p), 1, limits_fma, w);
 		for (int i = 0; i < 256; i++)
 			done += w->done[i];
-		l.flops = fmax(l.flops, done / (clock_seconds() - start));
+		l.flops = fmax(l.flops, done / (now() - start));
 		free(w);
 	}
 	pool_free(p);

@@ -175,7 +175,7 @@ static bool wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct limits l = limits_measure();
+	struct limits l = limits_measure(0, clock_seconds);
 	struct backend *be = backend_cpu_new(0);
 	size_t i;
 

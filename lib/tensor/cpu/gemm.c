@@ -68,22 +68,6 @@ static void pack_b(const struct piece *p, int64_t k, int64_t depth)
 	}
 }
 
-/* A stored [k, m]: the rows of each block side by side, [block][depth][rows of the block] */
-static void pack_a(const struct piece *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
-{
-	const struct gemm *g = p->plan->g;
-	const int64_t blocks = row_blocks(p->plan->cpu->kern, rows);
-	float *to = p->a;
-	int64_t i, j;
-
-	for (i = 0; i < blocks; i++) {
-		const int64_t from = i * rows / blocks, n = (i + 1) * rows / blocks - from;
-
-		for (j = 0; j < depth; j++, to += n)
-			memcpy(to, g->a + (k + j) * g->lda + row + from, (size_t)n * sizeof *to);
-	}
-}
-
 /* rows [row, row+rows) of the piece by its panels, for k .. k+depth-1 */
 static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
 {
@@ -164,7 +148,8 @@ static void run_piece(struct plan *plan, int64_t index, struct scratch *scratch)
 			const int64_t rows = MIN(ROWS_AT_ONCE, p.rows - row);
 
 			if (a_floats)
-				pack_a(&p, p.row + row, rows, k, depth);
+				plan->cpu->kern->column_blocks(p.a, g->a + k * g->lda + p.row + row, g->lda, rows,
+							       row_blocks(plan->cpu->kern, rows), depth);
 			block(&p, p.row + row, rows, k, depth);
 		}
 	}

@@ -69,6 +69,9 @@ struct kernels {
 	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows]; mm_trans: up to 2 panels */
 	/* to[k][PANEL] = from[row][k] for rows 0 .. n-1 (n <= PANEL), 0 in the columns behind */
 	void (*transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
+	/* The n columns of from[depth][ld] in even blocks (MM_ROWS columns at most), block i from column i * n / blocks on:
+	 * each [depth][columns of the block], one behind the other */
+	void (*column_blocks)(float *to, const float *from, int64_t ld, int64_t n, int64_t blocks, int64_t depth);
 
 	int64_t (*attend_scratch)(const struct attend *);
 	void (*attend)(const struct attend *);

@@ -14,8 +14,7 @@ double cpu_log(double x)
 {
 	uint64_t bits, mantissa;
 	int64_t e;
-	double f, s, z, sum = 0;
-	int i;
+	double f, s, z;
 
 	if (!(x > 0) || x > 1e300)
 		return x == 0 ? -INFINITY : x > 0 ? INFINITY : NAN;
@@ -29,9 +28,8 @@ double cpu_log(double x)
 	}
 	s = (f - 1) / (f + 1);
 	z = s * s;
-	for (i = 21; i >= 1; i -= 2)
-		sum = sum * z + 1.0 / i;
-	return (double)e * 0.6931471805599453 + 2 * s * sum;
+	return (double)e * 0.6931471805599453 +
+	       2 * s * (1 + z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15))))))));
 }
 
 struct logprobs {

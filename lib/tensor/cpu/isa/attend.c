@@ -10,7 +10,7 @@
 
 #define ROUND16(n) (((n) + 15) / 16 * 16)
 
-/* Up to ROWS_1 rows worked on at once */
+/* Up to ROWS_1 rows worked on at once. Row i sees keys 0 .. limit[i]-1; limits rise by row. */
 struct block {
 	int64_t head_dim, width;        /* width: of a row of scores */
 	const float *q;                 /* [R][D], scaled */
@@ -18,6 +18,7 @@ struct block {
 	int64_t v_stride;
 	float *score;                   /* [R][width] */
 	float *o;                       /* [R][ROUND16(D)] */
+	int64_t limit[MM_ROWS];
 };
 
 INLINE void score_pages(const int R, const int P, const struct block *b, int64_t page)
@@ -37,137 +38,165 @@ INLINE void scores(const int R, const int P, const struct block *b, int64_t page
 
 	for (; p + P <= pages; p += P)
 		score_pages(R, P, b, p);
-	if (P > 1)
-		for (; p < pages; p++)
-			score_pages(R, 1, b, p);
+	if (P > 2 && p + 2 <= pages) {
+		score_pages(R, 2, b, p);
+		p += 2;
+	}
+	if (P > 1 && p < pages)
+		score_pages(R, 1, b, p);
 }
 
-/* o[:, P panels from column col on] += p[:, from..to) v[from..to) */
-INLINE void gather_panels(const int R, const int P, const struct block *b, int64_t from, int64_t to, int64_t col)
+/* o[:, P panels from column col on] = p v, the keys that all rows see first, then those that only the later ones do */
+INLINE void gather_panels(const int R, const int P, const struct block *b, int64_t col)
 {
-	const int64_t ld = ROUND16(b->head_dim);
-	float *o = b->o + col;
+	const int64_t ld = ROUND16(b->head_dim), shared = b->limit[0];
+	int64_t j, n;
 	mm_acc acc;
 
-	UNROLL for (int i = 0; i < R; i++)
-		UNROLL for (int j = 0; j < P * LANE_REGS; j++)
-			acc[i][j] = from ? vf_load(o + i * ld + j * VL) : vf_zero();
-	while (from < to) {
-		int64_t n = KV_PAGE - from % KV_PAGE;
-		const float *v = b->v[from / KV_PAGE] + from % KV_PAGE * b->v_stride + col, *panel[MM_PANELS];
+	mm_zero(R, P, acc);
+	for (j = 0; j < shared; j += n) {
+		const float *v = b->v[j / KV_PAGE] + col, *panel[MM_PANELS];
 
-		if (n > to - from)
-			n = to - from;
-		UNROLL for (int j = 0; j < P; j++)
-			panel[j] = v + j * PANEL;
-		mm_steps(R, P, acc, n, b->score + from, b->width, 1, panel, b->v_stride);
-		from += n;
+		n = shared - j < KV_PAGE ? shared - j : KV_PAGE;
+		UNROLL for (int p = 0; p < P; p++)
+			panel[p] = v + p * PANEL;
+		mm_steps(R, P, acc, n, b->score + j, b->width, 1, panel, b->v_stride);
+	}
+	for (; j < b->limit[R - 1]; j++) {
+		const float *v = b->v[j / KV_PAGE] + j % KV_PAGE * b->v_stride + col;
+
+		UNROLL for (int i = 1; i < R; i++)
+			if (j < b->limit[i]) {
+				vf p = vf_set(b->score[i * b->width + j]);
+
+				UNROLL for (int k = 0; k < P * LANE_REGS; k++)
+					acc[i][k] = vf_fma(p, vf_load(v + k * VL), acc[i][k]);
+			}
 	}
 	UNROLL for (int i = 0; i < R; i++)
-		UNROLL for (int j = 0; j < P * LANE_REGS; j++)
-			vf_store(o + i * ld + j * VL, acc[i][j]);
+		UNROLL for (int k = 0; k < P * LANE_REGS; k++)
+			vf_store(b->o + i * ld + col + k * VL, acc[i][k]);
 }
 
-INLINE void gather(const int R, const int P, const struct block *b, int64_t from, int64_t to)
+INLINE void gather(const int R, const int P, const struct block *b)
 {
 	int64_t col = 0;
 
 	for (; col + P * PANEL <= ROUND16(b->head_dim); col += P * PANEL)
-		gather_panels(R, P, b, from, to, col);
-	if (P > 1)
-		for (; col < b->head_dim; col += PANEL)
-			gather_panels(R, 1, b, from, to, col);
+		gather_panels(R, P, b, col);
+	if (P > 2 && col + 2 * PANEL <= ROUND16(b->head_dim)) {
+		gather_panels(R, 2, b, col);
+		col += 2 * PANEL;
+	}
+	if (P > 1 && col < b->head_dim)
+		gather_panels(R, 1, b, col);
 }
 
 #define BLOCK(R) \
 	static void scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), b, pages); } \
-	static void gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), b, from, to); }
+	static void gather_##R(const struct block *b) { gather(R, PANELS_FOR(R), b); }
 #define ENTRY(R) [R] = {scores_##R, gather_##R},
-#if ROWS_1 == 14
-#define EACH_R(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
-#else
-#define EACH_R(F) F(1) F(2) F(3) F(4) F(5) F(6)
-#endif
 EACH_R(BLOCK)
 static const struct {
 	void (*scores)(const struct block *, int64_t pages);
-	void (*gather)(const struct block *, int64_t from, int64_t to);
+	void (*gather)(const struct block *);
 } block_fn[] = {EACH_R(ENTRY)};
 
-/* score becomes p; what it returns is m, and *sum is l. Behind the n keys are zeros up to a multiple of 16. */
-static float softmax(float *score, int64_t n, float *sum)
+/* The scores of keys behind the limit become minus infinity, up to a multiple of 16; returns the largest of the others. */
+static float limit_scores(float *score, int64_t limit)
 {
-	v16 max = v16_set(-INFINITY), s = v16_zero(), m;
-	int64_t i;
-	float top;
+	const int64_t full = limit / 16 * 16;
+	v16 max = v16_set(-INFINITY);
+	int64_t j;
 
-	for (i = 0; i + 16 <= n; i += 16)
-		max = v16_max(v16_load(score + i), max);
-	if (i < n)
-		max = v16_max(v16_head(v16_load(score + i), max, n - i), max);
-	top = v16_max_lane(max);
-	m = v16_set(top);
-	for (i = 0; i + 16 <= n; i += 16) {
-		v16 p = v16_exp(v16_sub(v16_load(score + i), m));
+	for (j = 0; j < full; j += 16)
+		max = v16_max(v16_load(score + j), max);
+	if (j < limit) {
+		v16 last = v16_head(v16_load(score + j), v16_set(-INFINITY), limit - j);
 
-		v16_store(score + i, p);
-		s = v16_add(s, p);
+		v16_store(score + j, last);
+		max = v16_max(last, max);
 	}
-	if (i < n) {
-		v16 p = v16_head(v16_exp(v16_sub(v16_load(score + i), m)), v16_zero(), n - i);
+	return v16_max_lane(max);
+}
 
-		v16_store(score + i, p);
-		s = v16_add(s, p);
+/* Scores become p; returns their sum. */
+static float weights(float *score, int64_t limit, float top)
+{
+	const v16 max = v16_set(top);
+	v16 sum = v16_zero();
+	int64_t j;
+
+	for (j = 0; j < limit; j += 16) {
+		v16 p = v16_exp(v16_sub(v16_load(score + j), max));
+
+		v16_store(score + j, p);
+		sum = v16_add(sum, p);
 	}
-	*sum = v16_sum(s);
-	return top;
+	return v16_sum(sum);
 }
 
 /* Rows row .. row+n-1 of a */
 static void attend_block(const struct attend *a, int64_t row, int64_t n, float *scratch)
 {
-	const int64_t dim = a->head_dim, last = a->first + (row + n - 1) / a->heads + 1, shared = a->first + row / a->heads + 1;
-	struct block b = {.head_dim = dim, .width = ROUND16(last), .k = a->k, .v = a->v, .v_stride = a->v_stride};
-	float sum[MM_ROWS], *q = scratch;
-	int64_t i, d;
+	const int64_t dim = a->head_dim, last = a->first + (row + n - 1) / a->heads + 1;
+	struct block b;
+	float max[MM_ROWS], sum[MM_ROWS], *q = scratch;
+	int64_t position[MM_ROWS], head[MM_ROWS], i, d;
+	const v16 scale = v16_set(a->scale);
 
+	b.head_dim = dim;
+	b.width = ROUND16(last);
+	b.k = a->k;
+	b.v = a->v;
+	b.v_stride = a->v_stride;
 	b.q = q;
-	b.score = q + ROUND16(n * dim);
+	b.score = q + ROUND16(n * dim) + 16;
 	b.o = b.score + n * b.width;
 	for (i = 0; i < n; i++) {
-		const float *from = a->q + (row + i) / a->heads * a->q_stride + (row + i) % a->heads * dim;
+		const float *from;
 
-		for (d = 0; d < dim; d++)
-			q[i * dim + d] = a->scale * from[d];
+		position[i] = (row + i) / a->heads;
+		head[i] = (row + i) % a->heads;
+		b.limit[i] = a->first + position[i] + 1;
+		from = a->q + position[i] * a->q_stride + head[i] * dim;
+		for (d = 0; d < dim; d += 16)   /* past the end of the row, where the next one will stand */
+			v16_store(q + i * dim + d, v16_mul(v16_load(from + d), scale));
 	}
 	block_fn[n].scores(&b, b.width / PANEL);
+	for (i = 0; i < n; i++)
+		max[i] = limit_scores(b.score + i * b.width, b.limit[i]);
+	for (i = 0; i < n; i++)
+		sum[i] = weights(b.score + i * b.width, b.limit[i], max[i]);
+	block_fn[n].gather(&b);
 	for (i = 0; i < n; i++) {
-		const int64_t p = (row + i) / a->heads, h = (row + i) % a->heads;
-		const float max = softmax(b.score + i * b.width, a->first + p + 1, &sum[i]);
+		float *out = a->out + position[i] * a->out_stride + head[i] * dim;
+		const float *o = b.o + i * ROUND16(dim);
+		const v16 by = v16_set(sum[i]);
 
-		if (a->lse)
-			a->lse[p * a->lse_stride + h] = (float)((double)max + cpu_log(sum[i]));
+		for (d = 0; d + 16 <= dim; d += 16)
+			v16_store(out + d, v16_div(v16_load(o + d), by));
+		if (d < dim)
+			v16_store_n(out + d, v16_div(v16_load(o + d), by), dim - d);
 	}
-	block_fn[n].gather(&b, 0, shared);
-	for (i = 0; i < n; i++) {
-		const int64_t p = (row + i) / a->heads, h = (row + i) % a->heads;
-		float *out = a->out + p * a->out_stride + h * dim, *o = b.o + i * ROUND16(dim);
-
-		if (a->first + p + 1 > shared) {
-			struct block one = b;
-
-			one.score += i * b.width;
-			one.o = o;
-			block_fn[1].gather(&one, shared, a->first + p + 1);
-		}
-		for (d = 0; d < dim; d += 16)
-			v16_store_n(out + d, v16_div(v16_load(o + d), v16_set(sum[i])), dim - d);
-	}
+	if (a->lse)
+		for (i = 0; i < n; i++)
+			a->lse[position[i] * a->lse_stride + head[i]] = (float)((double)max[i] + cpu_log(sum[i]));
 }
 
 int64_t ISA_FN(attend_scratch)(const struct attend *a)
 {
-	return MM_ROWS * (2 * ROUND16(a->head_dim) + ROUND16(a->first + a->n)) + 16;
+	return MM_ROWS * (2 * ROUND16(a->head_dim) + ROUND16(a->first + a->n)) + 32;
+}
+
+/* Queries lie far apart: those of the next rows are on their way while these are worked on. */
+static void fetch_rows(const struct attend *a, int64_t row, int64_t end)
+{
+	int64_t d;
+
+	for (; row < end; row++)
+		for (d = 0; d < a->head_dim; d += 16)
+			__builtin_prefetch(a->q + row / a->heads * a->q_stride + row % a->heads * a->head_dim + d);
 }
 
 void ISA_FN(attend)(const struct attend *a)
@@ -178,6 +207,7 @@ void ISA_FN(attend)(const struct attend *a)
 	for (i = 0; i < blocks; i++) {
 		const int64_t n = (rows - row + blocks - i - 1) / (blocks - i);
 
+		fetch_rows(a, row + n, rows < row + 2 * n ? rows : row + 2 * n);
 		attend_block(a, row, n, a->scratch);
 		row += n;
 	}

@@ -14,7 +14,7 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* All rows are `width` = ROUND16(D) floats long, 0 behind the D that count; all arrays have ROUND16(n) of them. */
+/* All rows are `width` = ROUND16(D) floats long, of which D count; all arrays have ROUND16(n) of them. */
 struct work {
 	int64_t width;
 	float *key_pages, *value_pages;         /* [pages][D][16] */
@@ -43,15 +43,15 @@ static struct work work_new(float *at, int64_t n, int64_t dim)
 			     .ds = at + 8 * size + QUERIES * KEYS, .delta = at + 8 * size + 2 * QUERIES * KEYS};
 }
 
-/* n rows of dim floats, `stride` apart, times `by`, to rows of `width` */
-static void take_rows(float *to, int64_t width, const float *from, int64_t stride, int64_t n, int64_t dim, float by)
+/* n rows of dim floats, `stride` apart, times `by`, to rows of `width`; what is behind dim there means nothing */
+static void take_rows(float *to, int64_t width, const float *from, int64_t stride, int64_t n, float by)
 {
 	const v16 s = v16_set(by);
 	int64_t i, d;
 
 	for (i = 0; i < n; i++)
 		for (d = 0; d < width; d += 16)
-			v16_store(to + i * width + d, v16_mul(v16_load_n(from + i * stride + d, dim - d), s));
+			v16_store(to + i * width + d, v16_mul(v16_load(from + i * stride + d), s));
 }
 
 static void give_rows(float *to, int64_t stride, const float *from, int64_t width, int64_t n, int64_t dim, float by)
@@ -59,113 +59,166 @@ static void give_rows(float *to, int64_t stride, const float *from, int64_t widt
 	const v16 s = v16_set(by);
 	int64_t i, d;
 
-	for (i = 0; i < n; i++)
-		for (d = 0; d < dim; d += 16)
+	for (i = 0; i < n; i++) {
+		for (d = 0; d + 16 <= dim; d += 16)
+			v16_store(to + i * stride + d, v16_mul(v16_load(from + i * width + d), s));
+		if (d < dim)
 			v16_store_n(to + i * stride + d, v16_mul(v16_load(from + i * width + d), s), dim - d);
+	}
 }
 
-/* c[rows][cols] = a b (or += with more), in blocks of rows; a's element (i, k) at a[i * lda + k], or a[k * lda + i] with trans */
-static void product(const struct mm *all, bool trans, int64_t rows, int64_t cols)
+/* out[R][KEYS], pages 0 .. pages-1 of 16 columns = rows[R][width] times the pages [dim][16] */
+INLINE void by_pages(const int R, float *out, const float *rows, int64_t width, const float *page, int64_t dim, int64_t pages)
 {
-	mm_fn *const (*fn)[MM_ROWS + 1] = trans ? ISA_FN(mm_trans) : ISA_FN(mm);
-	const int64_t panels = cols / PANEL, most = panels >= 2 && ROWS_2 >= 6 ? 2 : 1;
-	int64_t i, j, p;
+	for (; pages > 0; pages--, page += dim * PANEL, out += PANEL) {
+		mm_acc acc;
 
-	for (i = 0; i < rows; i += ROWS_1) {
-		const int64_t n = MIN(ROWS_1, rows - i);
+		mm_zero(R, 1, acc);
+		mm_steps(R, 1, acc, dim, rows, width, 1, &page, PANEL);
+		UNROLL for (int i = 0; i < R; i++)
+			UNROLL for (int j = 0; j < LANE_REGS; j++)
+				vf_store(out + i * KEYS + j * VL, acc[i][j]);
+	}
+}
 
-		for (j = 0; j < panels; j += p) {
-			struct mm m = *all;
+/* sum[R][width] += a[R][k] rows[k][width]; a's element (i, k) at a[i * KEYS + k], or a[k * KEYS + i] with trans */
+INLINE void by_rows(const int R, const int trans, float *sum, const float *a, int64_t k, const float *rows, int64_t width)
+{
+	int64_t d;
 
-			p = MIN(most, panels - j);
-			m.a += trans ? i : i * m.lda;
-			m.b += j * m.panel;
-			m.c += i * m.ldc + j * PANEL;
-			m.cols = p * PANEL;
-			m.start = m.start ? m.c : NULL;
-			m.ld_start = m.ldc;
-			fn[p][n](&m);
-		}
+	for (d = 0; d < width; d += PANEL, sum += PANEL, rows += PANEL) {
+		mm_acc acc;
+
+		UNROLL for (int i = 0; i < R; i++)
+			UNROLL for (int j = 0; j < LANE_REGS; j++)
+				acc[i][j] = vf_load(sum + i * width + j * VL);
+		mm_steps(R, 1, acc, k, a, trans ? 1 : KEYS, trans ? KEYS : 1, &rows, width);
+		UNROLL for (int i = 0; i < R; i++)
+			UNROLL for (int j = 0; j < LANE_REGS; j++)
+				vf_store(sum + i * width + j * VL, acc[i][j]);
+	}
+}
+
+#define BLOCK(R) \
+	static void by_pages_##R(float *out, const float *rows, int64_t width, const float *page, int64_t dim, int64_t pages) \
+	{ \
+		by_pages(R, out, rows, width, page, dim, pages); \
+	} \
+	static void by_rows_##R(float *sum, const float *a, int64_t k, const float *rows, int64_t width) \
+	{ \
+		by_rows(R, 0, sum, a, k, rows, width); \
+	} \
+	static void by_columns_##R(float *sum, const float *a, int64_t k, const float *rows, int64_t width) \
+	{ \
+		by_rows(R, 1, sum, a, k, rows, width); \
+	}
+#define ENTRY(R) [R] = {by_pages_##R, by_rows_##R, by_columns_##R},
+EACH_R(BLOCK)
+static const struct {
+	void (*by_pages)(float *out, const float *rows, int64_t width, const float *page, int64_t dim, int64_t pages);
+	void (*by_rows)(float *sum, const float *a, int64_t k, const float *rows, int64_t width);
+	void (*by_columns)(float *sum, const float *a, int64_t k, const float *rows, int64_t width);
+} block_fn[] = {EACH_R(ENTRY)};
+
+/* The rows of block i, from *first on, when n rows are cut evenly into blocks that the registers hold */
+INLINE int64_t cut(int64_t n, int64_t i, int64_t blocks, int64_t *first)
+{
+	*first = i * n / blocks;
+	return (i + 1) * n / blocks - *first;
+}
+
+/* One query's row of a tile: products become p and ds, 0 behind the `count` keys that it sees. */
+static void row_of_tile(float *p, float *ds, int64_t count, int64_t nk, float lse, float delta)
+{
+	const v16 l = v16_set(lse), dl = v16_set(delta);
+	int64_t j;
+
+	for (j = 0; j + 16 <= count; j += 16) {
+		v16 e = v16_exp(v16_sub(v16_load(p + j), l));
+
+		v16_store(p + j, e);
+		v16_store(ds + j, v16_mul(e, v16_sub(v16_load(ds + j), dl)));
+	}
+	if (j < count) {
+		v16 e = v16_exp(v16_sub(v16_load(p + j), l)), d = v16_mul(e, v16_sub(v16_load(ds + j), dl));
+
+		v16_store(p + j, v16_head(e, v16_zero(), count - j));
+		v16_store(ds + j, v16_head(d, v16_zero(), count - j));
+		j += 16;
+	}
+	for (; j < nk; j += 16) {
+		v16_store(p + j, v16_zero());
+		v16_store(ds + j, v16_zero());
 	}
 }
 
 /* p and ds of the tile of nq queries from q0 on and nk keys (a multiple of 16) from k0 on */
 static void tile_scores(const struct attend_back *a, struct work *w, const float *lse, int64_t q0, int64_t nq, int64_t k0, int64_t nk)
 {
-	const int64_t page = a->head_dim * PANEL;
-	int64_t i, j;
+	const int64_t page = k0 * a->head_dim, blocks = (nq + ROWS_1 - 1) / ROWS_1;
+	int64_t i, first;
 
-	for (i = 0; i < nq; i += ROWS_1) {      /* not the pages right of the last row's position */
-		const int64_t n = MIN(ROWS_1, nq - i), end = MIN(nk, ROUND16(q0 + i + n - k0));
-		struct mm m = {.k = a->head_dim, .lda = w->width, .ldb = PANEL, .panel = page, .ldc = KEYS};
+	for (i = 0; i < blocks; i++) {
+		const int64_t n = cut(nq, i, blocks, &first), seen = MIN(nk, q0 + first + n - k0);      /* by the last row */
 
-		if (end <= 0)
+		if (seen <= 0)
 			continue;
-		m.a = w->q + (q0 + i) * w->width;
-		m.b = w->key_pages + k0 / PANEL * page;
-		m.c = w->p + i * KEYS;
-		product(&m, false, n, end);
-		m.a = w->dout + (q0 + i) * w->width;
-		m.b = w->value_pages + k0 / PANEL * page;
-		m.c = w->ds + i * KEYS;
-		product(&m, false, n, end);
+		block_fn[n].by_pages(w->p + first * KEYS, w->q + (q0 + first) * w->width, w->width, w->key_pages + page, a->head_dim,
+				     (seen + 15) / 16);
+		block_fn[n].by_pages(w->ds + first * KEYS, w->dout + (q0 + first) * w->width, w->width, w->value_pages + page, a->head_dim,
+				     (seen + 15) / 16);
 	}
-	for (i = 0; i < nq; i++) {
-		const v16 l = v16_set(lse[(q0 + i) * a->lse_stride]), delta = v16_set(w->delta[q0 + i]);
-		const int64_t count = MAX(0, MIN(nk, q0 + i + 1 - k0));
-		float *p = w->p + i * KEYS, *ds = w->ds + i * KEYS;
-
-		for (j = 0; j < count; j += 16) {
-			v16 e = v16_exp(v16_sub(v16_load(p + j), l)), d = v16_mul(e, v16_sub(v16_load(ds + j), delta));
-
-			if (count - j < 16) {
-				e = v16_head(e, v16_zero(), count - j);
-				d = v16_head(d, v16_zero(), count - j);
-			}
-			v16_store(p + j, e);
-			v16_store(ds + j, d);
-		}
-		for (; j < nk; j += 16) {
-			v16_store(p + j, v16_zero());
-			v16_store(ds + j, v16_zero());
-		}
-	}
+	for (i = 0; i < nq; i++)
+		row_of_tile(w->p + i * KEYS, w->ds + i * KEYS, MIN(nk, q0 + i + 1 - k0), nk, lse[(q0 + i) * a->lse_stride], w->delta[q0 + i]);
 }
 
 /* What the tile adds to dk, dv (rows of keys) and dq (rows of queries) */
 static void tile_gradients(struct work *w, int64_t q0, int64_t nq, int64_t k0, int64_t nk)
 {
-	const int64_t width = w->width;
-	int64_t i, n;
+	const int64_t width = w->width, key_blocks = (nk + ROWS_1 - 1) / ROWS_1, query_blocks = (nq + ROWS_1 - 1) / ROWS_1;
+	int64_t i, first;
 
-	for (i = 0; i < nk; i += n) {           /* queries before the first of these keys do not see them */
-		const int64_t skip = MAX(0, k0 + i - q0);
-		struct mm m = {.k = nq - skip, .lda = KEYS, .ldb = width, .panel = PANEL, .ldc = width};
+	for (i = 0; i < key_blocks; i++) {      /* queries before the first of these keys do not see them */
+		const int64_t n = cut(nk, i, key_blocks, &first), skip = MAX(0, k0 + first - q0), at = skip * KEYS + first;
+		const int64_t key = (k0 + first) * width, query = (q0 + skip) * width;
 
-		n = MIN(ROWS_1, nk - i);
-		if (m.k <= 0)
+		if (skip >= nq)
 			break;
-		m.a = w->p + skip * KEYS + i;
-		m.b = w->dout + (q0 + skip) * width;
-		m.start = m.c = w->dv + (k0 + i) * width;
-		product(&m, true, n, width);
-		m.a = w->ds + skip * KEYS + i;
-		m.b = w->q + (q0 + skip) * width;
-		m.start = m.c = w->dk + (k0 + i) * width;
-		product(&m, true, n, width);
+		block_fn[n].by_columns(w->dv + key, w->p + at, nq - skip, w->dout + query, width);
+		block_fn[n].by_columns(w->dk + key, w->ds + at, nq - skip, w->q + query, width);
 	}
-	for (i = 0; i < nq; i += n) {
-		struct mm m = {.lda = KEYS, .ldb = width, .panel = PANEL, .ldc = width};
+	for (i = 0; i < query_blocks; i++) {
+		const int64_t n = cut(nq, i, query_blocks, &first), seen = MIN(nk, q0 + first + n - k0);
 
-		n = MIN(ROWS_1, nq - i);
-		m.k = MIN(nk, q0 + i + n - k0);
-		if (m.k <= 0)
-			continue;
-		m.a = w->ds + i * KEYS;
-		m.b = w->k + k0 * width;
-		m.c = w->dq + (q0 + i) * width;
-		m.start = k0 ? m.c : NULL;
-		product(&m, false, n, width);
+		if (seen > 0)
+			block_fn[n].by_rows(w->dq + (q0 + first) * width, w->ds + first * KEYS, seen, w->k + k0 * width, width);
+	}
+}
+
+/* dout_i . out_i, and dout's rows side by side */
+static void take_dout(const struct attend_back *a, struct work *w, int64_t head)
+{
+	const int64_t dim = a->head_dim;
+	int64_t i, d;
+
+	for (i = 0; i < a->n; i++) {
+		const float *out = a->out + i * a->out_stride + head * dim, *dout = a->dout + i * a->out_stride + head * dim;
+		float *to = w->dout + i * w->width;
+		v16 sum = v16_zero();
+
+		for (d = 0; d + 16 <= dim; d += 16) {
+			v16 x = v16_load(dout + d);
+
+			v16_store(to + d, x);
+			sum = v16_fma(x, v16_load(out + d), sum);
+		}
+		if (d < dim) {
+			v16 x = v16_load_n(dout + d, dim - d);
+
+			v16_store(to + d, x);
+			sum = v16_fma(x, v16_load_n(out + d, dim - d), sum);
+		}
+		w->delta[i] = v16_sum(sum);
 	}
 }
 
@@ -173,28 +226,19 @@ void ISA_FN(attend_back)(const struct attend_back *a)
 {
 	const int64_t n = a->n, dim = a->head_dim, padded = ROUND16(n);
 	struct work w = work_new(a->scratch, n, dim);
-	int64_t h, i, j, d;
+	int64_t h, i, j;
 
 	for (i = 0; i < n; i += PANEL) {
 		ISA_FN(transpose)(w.key_pages + i * dim, a->k + i * a->stride, a->stride, MIN(PANEL, n - i), dim);
 		ISA_FN(transpose)(w.value_pages + i * dim, a->v + i * a->stride, a->stride, MIN(PANEL, n - i), dim);
 	}
-	take_rows(w.k, w.width, a->k, a->stride, n, dim, 1);
-	memset(w.k + n * w.width, 0, (size_t)((padded - n) * w.width) * sizeof *w.k);
+	take_rows(w.k, w.width, a->k, a->stride, n, 1);
 	memset(w.dk, 0, (size_t)(padded * w.width) * sizeof *w.dk);
 	memset(w.dv, 0, (size_t)(padded * w.width) * sizeof *w.dv);
 	for (h = 0; h < a->heads; h++) {
-		const float *out = a->out + h * dim, *dout = a->dout + h * dim;
-
-		take_rows(w.q, w.width, a->q + h * dim, a->stride, n, dim, a->scale);
-		take_rows(w.dout, w.width, dout, a->out_stride, n, dim, 1);
-		for (i = 0; i < n; i++) {
-			v16 sum = v16_zero();
-
-			for (d = 0; d < dim; d += 16)
-				sum = v16_fma(v16_load(w.dout + i * w.width + d), v16_load_n(out + i * a->out_stride + d, dim - d), sum);
-			w.delta[i] = v16_sum(sum);
-		}
+		take_rows(w.q, w.width, a->q + h * dim, a->stride, n, a->scale);
+		take_dout(a, &w, h);
+		memset(w.dq, 0, (size_t)(n * w.width) * sizeof *w.dq);
 		for (i = 0; i < n; i += QUERIES) {
 			const int64_t nq = MIN(QUERIES, n - i);
 

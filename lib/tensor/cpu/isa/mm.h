@@ -22,6 +22,12 @@
 #define ROWS_2 2
 #define ROWS_4 1
 #endif
+/* F(R) for every number of rows */
+#if ROWS_1 == 14
+#define EACH_R(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
+#else
+#define EACH_R(F) F(1) F(2) F(3) F(4) F(5) F(6)
+#endif
 #define PANELS_FOR(R) ((R) <= ROWS_4 ? 4 : (R) <= ROWS_2 ? 2 : 1)
 
 typedef vf mm_acc[MM_ROWS][MM_PANELS * LANE_REGS];

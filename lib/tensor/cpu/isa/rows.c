@@ -2,8 +2,11 @@
 #include "isa.h"
 #include "vec.h"
 
-/* for (j = 0; j < cols; j += 16) with n lanes of use (16, or less at the end) */
-#define EACH16(cols) for (int64_t j = 0, n; n = (cols) - j, j < (cols); j += 16)
+/* j = 0, 16, 32 ... below cols, with n lanes of use: 16, which the compiler sees, and what is left in a last round that is compiled apart */
+#define EACH16(cols) \
+	for (int64_t j = 0, once = 1; once; once = 0) \
+		UNROLL for (int tail = 0; tail < 2; tail++) \
+			for (int64_t n; n = tail ? (cols) - j : 16, tail ? j < (cols) : j + 16 <= (cols); j += 16)
 
 void ISA_FN(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
 {

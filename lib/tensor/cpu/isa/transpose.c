@@ -1,4 +1,4 @@
-/* transpose.c - rows of a weight (or keys) laid side by side: to[k][PANEL] = from[row][k] */
+/* transpose.c - operands laid out for the products: rows side by side, or columns in blocks */
 #include "isa.h"
 #include "vec.h"
 
@@ -49,6 +49,7 @@ static int64_t transpose_blocks(float *to, const float *from, int64_t ld, int64_
 }
 #endif
 
+/* to[k][PANEL] = from[row][k] */
 void ISA_FN(transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k)
 {
 	int64_t i = transpose_blocks(to, from, ld, n, k), j;
@@ -58,5 +59,39 @@ void ISA_FN(transpose)(float *to, const float *from, int64_t ld, int64_t n, int6
 			to[i * PANEL + j] = from[j * ld + i];
 		for (; j < PANEL; j++)
 			to[i * PANEL + j] = 0;
+	}
+}
+
+/* Blocks of columns, block i from column i * n / blocks on: each [depth][columns of the block], one behind the other. A few rows at a time, so
+ * that reading goes along them. Vectors of 16 reach beyond a block's row into the next, which is written later. */
+void ISA_FN(column_blocks)(float *to, const float *from, int64_t ld, int64_t n, int64_t blocks, int64_t depth)
+{
+	enum { ROWS = 16 };
+	int64_t k, i, j;
+
+	for (k = 0; k < depth; k += ROWS) {
+		const int64_t rows = depth - k < ROWS ? depth - k : ROWS;
+
+		for (i = 0; i < blocks; i++) {
+			const int64_t first = i * n / blocks, cols = (i + 1) * n / blocks - first;
+			const float *row = from + k * ld + first;
+			float *t = to + first * depth + k * cols;
+
+			if (k + rows == depth || rows < ROWS) { /* the last rows, which have another block behind them */
+				for (j = 0; j < rows; j++)
+					memcpy(t + j * cols, row + j * ld, (size_t)cols * sizeof *t);
+				continue;
+			}
+			if (cols <= 8)
+				for (j = 0; j < rows; j++) {
+					float eight[8];
+
+					memcpy(eight, row + j * ld, sizeof eight);
+					memcpy(t + j * cols, eight, sizeof eight);
+				}
+			else
+				for (j = 0; j < rows; j++)
+					v16_store(t + j * cols, v16_load(row + j * ld));
+		}
 	}
 }

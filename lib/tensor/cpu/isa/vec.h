@@ -44,8 +44,8 @@ INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
-/* a > b ? x : y */
-INLINE vf vf_if_greater(vf a, vf b, vf x, vf y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x); }
+/* x < bound ? 0 : y */
+INLINE vf vf_zero_below(vf x, vf bound, vf y) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_NLT_UQ), y); }
 /* p * 2^n, where `magic` is n + 1.5 * 2^23 and the result is a normal number */
 INLINE vf vf_scale2(vf p, vf magic)
 {
@@ -62,6 +62,11 @@ INLINE void vf_store_n(float *p, vf a, int64_t n)
 		vf_store(p, a);
 	else if (n > 0)
 		_mm512_mask_storeu_ps(p, vf_mask(n), a);
+}
+/* The first n lanes of a, the others of b */
+INLINE vf vf_head(vf a, vf b, int64_t n)
+{
+	return n >= VL ? a : n <= 0 ? b : _mm512_mask_blend_ps(vf_mask(n), b, a);
 }
 
 #elif defined ISA_avx2
@@ -81,7 +86,7 @@ INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
-INLINE vf vf_if_greater(vf a, vf b, vf x, vf y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
+INLINE vf vf_zero_below(vf x, vf bound, vf y) { return _mm256_andnot_ps(_mm256_cmp_ps(x, bound, _CMP_LT_OQ), y); }
 INLINE vf vf_scale2(vf p, vf magic)
 {
 	return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(magic), 23)));
@@ -100,6 +105,10 @@ INLINE void vf_store_n(float *p, vf a, int64_t n)
 		vf_store(p, a);
 	else if (n > 0)
 		_mm256_maskstore_ps(p, vf_mask(n), a);
+}
+INLINE vf vf_head(vf a, vf b, int64_t n)
+{
+	return n >= VL ? a : n <= 0 ? b : _mm256_blendv_ps(b, a, _mm256_castsi256_ps(vf_mask(n)));
 }
 
 #else /* four lanes, by the compiler's own vectors; the operations that it has no sign for by NEON or one by one */
@@ -128,7 +137,7 @@ INLINE vf vf_sqrt(vf a) { return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqr
 #endif
 INLINE vf vf_fnma(vf a, vf b, vf c) { return vf_fma(-a, b, c); }
 INLINE vf vf_select(vf_int mask, vf x, vf y) { return (vf)((mask & (vf_int)x) | (~mask & (vf_int)y)); }
-INLINE vf vf_if_greater(vf a, vf b, vf x, vf y) { return vf_select(a > b, x, y); }
+INLINE vf vf_zero_below(vf x, vf bound, vf y) { return (vf)(~(x < bound) & (vf_int)y); }
 INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 INLINE vf vf_scale2(vf p, vf magic)
@@ -149,6 +158,12 @@ INLINE void vf_store_n(float *p, vf a, int64_t n)
 {
 	if (n > 0)
 		memcpy(p, &a, (size_t)(n < VL ? n : VL) * sizeof *p);
+}
+INLINE vf vf_head(vf a, vf b, int64_t n)
+{
+	if (n > 0)
+		memcpy(&b, &a, (size_t)(n < VL ? n : VL) * sizeof(float));
+	return b;
 }
 #endif
 
@@ -183,48 +198,44 @@ INLINE void v16_store_n(float *p, v16 a, int64_t n)
 	UNROLL for (int i = 0; i < LANE_REGS; i++)
 		vf_store_n(p + i * VL, a.r[i], n - i * VL);
 }
-/* The first n lanes of a, the others of b */
-INLINE v16 v16_head(v16 a, v16 b, int64_t n)
-{
-	float t[16];
+INLINE v16 v16_head(v16 a, v16 b, int64_t n) { V16_MAP(vf_head(a.r[i_], b.r[i_], n - i_ * VL)); }
 
-	if (n >= 16)
-		return a;
-	v16_store(t, b);
-	v16_store_n(t, a, n);
-	return v16_load(t);
-}
-INLINE float v16_sum(v16 a)
-{
-	float t[16];
-	int step, i;
+/* All lanes added, or their maximum: i with i + 8, i + 4, i + 2, i + 1 */
+#if defined ISA_avx2 || defined ISA_avx512
+#if defined ISA_avx512
+#define V16_HALVES(a) const __m256 low = _mm512_castps512_ps256(a.r[0]), high = _mm512_extractf32x8_ps(a.r[0], 1)
+#else
+#define V16_HALVES(a) const __m256 low = a.r[0], high = a.r[1]
+#endif
+#define V16_FOLD(a, op) \
+	V16_HALVES(a); \
+	const __m256 eight = _mm256_##op##_ps(low, high); \
+	const __m128 four = _mm_##op##_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1)); \
+	const __m128 two = _mm_##op##_ps(four, _mm_movehl_ps(four, four)); \
+	return _mm_cvtss_f32(_mm_##op##_ss(two, _mm_movehdup_ps(two)))
+INLINE float v16_sum(v16 a) { V16_FOLD(a, add); }
+INLINE float v16_max_lane(v16 a) { V16_FOLD(a, max); }
+#else
+#define V16_FOLD(a, what) \
+	float t[16]; \
+	v16_store(t, a); \
+	for (int step = 8; step; step /= 2) \
+		for (int i = 0; i < step; i++) \
+			t[i] = what; \
+	return t[0]
+INLINE float v16_sum(v16 a) { V16_FOLD(a, t[i] + t[i + step]); }
+INLINE float v16_max_lane(v16 a) { V16_FOLD(a, t[i] > t[i + step] ? t[i] : t[i + step]); }
+#endif
 
-	v16_store(t, a);
-	for (step = 8; step; step /= 2)
-		for (i = 0; i < step; i++)
-			t[i] += t[i + step];
-	return t[0];
-}
-INLINE float v16_max_lane(v16 a)
-{
-	float t[16];
-	int step, i;
-
-	v16_store(t, a);
-	for (step = 8; step; step /= 2)
-		for (i = 0; i < step; i++)
-			t[i] = t[i] > t[i + step] ? t[i] : t[i + step];
-	return t[0];
-}
-
-/* e^x. Within 1 ulp or so for -87 <= x <= 88.7; 0 below, infinite above; NaN stays. exp(0) is 1.
+/* e^x. Within 1 ulp or so for -87 <= x <= 88.7; 0 below, 3.4e38 above; NaN stays. exp(0) is 1.
  * x = n ln 2 + r, |r| <= ln 2 / 2 in two steps (Cody and Waite); e^r - 1 - r over r^2 by a polynomial of degree 4 that was fitted for
  * the least relative error of the whole (3e-9). */
 INLINE vf vf_exp(vf x)
 {
-	vf magic = vf_fma(x, vf_set(0x1.715476p0f), vf_set(0x1.8p23f));
+	vf top = vf_min(vf_set(88.7f), x);
+	vf magic = vf_fma(top, vf_set(0x1.715476p0f), vf_set(0x1.8p23f));
 	vf n = vf_sub(magic, vf_set(0x1.8p23f));
-	vf r = vf_fnma(n, vf_set(-0x1.05c610p-29f), vf_fnma(n, vf_set(0x1.62e430p-1f), x));
+	vf r = vf_fnma(n, vf_set(-0x1.05c610p-29f), vf_fnma(n, vf_set(0x1.62e430p-1f), top));
 	vf p = vf_set(0x1.6a23d0p-10f);
 
 	p = vf_fma(p, r, vf_set(0x1.123a20p-7f));
@@ -233,8 +244,7 @@ INLINE vf vf_exp(vf x)
 	p = vf_fma(p, r, vf_set(0x1.fffffcp-2f));
 	p = vf_fma(p, vf_mul(r, r), r);
 	p = vf_scale2(vf_add(p, vf_set(1)), magic);
-	p = vf_if_greater(vf_set(-87), x, vf_zero(), p);
-	return vf_if_greater(x, vf_set(88.72f), vf_set(INFINITY), p);
+	return vf_zero_below(x, vf_set(-87), p);
 }
 INLINE v16 v16_exp(v16 x) { V16_MAP(vf_exp(x.r[i_])); }
 
