@@ -175,7 +175,7 @@ static void make_numbers(void *arg, int64_t from, int64_t to, int worker)
 static int write_weights(struct checkpoint_writer *w, const struct model *m, enum st_dtype dtype, const struct options *o, struct err *e)
 {
 	struct safetensors_writer *s = checkpoint_add_tensors(w, "model.safetensors", e);
-	struct progress p = progress_new("making", o->tool->quiet ? 0 : m->count, "numbers");
+	struct progress p = progress_new("making", o->tool->quiet ? 0 : m->params.count, "numbers");
 	struct making k = {.m = m, .seed = o->tool->seed};
 	struct pool *pool;
 	int64_t done = 0;
@@ -183,13 +183,13 @@ static int write_weights(struct checkpoint_writer *w, const struct model *m, enu
 
 	if (!s)
 		return -1;
-	model_declare_parts(m, s, "", dtype);
+	params_declare(&m->params, s, "", dtype);
 	pool = pool_new((int)o->tool->threads);
 	k.w = xmalloc((size_t)PIECE * sizeof *k.w);
-	for (i = 0; i < m->parts && !tool_interrupted(); i++) {
-		int64_t n = part_count(&m->part[i]), piece;
+	for (i = 0; i < m->params.parts && !tool_interrupted(); i++) {
+		int64_t n = part_count(&m->params.part[i]), piece;
 
-		k.part = &m->part[i];
+		k.part = &m->params.part[i];
 		for (k.from = 0; k.from < n && !tool_interrupted(); k.from += piece) {
 			piece = n - k.from < PIECE ? n - k.from : PIECE;
 			pool_run(pool, piece, 1 << 14, make_numbers, &k);
@@ -236,7 +236,7 @@ static int write_new(struct config *c, const struct options *o, struct err *e)
 	else
 		checkpoint_abandon(w);
 	if (rc == 0)
-		tool_note("%s: %s parameters, %s", o->output, COUNT(m->count), SIZE((double)m->count * (double)st_dtype_size(dtype)));
+		tool_note("%s: %s parameters, %s", o->output, COUNT(m->params.count), SIZE((double)m->params.count * (double)st_dtype_size(dtype)));
 	model_free(m);
 	return rc;
 }
@@ -271,7 +271,7 @@ static void info_json(const struct summary *s, struct buf *b)
 	buf_char(b, '{');
 	json_string(b, "model", s->path);
 	json_string(b, "model_type", c->model_type);
-	json_int(b, "parameters", s->shapes->count);
+	json_int(b, "parameters", s->shapes->params.count);
 	json_int(b, "embedding_parameters", s->head);
 	json_string(b, "dtype", s->dtype);
 	json_int(b, "bytes", s->bytes);
@@ -311,7 +311,7 @@ static void info_json(const struct summary *s, struct buf *b)
 static void info_weights(const struct summary *s)
 {
 	const struct config *c = &s->config;
-	int64_t n = s->shapes->count;
+	int64_t n = s->shapes->params.count;
 	int i;
 
 	printf("  family       %s%s\n", c->model_type, c->tie_word_embeddings ? ", head tied to the embedding" : "");

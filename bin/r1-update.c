@@ -225,7 +225,7 @@ static int load_reference(struct model **m, struct checkpoint *ck, struct backen
 		return (*m = model_from_checkpoint(ck, be, MODEL_SCORE, e)) ? 0 : -1;
 	}
 	*m = model_new(&ck->config, be, MODEL_SCORE, e);
-	rc = *m ? model_read_parts(*m, s, "", (*m)->theta, e) : -1;
+	rc = *m ? params_read(&(*m)->params, s, "", (*m)->params.theta, e) : -1;
 	if (*m && rc < 0)
 		err_prefix(e, "%s/%s", ck->path, REFERENCE);
 	safetensors_close(s);
@@ -238,8 +238,8 @@ static int save_reference(struct checkpoint_writer *w, const struct model *m, st
 
 	if (!s)
 		return -1;
-	model_declare_parts(m, s, "", ST_F32);
-	model_write_parts(m, s, m->theta);
+	params_declare(&m->params, s, "", ST_F32);
+	params_write(&m->params, s, m->params.theta);
 	return safetensors_finish(s, e);
 }
 

@@ -8,7 +8,7 @@
 struct optimizer *optimizer_new(struct model *m, const struct optimizer_args *args)
 {
 	struct optimizer *o = xcalloc(1, sizeof *o);
-	size_t bytes = (size_t)m->size * sizeof *o->exp_avg;
+	size_t bytes = (size_t)m->params.size * sizeof *o->exp_avg;
 
 	*o = (struct optimizer){.m = m, .args = *args};
 	o->exp_avg = m->be->alloc(m->be, bytes);
@@ -31,21 +31,21 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 {
 	struct model *m = o->m;
 	struct backend *be = m->be;
-	double norm = sqrt(be->sum_squares(be, m->grad, m->size));
+	double norm = sqrt(be->sum_squares(be, m->params.grad, m->params.size));
 	struct adamw a = {.lr = (float)learning_rate, .beta1 = (float)o->args.beta1, .beta2 = (float)o->args.beta2, .eps = (float)o->args.eps,
 			  .step = ++o->step, .grad_scale = 1};
 	size_t i;
 
 	if (o->args.clip > 0 && norm > o->args.clip)
 		a.grad_scale = (float)(o->args.clip / norm);
-	for (i = 0; i < m->tensors; i++) {
-		struct tensor *x = m->tensor[i];
-		int64_t at = m->tensor_offset[i];
+	for (i = 0; i < m->params.tensors; i++) {
+		struct tensor *x = m->params.tensor[i];
+		int64_t at = m->params.tensor_offset[i];
 
 		a.weight_decay = x->rows > 1 ? (float)o->args.weight_decay : 0;
 		be->adamw(be, x->data, o->exp_avg + at, o->exp_avg_sq + at, x->grad, x->rows * x->cols, &a);
 	}
-	be->zero(be, m->grad, (size_t)m->size * sizeof *m->grad);
+	be->zero(be, m->params.grad, (size_t)m->params.size * sizeof *m->params.grad);
 	return norm;
 }
 
@@ -76,7 +76,7 @@ int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 	s = checkpoint_tensors(ck, FILE_NAME, e);
 	if (!s)
 		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, FILE_NAME);
-	if (model_read_parts(o->m, s, "exp_avg.", o->exp_avg, e) < 0 || model_read_parts(o->m, s, "exp_avg_sq.", o->exp_avg_sq, e) < 0)
+	if (params_read(&o->m->params, s, "exp_avg.", o->exp_avg, e) < 0 || params_read(&o->m->params, s, "exp_avg_sq.", o->exp_avg_sq, e) < 0)
 		rc = err_prefix(e, "%s/%s", ck->path, FILE_NAME);
 	safetensors_close(s);
 	return rc;
@@ -100,9 +100,9 @@ int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struc
 	s = checkpoint_add_tensors(w, FILE_NAME, e);
 	if (!s)
 		return -1;
-	model_declare_parts(o->m, s, "exp_avg.", ST_F32);
-	model_declare_parts(o->m, s, "exp_avg_sq.", ST_F32);
-	model_write_parts(o->m, s, o->exp_avg);
-	model_write_parts(o->m, s, o->exp_avg_sq);
+	params_declare(&o->m->params, s, "exp_avg.", ST_F32);
+	params_declare(&o->m->params, s, "exp_avg_sq.", ST_F32);
+	params_write(&o->m->params, s, o->exp_avg);
+	params_write(&o->m->params, s, o->exp_avg_sq);
 	return safetensors_finish(s, e);
 }

@@ -81,8 +81,8 @@ static void summarize_weights(struct summary *s)
 	struct map known = {0};
 	size_t i;
 
-	for (i = 0; i < s->shapes->parts; i++)
-		*map_put(&known, s->shapes->part[i].name, strlen(s->shapes->part[i].name)) = 1;
+	for (i = 0; i < s->shapes->params.parts; i++)
+		*map_put(&known, s->shapes->params.part[i].name, strlen(s->shapes->params.part[i].name)) = 1;
 	for (i = 0; i < weights->n; i++) {
 		const struct st_tensor *t = &weights->tensor[i];
 
@@ -112,7 +112,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
 	if (!s->shapes)
 		return err_prefix(e, "%s", s->path);
-	if (model_check_parts(s->shapes, s->ck->weights, "", e) < 0)
+	if (params_check(&s->shapes->params, s->ck->weights, "", e) < 0)
 		return err_prefix(e, "%s", s->path);
 	summarize_weights(s);
 	f = checkpoint_file(s->ck, "tokenizer.json", e);
@@ -138,9 +138,9 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 	} else if (summarize_checkpoint(s, e) < 0) {
 		return -1;
 	}
-	for (i = 0; i < s->shapes->parts; i++)
-		if (s->shapes->part[i].shape[0] == s->config.vocab_size && s->shapes->part[i].ndim == 2)
-			s->head += part_count(&s->shapes->part[i]);
+	for (i = 0; i < s->shapes->params.parts; i++)
+		if (s->shapes->params.part[i].shape[0] == s->config.vocab_size && s->shapes->params.part[i].ndim == 2)
+			s->head += part_count(&s->shapes->params.part[i]);
 	s->memory.length = length ? length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
 	s->memory.sequences = sequences;
 	measure_memory(&s->config, &s->memory);

@@ -48,12 +48,12 @@ static struct model *random_model(const struct shape *s, struct backend *be, enu
 		fprintf(stderr, "%s\n", e.msg);
 		exit(1);
 	}
-	w = xmalloc((size_t)m->size * sizeof *w);
-	for (int64_t i = 0; i < m->size; i++) {
+	w = xmalloc((size_t)m->params.size * sizeof *w);
+	for (int64_t i = 0; i < m->params.size; i++) {
 		x = x * 1664525 + 1013904223;
 		w[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
 	}
-	be->upload(be, m->theta, w, (size_t)m->size * sizeof *w);
+	be->upload(be, m->params.theta, w, (size_t)m->params.size * sizeof *w);
 	free(w);
 	if (use == MODEL_SAMPLE)
 		model_pack(m);

@@ -22,7 +22,7 @@ static void train(struct backend *be, const struct config *c)
 	struct pass p;
 	int i;
 
-	CHECK_INT(backend_dry_used(be), 4 * m->size * 4);       /* weights, gradients, two moments */
+	CHECK_INT(backend_dry_used(be), 4 * m->params.size * 4);       /* weights, gradients, two moments */
 	model_init(m, 1);
 	for (i = 0; i < 2; i++) {
 		t.record = true;

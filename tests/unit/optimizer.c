@@ -29,9 +29,9 @@ static void fill(struct model *m, struct rng *rng, double size)
 	size_t i;
 	int64_t k;
 
-	for (i = 0; i < m->parts; i++)
-		for (k = 0; k < part_count(&m->part[i]); k++)
-			m->grad[m->part[i].offset + k] = k % 7 == 3 ? 0 : (float)(size * pow(10, -(double)(k % 5)) * ((double)rng_below(rng, 2001) / 1000 - 1));
+	for (i = 0; i < m->params.parts; i++)
+		for (k = 0; k < part_count(&m->params.part[i]); k++)
+			m->params.grad[m->params.part[i].offset + k] = k % 7 == 3 ? 0 : (float)(size * pow(10, -(double)(k % 5)) * ((double)rng_below(rng, 2001) / 1000 - 1));
 }
 
 /* Loshchilov and Hutter 2019, algorithm 2, with the norm of the whole gradient clipped first. */
@@ -41,36 +41,36 @@ static void against_double(double size, double clip)
 	struct model *m = make_model();
 	struct optimizer *o = optimizer_new(m, &a);
 	struct rng rng = rng_new(1, 1);
-	size_t n = (size_t)m->size, i;
+	size_t n = (size_t)m->params.size, i;
 	double *w = xcalloc(n, sizeof *w), *m1 = xcalloc(n, sizeof *m1), *m2 = xcalloc(n, sizeof *m2);
 	int64_t k;
 	int step;
 
 	for (i = 0; i < n; i++)
-		w[i] = m->theta[i];
+		w[i] = m->params.theta[i];
 	for (step = 1; step <= 6; step++) {
 		double lr = 0.01 / step, norm = 0, scale;
 
 		fill(m, &rng, size);
 		for (i = 0; i < n; i++)
-			norm += (double)m->grad[i] * m->grad[i];
+			norm += (double)m->params.grad[i] * m->params.grad[i];
 		norm = sqrt(norm);
 		scale = clip > 0 && norm > clip ? clip / norm : 1;
 		CHECK(clip == 0 || (norm > clip) == (size > 0.1));      /* both kinds are tried */
-		for (i = 0; i < m->parts; i++)
-			for (k = m->part[i].offset; k < m->part[i].offset + part_count(&m->part[i]); k++) {
-				double g = scale * m->grad[k];
+		for (i = 0; i < m->params.parts; i++)
+			for (k = m->params.part[i].offset; k < m->params.part[i].offset + part_count(&m->params.part[i]); k++) {
+				double g = scale * m->params.grad[k];
 
 				m1[k] = a.beta1 * m1[k] + (1 - a.beta1) * g;
 				m2[k] = a.beta2 * m2[k] + (1 - a.beta2) * g * g;
 				w[k] -= lr * (m1[k] / (1 - pow(a.beta1, step)) / (sqrt(m2[k] / (1 - pow(a.beta2, step))) + a.eps) +
-					      (m->part[i].decay ? a.weight_decay * w[k] : 0));
+					      (m->params.part[i].decay ? a.weight_decay * w[k] : 0));
 			}
 		CHECK_NEAR(optimizer_step(o, lr) / norm, 1, 1e-12);
 		CHECK_INT(o->step, step);
 		for (i = 0; i < n; i++) {
-			CHECK(m->grad[i] == 0);
-			CHECK_NEAR(m->theta[i], w[i], 1e-6);
+			CHECK(m->params.grad[i] == 0);
+			CHECK_NEAR(m->params.theta[i], w[i], 1e-6);
 			CHECK_NEAR(o->exp_avg[i], m1[i], 1e-6 * fabs(m1[i]) + 1e-7 * size * scale);
 			CHECK_NEAR(o->exp_avg_sq[i], m2[i], 1e-5 * m2[i]);
 		}
@@ -92,15 +92,15 @@ static void decay(void)
 	size_t i;
 	int64_t k;
 
-	for (i = 0; i < (size_t)m->size; i++)
-		m->theta[i] = 1;
+	for (i = 0; i < (size_t)m->params.size; i++)
+		m->params.theta[i] = 1;
 	CHECK(optimizer_step(o, 0.1) == 0);
-	for (i = 0; i < m->parts; i++) {
-		CHECK_INT(m->part[i].decay, m->part[i].ndim == 2);
-		matrices += m->part[i].decay;
-		vectors += !m->part[i].decay;
-		for (k = 0; k < part_count(&m->part[i]); k++)
-			CHECK_NEAR(m->theta[m->part[i].offset + k], m->part[i].decay ? 0.95 : 1, 1e-7);
+	for (i = 0; i < m->params.parts; i++) {
+		CHECK_INT(m->params.part[i].decay, m->params.part[i].ndim == 2);
+		matrices += m->params.part[i].decay;
+		vectors += !m->params.part[i].decay;
+		for (k = 0; k < part_count(&m->params.part[i]); k++)
+			CHECK_NEAR(m->params.theta[m->params.part[i].offset + k], m->params.part[i].decay ? 0.95 : 1, 1e-7);
 	}
 	CHECK(matrices > 10 && vectors > 10);
 	optimizer_free(o);
@@ -140,9 +140,9 @@ static void to_disk(void)
 	CHECK_INT(p->step, 2);
 	fill(again, &third, 1);
 	optimizer_step(p, 0.01);
-	CHECK_MEM(again->theta, (size_t)m->size * sizeof(float), m->theta, (size_t)m->size * sizeof(float));
-	CHECK_MEM(p->exp_avg, (size_t)m->size * sizeof(float), o->exp_avg, (size_t)m->size * sizeof(float));
-	CHECK_MEM(p->exp_avg_sq, (size_t)m->size * sizeof(float), o->exp_avg_sq, (size_t)m->size * sizeof(float));
+	CHECK_MEM(again->params.theta, (size_t)m->params.size * sizeof(float), m->params.theta, (size_t)m->params.size * sizeof(float));
+	CHECK_MEM(p->exp_avg, (size_t)m->params.size * sizeof(float), o->exp_avg, (size_t)m->params.size * sizeof(float));
+	CHECK_MEM(p->exp_avg_sq, (size_t)m->params.size * sizeof(float), o->exp_avg_sq, (size_t)m->params.size * sizeof(float));
 	optimizer_free(o);
 	optimizer_free(p);
 	model_free(m);

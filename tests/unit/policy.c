@@ -102,9 +102,9 @@ static double apart(const struct model *a, const struct model *b)
 	double d = 0, way = 0;
 	int64_t i;
 
-	for (i = 0; i < a->size; i++) {
-		d += pow((double)a->theta[i] - b->theta[i], 2);
-		way += pow((double)a->theta[i] - start->theta[i], 2);
+	for (i = 0; i < a->params.size; i++) {
+		d += pow((double)a->params.theta[i] - b->params.theta[i], 2);
+		way += pow((double)a->params.theta[i] - start->params.theta[i], 2);
 	}
 	model_free(start);
 	CHECK(way > 0);
@@ -116,16 +116,16 @@ static double relative(const struct model *a, const struct model *b)
 	double d = 0, size = 0;
 	int64_t i;
 
-	for (i = 0; i < a->size; i++) {
-		d += pow((double)a->theta[i] - b->theta[i], 2);
-		size += pow(a->theta[i], 2);
+	for (i = 0; i < a->params.size; i++) {
+		d += pow((double)a->params.theta[i] - b->params.theta[i], 2);
+		size += pow(a->params.theta[i], 2);
 	}
 	return sqrt(d / size);
 }
 
 static void same_bits(const struct outcome *a, const struct outcome *b)
 {
-	CHECK_MEM(a->m->theta, (size_t)a->m->size * sizeof(float), b->m->theta, (size_t)b->m->size * sizeof(float));
+	CHECK_MEM(a->m->params.theta, (size_t)a->m->params.size * sizeof(float), b->m->params.theta, (size_t)b->m->params.size * sizeof(float));
 	CHECK(!memcmp(&a->metrics.loss, &b->metrics.loss, sizeof a->metrics.loss));
 	CHECK(!memcmp(&a->metrics.grad_norm, &b->metrics.grad_norm, sizeof a->metrics.grad_norm));
 }

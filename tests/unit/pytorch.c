@@ -127,14 +127,14 @@ static void train(const char *name, struct backend *be, int64_t tokens)
 	CHECK(error_of(&f, "logprob", logprob, f.predicted) < 2e-6);
 	CHECK(error_of(&f, "entropy", entropy, f.predicted) < 2e-6);
 	CHECK(error_of(&f, "loss", &(float){(float)loss}, 1) < 1e-5);
-	for (p = 0; p < f.m->parts; p++) {
-		const struct part *part = &f.m->part[p];
+	for (p = 0; p < f.m->params.parts; p++) {
+		const struct part *part = &f.m->params.part[p];
 		int64_t n = part->shape[0] * (part->ndim == 2 ? part->shape[1] : 1);
 		char gname[128];
 		double error;
 
 		grad = xmalloc((size_t)n * sizeof *grad);
-		be->download(be, grad, f.m->grad + part->offset, (size_t)n * sizeof *grad);
+		be->download(be, grad, f.m->params.grad + part->offset, (size_t)n * sizeof *grad);
 		snprintf(gname, sizeof gname, "grad.%s", part->name);
 		error = error_of(&f, gname, grad, n);
 		if (!(error < 1e-4))
