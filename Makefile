@@ -57,7 +57,7 @@ else
 all: $(TOOLS:%=$B/bin/%)
 endif
 
-.SECONDARY: $(TOOLS:%=$B/bin/%.o)
+.SECONDARY: $(TOOLS:%=$B/bin/%.o) $(TOOLS:%=$B/bin/%)
 $B/bin/%: $B/bin/%.o $B/libr1.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
