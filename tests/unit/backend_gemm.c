@@ -78,6 +78,8 @@ int main(void)
 		}
 		for (i = 1; i <= 16; i++)               /* every number of few rows over packed weights */
 			check(be, i, 64 + below(64), 100 + below(300), 1);
+		for (i = 60; i <= 80; i++)              /* A's columns in blocks, of every length modulo the vectors' */
+			check(be, 7, 20, i, 8 + 2);
 		check(be, 300, 80, 24, 16);
 		check(be, 260, 70, 400, 16 + 2);
 		check(be, 150, 300, 30, 8 + 2);

@@ -77,7 +77,7 @@ void ISA_FN(column_blocks)(float *to, const float *from, int64_t ld, int64_t n, 
 			const float *row = from + k * ld + first;
 			float *t = to + first * depth + k * cols;
 
-			if (k + rows == depth || rows < ROWS) { /* the last rows, which have another block behind them */
+			if (depth - k < 2 * ROWS) {     /* near the end, behind which another block begins */
 				for (j = 0; j < rows; j++)
 					memcpy(t + j * cols, row + j * ld, (size_t)cols * sizeof *t);
 				continue;
