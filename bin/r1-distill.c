@@ -229,7 +229,7 @@ static int save(struct work *w, struct err *e)
 
 	if (!c)
 		return -1;
-	if (checkpoint_add_companions(c, w->ck, e) < 0 || model_save(w->model, c, e) < 0 || optimizer_save(w->optimizer, c, e) < 0 ||
+	if (checkpoint_add_companions(c, w->ck, e) < 0 || model_save(w->model, c, MODEL_WEIGHTS, e) < 0 || optimizer_save(w->optimizer, c, e) < 0 ||
 	    state_write(c, &w->state, e) < 0) {
 		checkpoint_abandon(c);
 		return -1;
@@ -362,7 +362,7 @@ static int open_all(struct work *w, struct err *e)
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
 	if (!w->be || !(w->ck = checkpoint_open(resume ? o->output : o->model, e)) || checkpoint_check(o->output, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
-	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e)))
+	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
 	w->optimizer = optimizer_new(w->model, &oa);

@@ -219,7 +219,7 @@ static bool may_write(const struct options *o, struct err *e)
 static int write_new(struct config *c, const struct options *o, struct err *e)
 {
 	enum st_dtype dtype = !strcmp(c->dtype, "bfloat16") ? ST_BF16 : !strcmp(c->dtype, "float16") ? ST_F16 : ST_F32;
-	struct model *m = model_new(c, NULL, MODEL_SCORE, e);
+	struct model *m = model_new(c, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 	struct checkpoint_writer *w;
 	int rc;
 

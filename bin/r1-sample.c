@@ -12,7 +12,7 @@
 #include "text/template.h"
 
 struct options {
-	const char *model, *template, *system, *prompt, *output;
+	const char *model, *dtype, *template, *system, *prompt, *output;
 	int64_t samples, first, group, batch, context, max_tokens, top_k, step;
 	double temperature, top_p, min_p;
 	bool greedy;
@@ -277,7 +277,7 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
-	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, e)))
+	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, model_dtype(o->dtype), e)))
 		return -1;
 	tool_debug("%s", w->be->what);
 	c = &w->ck->config;
@@ -354,7 +354,7 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-sample", .usage = "--model DIR [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
-	struct options o = {.template = "mini", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1};
+	struct options o = {.template = "mini", .dtype = "auto", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1};
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint: a folder or an archive"},
@@ -376,6 +376,7 @@ int main(int argc, char **argv)
 		TOOL_OPTIONS_SEED(&t),
 		OPT_HEADING("Computing"),
 		{"batch", 'b', OPT_INT, &o.batch, "N", "completions at once: speed and memory, not results", 1, 1 << 16},
+		{"dtype", 0, OPT_CHOICE, &o.dtype, MODEL_DTYPES, "what weights are kept as; auto: 16 bits where that loses nothing"},
 		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: max-tokens + 1024", 0, 1 << 30},
 		TOOL_OPTIONS_COMPUTE(&t),
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout; it appears when all is done"},

@@ -198,65 +198,77 @@ static void batch_free(struct batch *b)
 	map_free(&b->part);
 }
 
+struct work {
+	struct backend *be;
+	struct checkpoint *ck;
+	struct tokenizer *tokenizer;
+	struct model *policy, *reference;
+	struct safetensors *carried;    /* the checkpoint's reference, if it has one */
+	struct optimizer *optimizer;
+	struct batch batch;
+};
+
 /* ---- the reference model: a folder that is given, or the one that the checkpoint carries, which begins as the policy itself ---- */
 
 #define REFERENCE "reference/model.safetensors"
 
-static int load_reference(struct model **m, struct checkpoint *ck, struct backend *be, const struct options *o, struct err *e)
+static int load_reference(struct work *w, const struct options *o, struct err *e)
 {
-	struct safetensors *s;
-	int rc;
+	const struct config *c = &w->ck->config;
 
-	*m = NULL;
 	if (o->kl_coef == 0)
 		return 0;
 	if (o->reference) {
-		*m = model_load(o->reference, be, MODEL_SCORE, e);
-		if (*m && (*m)->config.vocab_size < ck->config.vocab_size)
+		w->reference = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+		if (w->reference && w->reference->config.vocab_size < c->vocab_size)
 			return err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
-				       (long long)(*m)->config.vocab_size, (long long)ck->config.vocab_size);
-		return *m ? 0 : -1;
+				       (long long)w->reference->config.vocab_size, (long long)c->vocab_size);
+		return w->reference ? 0 : -1;
 	}
 	e->msg[0] = 0;
-	s = checkpoint_tensors(ck, REFERENCE, e);
-	if (!s) {
-		if (e->msg[0])
-			return -1;
-		return (*m = model_from_checkpoint(ck, be, MODEL_SCORE, e)) ? 0 : -1;
-	}
-	*m = model_new(&ck->config, be, MODEL_SCORE, e);
-	rc = *m ? params_read(&(*m)->params, s, "", (*m)->params.theta, e) : -1;
-	if (*m && rc < 0)
-		err_prefix(e, "%s/%s", ck->path, REFERENCE);
-	safetensors_close(s);
-	return rc;
+	w->carried = checkpoint_tensors(w->ck, REFERENCE, e);
+	if (!w->carried && e->msg[0])
+		return -1;
+	w->reference = model_from_tensors(c, w->carried ? w->carried : w->ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+	if (w->reference)
+		return 0;
+	return w->carried ? err_prefix(e, "%s/%s", w->ck->path, REFERENCE) : err_prefix(e, "%s", w->ck->path);
 }
 
-static int save_reference(struct checkpoint_writer *w, const struct model *m, struct err *e)
+/* The one that was carried goes on as it stands. */
+static int save_reference(struct checkpoint_writer *w, const struct work *k, struct err *e)
 {
 	struct safetensors_writer *s = checkpoint_add_tensors(w, REFERENCE, e);
 
 	if (!s)
 		return -1;
-	params_declare(&m->params, s, "", ST_F32);
-	params_write(&m->params, s, m->params.theta);
-	return safetensors_finish(s, e);
+	if (params_copy(&k->policy->params, s, k->carried ? k->carried : k->ck->weights, e) == 0)
+		return safetensors_finish(s, e);
+	safetensors_discard(s);
+	return -1;
 }
 
-static int save(const struct options *o, struct checkpoint *from, struct model *m, struct model *reference, struct optimizer *opt,
-		const struct state *s, struct err *e)
+static int save(const struct work *k, const struct options *o, const struct state *s, struct err *e)
 {
 	struct checkpoint_writer *w = checkpoint_begin(o->output ? o->output : o->model, e);
 	bool refresh = o->reference_every > 0 && s->step % o->reference_every == 0;
+	int rc;
 
 	if (!w)
 		return -1;
-	if (checkpoint_add_companions(w, from, e) < 0 || model_save(m, w, e) < 0 || optimizer_save(opt, w, e) < 0 || state_write(w, s, e) < 0 ||
-	    (reference && !o->reference && save_reference(w, refresh ? m : reference, e) < 0)) {
-		checkpoint_abandon(w);
-		return -1;
-	}
-	return checkpoint_commit(w, e);
+	rc = checkpoint_add_companions(w, k->ck, e);
+	if (rc == 0)
+		rc = model_save(k->policy, w, MODEL_WEIGHTS, e);
+	if (rc == 0)
+		rc = optimizer_save(k->optimizer, w, e);
+	if (rc == 0)
+		rc = state_write(w, s, e);
+	if (rc == 0 && k->reference && !o->reference)
+		rc = refresh ? model_save(k->policy, w, REFERENCE, e) : save_reference(w, k, e);
+	if (rc == 0)
+		return checkpoint_commit(w, e);
+	checkpoint_abandon(w);
+	return -1;
 }
 
 /* ---- metrics, under the names that the field uses ---- */
@@ -325,15 +337,6 @@ static void metrics_record(struct record *r, struct batch *b, const struct polic
 
 /* ---- the whole ---- */
 
-struct work {
-	struct backend *be;
-	struct checkpoint *ck;
-	struct tokenizer *tokenizer;
-	struct model *policy, *reference;
-	struct optimizer *optimizer;
-	struct batch batch;
-};
-
 static void show_progress(void *arg, int64_t done, int64_t of)
 {
 	(void)of;
@@ -354,8 +357,8 @@ static int open_all(struct work *w, const struct options *o, const struct tool *
 	w->tokenizer = completion_tokenizer(w->ck, e);
 	if (!w->tokenizer)
 		return -1;
-	w->policy = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, e);
-	if (!w->policy || load_reference(&w->reference, w->ck, w->be, o, e) < 0)
+	w->policy = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e);
+	if (!w->policy || load_reference(w, o, e) < 0)
 		return -1;
 	w->optimizer = optimizer_new(w->policy, &oa);
 	return optimizer_load(w->optimizer, w->ck, e) < 0 ? -1 : 0;
@@ -367,6 +370,7 @@ static void close_all(struct work *w)
 	optimizer_free(w->optimizer);
 	model_free(w->policy);
 	model_free(w->reference);
+	safetensors_close(w->carried);
 	tokenizer_free(w->tokenizer);
 	checkpoint_close(w->ck);
 	backend_close(w->be);
@@ -424,7 +428,7 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
 	if (rc < 0)
 		return -1;
-	if (save(o, w->ck, w->policy, w->reference, w->optimizer, &s, e) < 0 ||
+	if (save(w, o, &s, e) < 0 ||
 	    write_metrics(w, &m, &s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
 	tool_note("step %lld: %zu completion%s, %lld tokens, %lld optimizer step%s, %.1f s; activations %.1f MiB at most", (long long)s.step,

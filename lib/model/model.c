@@ -23,7 +23,13 @@ static const struct family *find_family(const char *model_type, struct err *e)
 	return NULL;
 }
 
-struct model *model_new(const struct config *c, struct backend *be, enum model_use use, struct err *e)
+enum model_dtype model_dtype(const char *name)
+{
+	return !strcmp(name, "float32") ? DTYPE_FLOAT32 : !strcmp(name, "bfloat16") ? DTYPE_BFLOAT16 : DTYPE_AUTO;
+}
+
+/* The family's parameters, without memory for them. */
+static struct model *declare(const struct config *c, struct backend *be, struct err *e)
 {
 	const struct family *f = find_family(c->model_type, e);
 	struct model *m;
@@ -35,8 +41,36 @@ struct model *model_new(const struct config *c, struct backend *be, enum model_u
 	m->config = config_copy(c);
 	m->be = be;
 	f->declare(m);
-	if (be)
-		params_alloc(&m->params, be, use == MODEL_TRAIN);
+	return m;
+}
+
+/* type [tensors] or NULL */
+static void alloc(struct model *m, enum model_use use, const enum weight_type *type)
+{
+	params_alloc(&m->params, m->be, use == MODEL_TRAIN ? PARAMS_TRAIN : use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, type);
+}
+
+static enum weight_type *all_of(const struct model *m, enum weight_type type)
+{
+	enum weight_type *t = xmalloc(m->params.tensors * sizeof *t);
+	size_t i;
+
+	for (i = 0; i < m->params.tensors; i++)
+		t[i] = type;
+	return t;
+}
+
+struct model *model_new(const struct config *c, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
+{
+	struct model *m = declare(c, be, e);
+	bool half = dtype == DTYPE_BFLOAT16 || (dtype == DTYPE_AUTO && !strcmp(c->dtype, "bfloat16"));
+	enum weight_type *type;
+
+	if (!m || !be)
+		return m;
+	type = all_of(m, half ? WEIGHT_BF16 : WEIGHT_F32);
+	alloc(m, use, type);
+	free(type);
 	return m;
 }
 
@@ -55,21 +89,6 @@ void model_free(struct model *m)
 struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, const struct param_part *part, int parts)
 {
 	return params_add(&m->params, prefix, cols, part, parts);
-}
-
-void model_pack(struct model *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->params.tensors; i++) {
-		struct tensor *x = m->params.tensor[i];
-
-		if (x->rows == 1 || (x == m->embed && m->embed != m->head))
-			continue;
-		if (x->packed)
-			m->be->unpack(m->be, x->packed);
-		x->packed = m->be->pack(m->be, x->data, x->rows, x->cols);
-	}
 }
 
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w)
@@ -99,7 +118,7 @@ void model_init(struct model *m, uint64_t seed)
 		float *w = xmalloc((size_t)n * sizeof *w);
 
 		model_init_part(m, p, seed, 0, n, w);
-		m->be->upload(m->be, m->params.theta + p->offset, w, (size_t)n * sizeof *w);
+		params_put(&m->params, p, 0, p->shape[0], w, WEIGHT_F32);
 		free(w);
 	}
 }
@@ -140,40 +159,59 @@ struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, 
 	return m->family->forward(m, t, id, position, rows, s);
 }
 
-struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, struct err *e)
+struct model *model_for_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
+				enum model_dtype dtype, struct err *e)
 {
-	struct model *m = model_new(&ck->config, be, use, e);
+	struct model *m = declare(c, be, e);
+	enum weight_type *type;
 
-	if (!m) {
-		err_prefix(e, "%s/config.json", ck->path);
+	if (!m)
 		return NULL;
-	}
-	if (params_read(&m->params, ck->weights, "", m->params.theta, e) < 0) {
-		err_prefix(e, "%s", ck->path);
-		model_free(m);
-		return NULL;
-	}
-	if (use == MODEL_SAMPLE)
-		model_pack(m);
+	type = dtype == DTYPE_AUTO ? params_types(&m->params, from) : all_of(m, dtype == DTYPE_BFLOAT16 ? WEIGHT_BF16 : WEIGHT_F32);
+	alloc(m, use, type);
+	free(type);
 	return m;
 }
 
-struct model *model_load(const char *path, struct backend *be, enum model_use use, struct err *e)
+struct model *model_from_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
+				 enum model_dtype dtype, struct err *e)
+{
+	struct model *m = model_for_tensors(c, from, be, use, dtype, e);
+
+	if (m && params_load(&m->params, from, e) < 0) {
+		model_free(m);
+		m = NULL;
+	}
+	return m;
+}
+
+struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
+{
+	struct model *m = NULL;
+
+	if (!find_family(ck->config.model_type, e))
+		err_prefix(e, "%s/config.json", ck->path);
+	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))
+		err_prefix(e, "%s", ck->path);
+	return m;
+}
+
+struct model *model_load(const char *path, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
 {
 	struct checkpoint *ck = checkpoint_open(path, e);
 	struct model *m;
 
 	if (!ck)
 		return NULL;
-	m = model_from_checkpoint(ck, be, use, e);
+	m = model_from_checkpoint(ck, be, use, dtype, e);
 	checkpoint_close(ck);
 	return m;
 }
 
-int model_save(const struct model *m, struct checkpoint_writer *w, struct err *e)
+int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e)
 {
 	const char *d = m->config.dtype;
-	struct safetensors_writer *s = checkpoint_add_tensors(w, "model.safetensors", e);
+	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
 
 	if (!s)
 		return -1;

@@ -1,6 +1,6 @@
 /* model.h - a language model: its parameters, and its forward pass by the family's own file
  *
- *     struct model *m = model_load("run/policy", be, MODEL_SAMPLE, &e);
+ *     struct model *m = model_load("run/policy", be, MODEL_SAMPLE, DTYPE_AUTO, &e);
  *     struct tensor *h = model_hidden(m, &tape, id, position, N, &sequences);         // [N, C], after the last norm
  *     struct logprobs l = op_logprob(&tape, h, m->head, target, 1 / temperature, true);
  *     model_free(m);
@@ -33,7 +33,13 @@ struct family {
 };
 extern const struct family *const family_table[];
 
-enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights packed; gradients; neither */
+enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid out for few rows at once; gradients; neither */
+
+/* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32. DTYPE_BFLOAT16 rounds what does not fit. It is
+ * the keeping alone: everything is computed in float32. A trained model is kept in float32. */
+enum model_dtype { DTYPE_AUTO, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
+#define MODEL_DTYPES "auto|float32|bfloat16"
+enum model_dtype model_dtype(const char *name);         /* one of those names */
 
 struct model {
 	const struct family *family;
@@ -51,18 +57,24 @@ struct model {
 struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, const struct param_part *part, int parts);
 
 /* A folder or an archive. NULL and e on error. */
-struct model *model_load(const char *path, struct backend *be, enum model_use use, struct err *e);
-struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, struct err *e);
-/* A model of that configuration with weights of 0. be NULL: its parts alone, their names and shapes, without memory for weights. */
-struct model *model_new(const struct config *c, struct backend *be, enum model_use use, struct err *e);
+struct model *model_load(const char *path, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e);
+struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e);
+struct model *model_from_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
+				 enum model_dtype dtype, struct err *e);
+/* The memory for it alone. */
+struct model *model_for_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
+				enum model_dtype dtype, struct err *e);
+/* A model of that configuration, its weights not set (0, if it is to be trained). DTYPE_AUTO goes by the configuration's torch_dtype. be
+ * NULL: its parts alone, their names and shapes, without memory for weights. */
+struct model *model_new(const struct config *c, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e);
 void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer_range) matrices, norms 1, biases 0, keyed by name */
 /* What model_init gives numbers from .. from+n-1 of a part, into host memory. */
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
-void model_pack(struct model *m);                       /* (again) after theta changed, for MODEL_SAMPLE */
 void model_free(struct model *m);
 
-/* Adds the model's tensors to a checkpoint that is being written. */
-int model_save(const struct model *m, struct checkpoint_writer *w, struct err *e);
+/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. */
+int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e);
+#define MODEL_WEIGHTS "model.safetensors"
 
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);

@@ -446,17 +446,49 @@ static void from_bfloat(const unsigned char *p, int64_t n, float *to)
 	}
 }
 
+int st_widen(enum st_dtype d, const void *from, int64_t n, float *to)
+{
+	if (d == ST_F32)
+		memcpy(to, from, (size_t)n * 4);
+	else if (d == ST_F16)
+		from_half(from, n, to);
+	else if (d == ST_BF16)
+		from_bfloat(from, n, to);
+	else
+		return -1;
+	return 0;
+}
+
+/* A half of 11 significant bits has to have its last three 0 (its exponent always fits); the subnormal ones, m 2^-24, as many more as it has
+ * significant bits beyond 8. */
+static bool half_is_bfloat(uint16_t h)
+{
+	unsigned m = h & 0x3ff;
+
+	if ((h & 0x7c00) == 0x7c00)
+		return true;
+	if (h & 0x7c00)
+		return (m & 7) == 0;
+	return m == 0 || 32 - __builtin_clz(m) - __builtin_ctz(m) <= 8;
+}
+
+bool st_is_bfloat(const struct st_tensor *t)
+{
+	int64_t i;
+
+	for (i = 0; t->dtype == ST_F16 && i < t->count; i++) {
+		uint16_t h;
+
+		memcpy(&h, t->data + 2 * i, 2);
+		if (!half_is_bfloat(h))
+			return false;
+	}
+	return t->dtype == ST_BF16 || t->dtype == ST_F16;
+}
+
 int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e)
 {
-	const unsigned char *p = t->data + (size_t)from * dtypes[t->dtype].size;
-
-	if (t->dtype == ST_F32)
-		memcpy(to, p, (size_t)n * 4);
-	else if (t->dtype == ST_F16)
-		from_half(p, n, to);
-	else if (t->dtype == ST_BF16)
-		from_bfloat(p, n, to);
-	else
+	if (st_widen(t->dtype, t->data + (size_t)from * dtypes[t->dtype].size, n, to) < 0)
 		return err_set(e, "%s: '%.200s' is of type %s; only F32, F16 and BF16 can be computed with", safetensors_file(s, t->file), t->name,
 			       dtypes[t->dtype].name);
 	return 0;

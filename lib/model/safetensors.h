@@ -20,6 +20,7 @@
 #ifndef MODEL_SAFETENSORS_H
 #define MODEL_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,10 @@ const char *safetensors_file(const struct safetensors *s, int file);            
  * tensors or ranges may run at once. */
 int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e);
 
+/* n numbers of that type, aligned to nothing, as float32. -1: it is none of the three. */
+int st_widen(enum st_dtype d, const void *from, int64_t n, float *to);
+bool st_is_bfloat(const struct st_tensor *t);           /* whether every number is a bfloat16, whatever its type */
+
 const char *st_dtype_name(enum st_dtype d);             /* "BF16" */
 size_t st_dtype_size(enum st_dtype d);                  /* bytes of one number */
 
@@ -76,6 +81,7 @@ struct safetensors_writer;
 struct safetensors_writer *safetensors_create(const char *path, struct err *e);
 void safetensors_declare(struct safetensors_writer *w, const char *name, enum st_dtype dtype, const int64_t *shape, int ndim);
 void safetensors_write(struct safetensors_writer *w, const float *x, int64_t n);
+void safetensors_write_raw(struct safetensors_writer *w, const void *x, int64_t n);    /* numbers of the declared type: no conversion */
 int safetensors_finish(struct safetensors_writer *w, struct err *e);
 void safetensors_discard(struct safetensors_writer *w);        /* instead of _finish: closes, and leaves a file that is not whole */
 

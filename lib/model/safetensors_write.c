@@ -77,7 +77,7 @@ void safetensors_declare(struct safetensors_writer *w, const char *name, enum st
 	size_t before = w->names.n;
 	int i;
 
-	assert(!w->begun && (dtype == ST_F32 || dtype == ST_F16 || dtype == ST_BF16));
+	assert(!w->begun);
 	*map_put(&w->names, name, strlen(name)) = 1;
 	assert(w->names.n == before + 1);
 	(void)before;
@@ -162,32 +162,47 @@ static void skip_full(struct safetensors_writer *w)
 	}
 }
 
-void safetensors_write(struct safetensors_writer *w, const float *x, int64_t n)
+/* x: floats, or what is declared. */
+static void write_numbers(struct safetensors_writer *w, const void *x, int64_t n, bool raw)
 {
+	const unsigned char *p = x;
+
 	if (!w->begun)
 		begin(w);
 	while (n) {
 		const struct declared *d;
+		size_t size;
 		int64_t k;
 
 		skip_full(w);
 		assert(w->at < w->n);
 		d = &w->item[w->at];
+		size = raw ? st_dtype_size(d->dtype) : 4;
 		k = d->count - w->done;
 		if (k > n)
 			k = n;
-		if (d->dtype == ST_F32) {
-			put(w, x, (size_t)k * 4);
+		if (raw || d->dtype == ST_F32) {
+			put(w, p, (size_t)k * size);
 		} else {
 			if (k > CHUNK)
 				k = CHUNK;
-			convert(w->chunk, x, k, d->dtype);
+			convert(w->chunk, (const float *)p, k, d->dtype);
 			put(w, w->chunk, (size_t)k * 2);
 		}
 		w->done += k;
-		x += k;
+		p += (size_t)k * size;
 		n -= k;
 	}
+}
+
+void safetensors_write(struct safetensors_writer *w, const float *x, int64_t n)
+{
+	write_numbers(w, x, n, false);
+}
+
+void safetensors_write_raw(struct safetensors_writer *w, const void *x, int64_t n)
+{
+	write_numbers(w, x, n, true);
 }
 
 static void release(struct safetensors_writer *w)

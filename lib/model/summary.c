@@ -41,11 +41,11 @@ static int64_t bytes_of(double x)
 }
 
 /* Goes through the motions on a backend that only counts. */
-static void measure_memory(const struct config *c, struct memory *k)
+static void measure_memory(const struct config *c, const struct safetensors *weights, struct memory *k)
 {
 	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
 	struct backend *be = backend_dry_new();
-	struct model *m = model_new(c, be, MODEL_TRAIN, NULL);
+	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
 	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9});
 	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
 	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
@@ -64,8 +64,7 @@ static void measure_memory(const struct config *c, struct memory *k)
 	free(id);
 	free(dlogprob);
 	be = backend_dry_new();
-	m = model_new(c, be, MODEL_SAMPLE, NULL);
-	model_pack(m);
+	m = weights ? model_for_tensors(c, weights, be, MODEL_SAMPLE, DTYPE_AUTO, NULL) : model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, NULL);
 	k->sampler = (int64_t)backend_dry_peak(be);
 	model_free(m);
 	be->destroy(be);
@@ -109,7 +108,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 	if (!s->ck)
 		return -1;
 	s->config = config_copy(&s->ck->config);
-	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
+	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!s->shapes)
 		return err_prefix(e, "%s", s->path);
 	if (params_check(&s->shapes->params, s->ck->weights, "", e) < 0)
@@ -132,7 +131,7 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 	if (n > 5 && !strcmp(path + n - 5, ".json")) {
 		if (config_read(&s->config, path, e) < 0)
 			return -1;
-		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, e);
+		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 		if (!s->shapes)
 			return err_prefix(e, "%s", path);
 	} else if (summarize_checkpoint(s, e) < 0) {
@@ -143,7 +142,7 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 			s->head += part_count(&s->shapes->params.part[i]);
 	s->memory.length = length ? length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
 	s->memory.sequences = sequences;
-	measure_memory(&s->config, &s->memory);
+	measure_memory(&s->config, s->ck ? s->ck->weights : NULL, &s->memory);
 	return 0;
 }
 

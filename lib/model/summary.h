@@ -14,9 +14,9 @@
 #include "model/model.h"
 #include "model/state.h"
 
-struct memory {                 /* in bytes; everything is float32 */
+struct memory {                 /* in bytes */
 	int64_t length, sequences;
-	int64_t sampler;                /* weights, in the layouts that sampling uses */
+	int64_t sampler;                /* weights, as sampling keeps them */
 	int64_t cache_per_token;        /* keys and values */
 	int64_t cache;                  /* of all sequences at their full length */
 	int64_t trainer;                /* weights, gradients, moments */

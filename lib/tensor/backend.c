@@ -10,6 +10,14 @@ struct backend *backend_open(const char *name, int threads, struct err *e)
 	return NULL;
 }
 
+struct packed *backend_pack(struct backend *be, const float *w, int64_t n, int64_t k, enum weight_type type, bool panels)
+{
+	struct packed *p = be->pack(be, n, k, type, panels);
+
+	be->pack_rows(be, p, 0, n, w, WEIGHT_F32);
+	return p;
+}
+
 void backend_close(struct backend *be)
 {
 	if (be)

@@ -44,12 +44,17 @@ struct gemm {
 	int64_t lda, ldb, ldc;
 	bool trans_a, trans_b, accumulate;
 	const float *bias;              /* [n] or NULL; added after the chain */
-	const struct packed *packed;    /* if not NULL: B, packed earlier by be->pack; b, ldb and trans_b are not looked at */
+	const struct packed *packed;    /* if not NULL: B is W[k,n] or, with trans_b, W[n,k] as be->pack has it; b and ldb are not looked at */
 };
 
-/* A weight W[n,k], laid out for products with any number of rows (few rows above all). Made by be->pack, freed by be->unpack. */
+/* A weight W[n,k] in the backend's own keeping: float32 or bfloat16, in dense rows or in panels, which are laid out for products with any
+ * number of rows (few above all) and can be multiplied by with trans_b only. A bfloat16 stands for the float32 with the same upper half:
+ * whatever is computed has the bits that it has with those float32 numbers. Made by be->pack, freed by be->unpack. */
+enum weight_type { WEIGHT_F32, WEIGHT_BF16 };
 struct packed {
 	int64_t n, k;
+	enum weight_type type;
+	bool panels;
 	void *data;
 };
 
@@ -110,11 +115,15 @@ struct backend {
 	void (*destroy)(struct backend *);
 
 	void (*gemm)(struct backend *, const struct gemm *);
-	struct packed *(*pack)(struct backend *, const float *w, int64_t n, int64_t k);        /* W[n,k], dense rows */
-	void (*unpack)(struct backend *, struct packed *);
+	/* Room for W[n,k], not cleared; then rows from .. from+rows-1 of it from dense rows in host memory (aligned to nothing), which are
+	 * widened, or rounded to nearest, as the types ask. A panel's rows are written from the first on. */
+	struct packed *(*pack)(struct backend *, int64_t n, int64_t k, enum weight_type type, bool panels);
+	void (*pack_rows)(struct backend *, struct packed *, int64_t from, int64_t rows, const void *host, enum weight_type type);
+	void (*unpack)(struct backend *, struct packed *);      /* NULL is fine */
 
-	/* out[i,:] = table[id[i],:];  dtable[id[i],:] += dout[i,:] in i's order */
+	/* out[i,:] = table[id[i],:], by embed_packed from W;  dtable[id[i],:] += dout[i,:] in i's order */
 	void (*embed)(struct backend *, float *out, const float *table, const int32_t *id, int64_t rows, int64_t cols);
+	void (*embed_packed)(struct backend *, float *out, const struct packed *table, const int32_t *id, int64_t rows);
 	void (*embed_back)(struct backend *, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab);
 
 	/* out = x * rstd * w, rstd = 1/sqrt(mean(x^2) + eps) per row (Zhang and Sennrich 2019, eq. 4). rstd[rows] is kept for the way
@@ -159,6 +168,9 @@ struct backend {
 
 struct backend *backend_open(const char *name, int threads, struct err *e);    /* NULL: not built in, or no device */
 void backend_close(struct backend *be);
+
+/* be->pack and be->pack_rows of all of w[n,k] (host). */
+struct packed *backend_pack(struct backend *be, const float *w, int64_t n, int64_t k, enum weight_type type, bool panels);
 
 struct backend *backend_cpu_new(int threads);
 /* As backend_cpu_new, with the kernels of one instruction set: "avx512", "avx2", "portable"; NULL if this machine lacks it. */

@@ -57,17 +57,24 @@ static void download(UNUSED struct backend *be, void *host, UNUSED const void *f
 	memset(host, 0, bytes);
 }
 
-static struct packed *pack(struct backend *be, UNUSED const float *w, int64_t n, int64_t k)
+static struct packed *pack(struct backend *be, int64_t n, int64_t k, enum weight_type type, bool panels)
 {
 	struct packed *p = xmalloc(sizeof *p);
 
-	*p = (struct packed){.n = n, .k = k, .data = alloc(be, (size_t)(n * k) * sizeof *w)};
+	*p = (struct packed){.n = n, .k = k, .type = type, .panels = panels};
+	p->data = alloc(be, (size_t)(n * k) * (type == WEIGHT_BF16 ? 2 : 4));
 	return p;
+}
+
+static void pack_rows(UNUSED struct backend *be, UNUSED struct packed *p, UNUSED int64_t from, UNUSED int64_t rows, UNUSED const void *host,
+		      UNUSED enum weight_type type)
+{
 }
 
 static void unpack(struct backend *be, struct packed *p)
 {
-	give_back(be, p->data);
+	if (p)
+		give_back(be, p->data);
 	free(p);
 }
 
@@ -97,6 +104,11 @@ static void gemm(UNUSED struct backend *be, UNUSED const struct gemm *g)
 
 static void embed(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *table, UNUSED const int32_t *id, UNUSED int64_t rows,
 		  UNUSED int64_t cols)
+{
+}
+
+static void embed_packed(UNUSED struct backend *be, UNUSED float *out, UNUSED const struct packed *table, UNUSED const int32_t *id,
+			 UNUSED int64_t rows)
 {
 }
 
@@ -170,7 +182,8 @@ struct backend *backend_dry_new(void)
 
 	*be = (struct backend){
 		.name = "dry", .what = "dry: computes nothing, counts memory", .alloc = alloc, .free = give_back, .zero = zero, .copy = copy,
-		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .unpack = unpack, .embed = embed,
+		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .pack_rows = pack_rows,
+		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,
 		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .rope = rope, .attention = attention,
 		.attention_back = attention_back, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
 		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw, .sum_squares = sum_squares, .scale = scale,

@@ -1,7 +1,7 @@
 /* dry.h - a backend that computes nothing: it tells how much memory a computation takes, on a machine that has none of it
  *
  *     struct backend *be = backend_dry_new();
- *     struct model *m = model_new(&config, be, MODEL_TRAIN, &e);
+ *     struct model *m = model_new(&config, be, MODEL_TRAIN, DTYPE_AUTO, &e);
  *     ... a pass ...
  *     size_t bytes = backend_dry_peak(be);
  *     model_free(m);

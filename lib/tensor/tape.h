@@ -30,7 +30,7 @@ struct tensor {
 	float *data;                    /* [rows, cols], backend memory */
 	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
 	bool is_param;
-	struct packed *packed;          /* parameters of a model made ready for sampling; used when nothing is recorded */
+	struct packed *packed;          /* parameters that are kept in another layout or type; then data is NULL */
 };
 
 struct tape;

@@ -142,7 +142,7 @@ static void prepare_product(struct work *w, struct backend *be)
 		w->gemm = (struct gemm){.m = n, .n = k, .k = m, .a = w->y, .lda = n, .trans_a = true, .b = w->x, .ldb = k, .c = w->w, .ldc = k,
 					.accumulate = true};
 	if (b->op == PRODUCT_PACKED) {
-		w->gemm.packed = be->pack(be, w->w, n, k);
+		w->gemm.packed = backend_pack(be, w->w, n, k, WEIGHT_F32, true);
 		w->bytes = 4.0 * (double)(n * k);
 	}
 }

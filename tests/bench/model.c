@@ -31,32 +31,35 @@ static const struct shape shapes[] = {
 
 /* ---- models ---- */
 
-static struct model *random_model(const struct shape *s, struct backend *be, enum model_use use)
+static struct model *random_model(const struct shape *s, struct backend *be, enum model_use use, const char *dtype)
 {
 	struct config c = {.model_type = "qwen2", .hidden_size = s->C, .layers = s->L, .heads = s->H, .kv_heads = s->G, .head_dim = s->D,
 			   .intermediate_size = s->F, .vocab_size = s->V, .max_positions = 4096, .rms_norm_eps = 1e-6, .rope_theta = 1e4,
-			   .initializer_range = 0.02, .tie_word_embeddings = true, .dtype = "float32", .bos = -1};
+			   .initializer_range = 0.02, .tie_word_embeddings = true, .bos = -1};
 	struct err e;
 	struct model *m;
-	float *w;
 	uint32_t x = 1;
 
 	c.json = js_object();
-	m = model_new(&c, be, use, &e);
+	snprintf(c.dtype, sizeof c.dtype, "%s", dtype);
+	m = model_new(&c, be, use, DTYPE_AUTO, &e);
 	js_free(c.json);
 	if (!m) {
 		fprintf(stderr, "%s\n", e.msg);
 		exit(1);
 	}
-	w = xmalloc((size_t)m->params.size * sizeof *w);
-	for (int64_t i = 0; i < m->params.size; i++) {
-		x = x * 1664525 + 1013904223;
-		w[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
+	for (size_t k = 0; k < m->params.parts; k++) {
+		const struct part *p = &m->params.part[k];
+		int64_t n = part_count(p);
+		float *w = xmalloc((size_t)n * sizeof *w);
+
+		for (int64_t i = 0; i < n; i++) {
+			x = x * 1664525 + 1013904223;
+			w[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
+		}
+		params_put(&m->params, p, 0, p->shape[0], w, WEIGHT_F32);
+		free(w);
 	}
-	be->upload(be, m->params.theta, w, (size_t)m->params.size * sizeof *w);
-	free(w);
-	if (use == MODEL_SAMPLE)
-		model_pack(m);
 	return m;
 }
 
@@ -72,9 +75,9 @@ static void nothing(void *arg, const struct sampler_done *d)
 }
 
 /* Seconds for one step of `seqs` sequences that already hold about `past` tokens. */
-static double decode(const struct shape *s, struct backend *be, int64_t seqs, int64_t past, double *flops, double *bytes)
+static double decode(const struct shape *s, struct backend *be, const char *dtype, int64_t seqs, int64_t past, double *flops, double *bytes)
 {
-	struct model *m = random_model(s, be, MODEL_SAMPLE);
+	struct model *m = random_model(s, be, MODEL_SAMPLE, dtype);
 	struct sampler_params p = {.temperature = 1, .top_p = 1, .max_tokens = 1 << 20, .seed = 1};
 	struct sampler *sampler = sampler_new(m, &p, seqs, past + 512, nothing, NULL);
 	int32_t *prompt = xcalloc((size_t)past, sizeof *prompt);
@@ -96,7 +99,7 @@ static double decode(const struct shape *s, struct backend *be, int64_t seqs, in
 	}
 	past += 2 * steps;
 	*flops = (double)seqs * (2 * weights + 4.0 * (double)(past * s->L * s->H * s->D));
-	*bytes = 4 * (weights + (double)(seqs * past * 2 * s->L * s->G * s->D));
+	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + 4 * (double)(seqs * past * 2 * s->L * s->G * s->D);
 	sampler_free(sampler);
 	model_free(m);
 	free(prompt);
@@ -106,7 +109,7 @@ static double decode(const struct shape *s, struct backend *be, int64_t seqs, in
 /* Seconds for forward, backward and AdamW of the shape's training batch. */
 static double train(const struct shape *s, struct backend *be, double *flops)
 {
-	struct model *m = random_model(s, be, MODEL_TRAIN);
+	struct model *m = random_model(s, be, MODEL_TRAIN, "float32");
 	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
 	struct tape t = tape_new(be);
 	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
@@ -152,13 +155,13 @@ static void row(const char *shape, const char *what, double rate, double limit, 
 	fflush(stdout);
 }
 
-static void bench_decode(const struct shape *s, struct backend *be, const struct limits *l, int64_t seqs, double target)
+static void bench_decode(const struct shape *s, struct backend *be, const struct limits *l, const char *dtype, int64_t seqs, double target)
 {
-	double flops, bytes, seconds = decode(s, be, seqs, 64, &flops, &bytes);
+	double flops, bytes, seconds = decode(s, be, dtype, seqs, 64, &flops, &bytes);
 	bool memory = seqs == 1;        /* weights are read for each token; with more sequences products decide */
 	char what[64];
 
-	snprintf(what, sizeof what, "decode, %lld sequence%s", (long long)seqs, seqs == 1 ? "" : "s");
+	snprintf(what, sizeof what, "decode, %lld sequence%s%s", (long long)seqs, seqs == 1 ? "" : "s", strcmp(dtype, "float32") ? ", bf16" : "");
 	row(s->name, what, (double)seqs / seconds, memory ? bytes / seconds / l->bytes : flops / seconds / l->flops,
 	    memory ? "bandwidth" : "fp32 peak", target);
 }
@@ -188,9 +191,15 @@ int main(int argc, char **argv)
 
 		if (!wanted(s->name, argc, argv))
 			continue;
-		bench_decode(s, be, &l, 1, half ? .85 : 0);
-		bench_decode(s, be, &l, 8, 0);
-		bench_decode(s, be, &l, 64, half ? .60 : tiny ? .25 : 0);
+		bench_decode(s, be, &l, "float32", 1, half ? .85 : 0);
+		if (half)
+			bench_decode(s, be, &l, "bfloat16", 1, .85);
+		bench_decode(s, be, &l, "float32", 8, 0);
+		if (half)
+			bench_decode(s, be, &l, "bfloat16", 8, 0);
+		bench_decode(s, be, &l, "float32", 64, half ? .60 : tiny ? .25 : 0);
+		if (half)
+			bench_decode(s, be, &l, "bfloat16", 64, .60);
 		seconds = train(s, be, &flops);
 		row(s->name, "training step", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak",
 		    half || tiny ? .65 : 0);

@@ -17,15 +17,25 @@ static float chain(const struct gemm *g, int64_t i, int64_t j, float before)
 
 static void check(struct backend *be, int64_t m, int64_t n, int64_t k, unsigned kind)
 {
-	const bool pack = kind & 1, accumulate = kind & 2, bias = kind & 4, trans_a = kind & 8, trans_b = pack || kind & 16;
+	/* 64: B is of bfloat16 numbers, with 1 in panels, else in rows */
+	const bool pack = kind & (1 | 64), half = kind & 64, panels = kind & 1;
+	const bool accumulate = kind & 2, bias = kind & 4, trans_a = kind & 8, trans_b = kind & (1 | 16);
 	const int64_t pad = kind & 32 ? 3 : 0;
 	struct gemm g = {.m = m, .n = n, .k = k, .trans_a = trans_a, .trans_b = trans_b, .accumulate = accumulate,
 			 .lda = (trans_a ? m : k) + pad, .ldb = (trans_b ? k : n) + (pack ? 0 : pad), .ldc = n + pad};
 	float *a = random_floats(be, (trans_a ? k : m) * g.lda, 1), *b = random_floats(be, (trans_b ? n : k) * g.ldb, 1);
 	float *c = random_floats(be, m * g.ldc, 1), *bv = random_floats(be, n, 1), *before;
-	struct packed *packed = pack ? be->pack(be, b, n, k) : NULL;
+	struct packed *packed;
 	int64_t i, j;
 
+	for (i = 0; half && i < n * k; i++) {
+		uint32_t bits;
+
+		memcpy(&bits, b + i, sizeof bits);
+		bits &= 0xffff0000;
+		memcpy(b + i, &bits, sizeof bits);
+	}
+	packed = pack ? backend_pack(be, b, trans_b ? n : k, trans_b ? k : n, half ? WEIGHT_BF16 : WEIGHT_F32, panels) : NULL;
 	for (i = 0; i < m; i++)
 		for (j = n; j < g.ldc; j++)
 			c[i * g.ldc + j] = GUARD;
@@ -69,15 +79,18 @@ int main(void)
 		int64_t i;
 
 		test_rng = rng_new(1, 2);
-		for (i = 0; i < 64; i++) {              /* every kind, each at some sizes around those of the kernels */
+		for (i = 0; i < 128; i++) {              /* every kind, each at some sizes around those of the kernels */
 			int r;
 
 			for (r = 0; r < 2 * many; r++)
-				check(be, rows[below(16)], cols[below(9)], 1 + below(90), (unsigned)i);
+				check(be, rows[below(16)], cols[below(9)], 1 + below(90), (unsigned)i);     /* of few rows and of many, k even and odd */
 			check(be, 1 + below(20), 1 + below(40), 400 + below(500), (unsigned)i);        /* several chunks of k */
 		}
-		for (i = 1; i <= 16; i++)               /* every number of few rows over packed weights */
+		for (i = 1; i <= 16; i++) {             /* every number of few rows over packed weights */
 			check(be, i, 64 + below(64), 100 + below(300), 1);
+			check(be, i, 64 + below(64), 100 + below(300), 1 + 64);
+			check(be, 2 * i, 32 + below(64), 500 + below(300), 1 + 64 + 2 * below(4));
+		}
 		for (i = 60; i <= 80; i++)              /* A's columns in blocks, of every length modulo the vectors' */
 			check(be, 7, 20, i, 8 + 2);
 		check(be, 300, 80, 24, 16);
@@ -86,6 +99,9 @@ int main(void)
 		check(be, 90, 600, 20, 4);
 		check(be, 5, 9, 0, 4 + 2);              /* an empty sum */
 		if (many > 1) {
+			check(be, 300, 130, 900, 64 + 1);
+			check(be, 300, 130, 901, 64 + 16);
+			check(be, 300, 131, 900, 64);
 			check(be, 1100, 70, 100, 16);
 			check(be, 300, 130, 900, 8 + 2);
 			check(be, 113, 530, 391, 4);

@@ -13,7 +13,7 @@ static const char text[] = "{\"model_type\": \"qwen2\", \"hidden_size\": 16, \"n
 static void train(struct backend *be, const struct config *c)
 {
 	struct err e;
-	struct model *m = model_new(c, be, MODEL_TRAIN, &e);
+	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, &e);
 	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1});
 	int32_t id[40] = {0};
 	struct example ex[] = {{.id = id, .n = 40, .first = 30, .inv_temperature = 1}, {.id = id, .n = 20, .first = 1, .inv_temperature = 1}};
@@ -53,13 +53,12 @@ static void on_done(void *arg, const struct sampler_done *d)
 static void sample(struct backend *be, const struct config *c)
 {
 	struct err e;
-	struct model *m = model_new(c, be, MODEL_SAMPLE, &e);
+	struct model *m = model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, &e);
 	struct sampler_params params = {.temperature = 1, .top_p = 1, .max_tokens = 20};
 	int32_t id[30] = {0};
 	struct seen seen = {0};
 	struct sampler *s;
 
-	model_pack(m);
 	s = sampler_new(m, &params, 4, 64, on_done, &seen);
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 30, .samples = 3}, &e) == 0);
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 1, .samples = 3}, &e) == 0);

@@ -16,7 +16,7 @@ static struct model *make_model(void)
 	struct model *m;
 	struct err e;
 
-	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, MODEL_TRAIN, &e)))
+	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, MODEL_TRAIN, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	config_free(&c);
 	model_init(m, 5);
@@ -125,7 +125,7 @@ static void to_disk(void)
 	fill(m, &rng, 1);
 	optimizer_step(o, 0.01);
 	w = checkpoint_begin(path, &e);
-	if (!w || checkpoint_add_config(w, &m->config, &e) < 0 || model_save(m, w, &e) < 0 || optimizer_save(o, w, &e) < 0 ||
+	if (!w || checkpoint_add_config(w, &m->config, &e) < 0 || model_save(m, w, MODEL_WEIGHTS, &e) < 0 || optimizer_save(o, w, &e) < 0 ||
 	    checkpoint_commit(w, &e) < 0)
 		TEST_FAIL("%s", e.msg);
 	third = rng;
@@ -133,7 +133,7 @@ static void to_disk(void)
 	optimizer_step(o, 0.01);
 
 	ck = checkpoint_open(path, &e);
-	if (!ck || !(again = model_from_checkpoint(ck, be, MODEL_TRAIN, &e)))
+	if (!ck || !(again = model_from_checkpoint(ck, be, MODEL_TRAIN, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	p = optimizer_new(again, &a);
 	CHECK_INT(optimizer_load(p, ck, &e), 1);

@@ -17,7 +17,7 @@ static struct model *make_model(enum model_use use, uint64_t seed)
 	struct model *m;
 	struct err e;
 
-	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, &e)))
+	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	config_free(&c);
 	model_init(m, seed);
@@ -98,7 +98,7 @@ static struct outcome run(struct rollout *r, size_t n, const struct policy_args 
 /* |a - b| / |a - start| over all weights: how much of the way two runs went differs. */
 static double apart(const struct model *a, const struct model *b)
 {
-	struct model *start = make_model(MODEL_SCORE, 5);
+	struct model *start = make_model(MODEL_TRAIN, 5);
 	double d = 0, way = 0;
 	int64_t i;
 

@@ -27,7 +27,7 @@ static struct fixture open_fixture(const char *name, struct backend *be, enum mo
 	f.ck = checkpoint_open(path, &e);
 	if (!f.ck)
 		TEST_FAIL("%s", e.msg);
-	f.m = model_from_checkpoint(f.ck, be, use, &e);
+	f.m = model_from_checkpoint(f.ck, be, use, DTYPE_AUTO, &e);
 	if (!f.m)
 		TEST_FAIL("%s", e.msg);
 	snprintf(path, sizeof path, "tests/pytorch/%s/expected.safetensors", name);

@@ -31,12 +31,10 @@ static struct model *make_model(struct backend *be, enum model_use use)
 	struct model *m;
 	struct err e;
 
-	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, &e)))
+	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	config_free(&c);
 	model_init(m, 5);
-	if (use == MODEL_SAMPLE)
-		model_pack(m);
 	return m;
 }
 

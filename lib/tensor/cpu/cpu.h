@@ -32,8 +32,9 @@ float *cpu_scratch(struct scratch *s, int64_t floats);  /* at least so many, not
 int64_t cpu_grain(double cost);
 
 void cpu_gemm(struct backend *, const struct gemm *);
-struct packed *cpu_pack(struct backend *, const float *w, int64_t n, int64_t k);
-void cpu_unpack(struct backend *, struct packed *);
+void cpu_weight_ops(struct backend *be);        /* sets the entries that weight.c implements */
+/* Columns col .. col+cols-1 (a panel's at most), rows k .. k+depth-1 of the packed B of g, which is no panels of float32: to[depth][PANEL] */
+void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
 void cpu_attention(struct backend *, const struct attention *);
 void cpu_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
 void cpu_logprob(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,

@@ -7,7 +7,7 @@
  */
 #include "tensor/cpu/cpu.h"
 
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 
 #define DEPTH 256               /* k at once: DEPTH * PANEL floats are half of a first-level cache */
@@ -22,6 +22,7 @@ struct plan {
 	int64_t row_pieces, panel_pieces;
 	int64_t depth;
 	bool direct;                            /* B's rows are read where they are */
+	bool in_place;                          /* so are the panels of a packed weight */
 };
 
 struct piece {
@@ -51,6 +52,10 @@ static void pack_b(const struct piece *p, int64_t k, int64_t depth)
 		const int64_t col = (p->panel + i) * PANEL, cols = MIN(PANEL, g->n - col);
 		float *to = p->b + i * depth * PANEL;
 
+		if (g->packed) {
+			cpu_widen(p->plan->cpu, to, g, col, cols, k, depth);
+			continue;
+		}
 		if (g->trans_b) {
 			p->plan->cpu->kern->transpose(to, g->b + col * g->ldb + k, g->ldb, cols, depth);
 			continue;
@@ -75,14 +80,15 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 	const struct kernels *kern = p->plan->cpu->kern;
 	const int64_t blocks = row_blocks(kern, rows), most_rows = div_up(rows, blocks);
 	const bool first = k == 0, last = k + depth == g->k;
+	const bool half = p->plan->in_place && g->packed->type == WEIGHT_BF16;
 	int64_t most = g->trans_a ? 2 : MM_PANELS, i, j, n;
 	struct mm m = {.k = depth, .lda = g->lda, .ldc = g->ldc};
 
 	while (kern->mm_rows[most] < most_rows)
 		most--;
-	if (g->packed) {
+	if (p->plan->in_place) {
 		m.ldb = PANEL;
-		m.panel = g->k * PANEL;
+		m.panel = (half ? g->k + g->k % 2 : g->k) * PANEL;
 	} else if (p->plan->direct) {
 		m.ldb = g->ldb;
 		m.panel = PANEL;
@@ -98,7 +104,9 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 			n--;
 		m.cols = MIN(n * PANEL, g->n - col);
 		m.bias = g->bias && last ? g->bias + col : NULL;
-		if (g->packed)
+		if (half)
+			m.half = (const uint16_t *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
+		else if (p->plan->in_place)
 			m.b = (const float *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
 		else if (p->plan->direct)
 			m.b = g->b + k * g->ldb + col;
@@ -120,7 +128,7 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 			m.c = last || !aside ? c : aside;
 			m.ldc = last || !aside ? g->ldc : p->panels * PANEL;
 			m.add = last && g->accumulate;
-			(g->trans_a ? kern->mm_trans : kern->mm)[n][count](&m);
+			(half ? kern->mm_half : g->trans_a ? kern->mm_trans : kern->mm)[n][count](&m);
 		}
 	}
 }
@@ -135,7 +143,7 @@ static void run_piece(struct plan *plan, int64_t index, struct scratch *scratch)
 	p.rows = MIN(plan->rows_each, g->m - p.row);
 	p.panels = MIN(plan->panels_each, plan->panels - p.panel);
 	a_floats = g->trans_a ? MIN(p.rows, ROWS_AT_ONCE) * plan->depth + PANEL : 0;
-	b_floats = g->packed || plan->direct ? 0 : p.panels * PANEL * plan->depth;
+	b_floats = plan->in_place || plan->direct ? 0 : p.panels * PANEL * plan->depth;
 	sums = g->accumulate && plan->depth < g->k ? p.rows * p.panels * PANEL : 0;
 	p.b = cpu_scratch(scratch, a_floats + b_floats + sums);
 	p.sums = sums ? p.b + b_floats : NULL;
@@ -206,58 +214,42 @@ static void no_terms(const struct gemm *g)
 		}
 }
 
-void cpu_gemm(struct backend *be, const struct gemm *g)
+/* Whether the kernels take the packed weight as it is. Panels of bfloat16 are widened for few rows at once; for many it pays to do so before. */
+static bool takes_panels(const struct plan *p)
 {
-	struct plan p = {.cpu = cpu_of(be), .g = g, .panels = div_up(g->n, PANEL)};
+	const struct packed *w = p->g->packed;
+
+	if (!w || !w->panels)
+		return false;
+	return w->type == WEIGHT_F32 || (!p->g->trans_a && p->rows_each <= 2 * p->cpu->kern->mm_rows[1]);
+}
+
+void cpu_gemm(struct backend *be, const struct gemm *given)
+{
+	struct gemm g = *given;
+	struct plan p = {.cpu = cpu_of(be), .g = &g, .panels = div_up(g.n, PANEL)};
 	int64_t chunks;
 
-	if (g->m <= 0 || g->n <= 0)
+	if (g.m <= 0 || g.n <= 0)
 		return;
-	if (g->k <= 0) {
-		no_terms(g);
+	if (g.k <= 0) {
+		no_terms(&g);
 		return;
 	}
+	assert(!g.packed || g.trans_b || !g.packed->panels);
+	if (g.packed && g.packed->type == WEIGHT_F32 && !g.packed->panels) {
+		g.b = g.packed->data;
+		g.ldb = g.packed->k;
+		g.packed = NULL;
+	}
 	cut(&p);
-	p.direct = !g->packed && !g->trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
-	chunks = div_up(g->k, DEPTH + DEPTH / 2);
-	if ((g->packed || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g->trans_a)
+	p.in_place = takes_panels(&p);
+	p.direct = !g.packed && !g.trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
+	chunks = div_up(g.k, DEPTH + DEPTH / 2);
+	if ((p.in_place || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g.trans_a)
 		chunks = 1;
-	p.depth = div_up(div_up(g->k, chunks), 8) * 8;
+	if (p.in_place && g.packed->type == WEIGHT_BF16)        /* its kernels begin with 0 */
+		chunks = 1;
+	p.depth = div_up(div_up(g.k, chunks), 8) * 8;
 	pool_run(p.cpu->pool, p.row_pieces * p.panel_pieces, 1, run_pieces, &p);
-}
-
-struct packing {
-	struct cpu *cpu;
-	const float *w;
-	struct packed *to;
-};
-
-static void pack_panels(void *arg, int64_t from, int64_t to, int worker)
-{
-	const struct packing *p = arg;
-	const int64_t k = p->to->k;
-
-	(void)worker;
-	for (; from < to; from++)
-		p->cpu->kern->transpose((float *)p->to->data + from * k * PANEL, p->w + from * PANEL * k, k,
-					MIN(PANEL, p->to->n - from * PANEL), k);
-}
-
-struct packed *cpu_pack(struct backend *be, const float *w, int64_t n, int64_t k)
-{
-	struct packed *to = xmalloc(sizeof *to);
-	const int64_t panels = div_up(n, PANEL);
-	struct packing p = {cpu_of(be), w, to};
-
-	*to = (struct packed){.n = n, .k = k, .data = be->alloc(be, (size_t)(panels * PANEL * k) * sizeof *w)};
-	pool_run(p.cpu->pool, panels, cpu_grain((double)k * 8), pack_panels, &p);
-	return to;
-}
-
-void cpu_unpack(struct backend *be, struct packed *p)
-{
-	if (!p)
-		return;
-	be->free(be, p->data);
-	free(p);
 }

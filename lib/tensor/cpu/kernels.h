@@ -24,6 +24,7 @@ struct mm {
 	int64_t lda;
 	const float *b;         /* element (k, j) at b[j/16 * panel + k * ldb + j%16] */
 	int64_t ldb, panel;
+	const uint16_t *half;   /* instead of b, in the kernels of mm_half: element (k, j) at half[j/16 * panel + k/2 * 32 + j%16 * 2 + k%2] */
 	float *c;               /* row stride ldc; `cols` columns are written */
 	int64_t ldc, cols;
 	const float *start;     /* row stride ld_start; NULL is 0 */
@@ -67,11 +68,19 @@ struct kernels {
 	const char *name;
 	const int64_t *mm_rows;                                 /* [panels]: the most rows; 0: not so many panels */
 	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows]; mm_trans: up to 2 panels */
+	mm_fn *const (*mm_half)[MM_ROWS + 1];                   /* these look at neither start nor lda's place in mm_trans */
 	/* to[k][PANEL] = from[row][k] for rows 0 .. n-1 (n <= PANEL), 0 in the columns behind */
 	void (*transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
 	/* The n columns of from[depth][ld] in even blocks (MM_ROWS columns at most), block i from column i * n / blocks on:
 	 * each [depth][columns of the block], one behind the other */
 	void (*column_blocks)(float *to, const float *from, int64_t ld, int64_t n, int64_t blocks, int64_t depth);
+
+	/* bfloat16 to float32 and, rounded to nearest with ties to even, back */
+	void (*widen)(float *to, const uint16_t *from, int64_t n);
+	void (*narrow)(uint16_t *to, const float *from, int64_t n);
+	/* to[k][PANEL], from a panel of mm_half's layout (k is even at its beginning), or as transpose does */
+	void (*widen_panel)(float *to, const uint16_t *panel, int64_t k);
+	void (*widen_transpose)(float *to, const uint16_t *from, int64_t ld, int64_t n, int64_t k);
 
 	int64_t (*attend_scratch)(const struct attend *);
 	void (*attend)(const struct attend *);

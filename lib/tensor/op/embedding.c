@@ -33,7 +33,10 @@ static struct tensor *pick(struct tape *t, const char *op, struct tensor *from, 
 {
 	struct tensor *out = tape_tensor(t, rows, from->cols);
 
-	t->be->embed(t->be, out->data, from->data, id, rows, from->cols);
+	if (from->packed)
+		t->be->embed_packed(t->be, out->data, from->packed, id, rows);
+	else
+		t->be->embed(t->be, out->data, from->data, id, rows, from->cols);
 	if (t->record) {
 		struct node *n = tape_record(t, op, back, out);
 		struct pick *p = arena_alloc(&t->host, sizeof *p);

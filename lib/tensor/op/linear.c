@@ -10,7 +10,7 @@ static void back(struct tape *t, struct node *n)
 
 	if (dx)
 		t->be->gemm(t->be, &(struct gemm){.m = x->rows, .n = w->cols, .k = w->rows, .a = dout, .lda = w->rows, .b = w->data,
-						  .ldb = w->cols, .c = dx, .ldc = x->cols, .accumulate = accumulate});
+						  .ldb = w->cols, .c = dx, .ldc = x->cols, .accumulate = accumulate, .packed = w->packed});
 	if (w->grad)
 		t->be->gemm(t->be, &(struct gemm){.m = w->rows, .n = w->cols, .k = x->rows, .a = dout, .lda = w->rows, .trans_a = true,
 						  .b = x->data, .ldb = x->cols, .c = w->grad, .ldc = w->cols, .accumulate = true});
@@ -26,7 +26,7 @@ struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, str
 	tape_check(!bias || bias->rows * bias->cols == w->rows, "linear", "the bias is not as long as the weight has rows");
 	t->be->gemm(t->be, &(struct gemm){.m = x->rows, .n = w->rows, .k = x->cols, .a = x->data, .lda = x->cols, .b = w->data,
 					  .ldb = w->cols, .trans_b = true, .c = out->data, .ldc = w->rows, .bias = bias ? bias->data : NULL,
-					  .packed = t->record ? NULL : w->packed});
+					  .packed = w->packed});
 	if (t->record) {
 		struct node *n = tape_record(t, "linear", back, out);
 

@@ -12,7 +12,7 @@ struct logprob {
 static void make_logits(struct tape *t, const struct tensor *x, const struct tensor *w, float *logits, int64_t from, int64_t rows)
 {
 	t->be->gemm(t->be, &(struct gemm){.m = rows, .n = w->rows, .k = w->cols, .a = x->data + from * x->cols, .lda = x->cols, .b = w->data,
-					  .ldb = w->cols, .trans_b = true, .c = logits, .ldc = w->rows, .packed = t->record ? NULL : w->packed});
+					  .ldb = w->cols, .trans_b = true, .c = logits, .ldc = w->rows, .packed = w->packed});
 }
 
 static void back(struct tape *t, struct node *n)
@@ -31,7 +31,7 @@ static void back(struct tape *t, struct node *n)
 				    l->dentropy ? l->dentropy + from : NULL, rows, V);
 		if (dx)
 			t->be->gemm(t->be, &(struct gemm){.m = rows, .n = C, .k = V, .a = l->logits, .lda = V, .b = w->data, .ldb = C,
-							  .c = dx + from * C, .ldc = C, .accumulate = accumulate});
+							  .c = dx + from * C, .ldc = C, .accumulate = accumulate, .packed = w->packed});
 		if (w->grad)
 			t->be->gemm(t->be, &(struct gemm){.m = V, .n = C, .k = rows, .a = l->logits, .lda = V, .trans_a = true,
 							  .b = x->data + from * C, .ldb = C, .c = w->grad, .ldc = C, .accumulate = true});

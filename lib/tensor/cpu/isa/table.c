@@ -5,7 +5,8 @@
 
 const struct kernels ISA_FN(kernels) = {
 	.name = ISA_NAME,
-	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(transpose), ENTRY(column_blocks),
+	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(mm_half), ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(widen_transpose),
+	 ENTRY(transpose), ENTRY(column_blocks),
 	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
 	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(add), ENTRY(scale),
 	ENTRY(column_sums), ENTRY(add_rows), ENTRY(adamw), ENTRY(sum_squares),
