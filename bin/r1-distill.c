@@ -365,7 +365,7 @@ static int open_all(struct work *w, struct err *e)
 	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
-	w->optimizer = optimizer_new(w->model, &oa);
+	w->optimizer = optimizer_new(&w->model->params, &oa);
 	if (resume) {
 		int moments = state_read(w->ck, &w->state, e) < 0 ? -1 : optimizer_load(w->optimizer, w->ck, e);
 

@@ -360,7 +360,7 @@ static int open_all(struct work *w, const struct options *o, const struct tool *
 	w->policy = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e);
 	if (!w->policy || load_reference(w, o, e) < 0)
 		return -1;
-	w->optimizer = optimizer_new(w->policy, &oa);
+	w->optimizer = optimizer_new(&w->policy->params, &oa);
 	return optimizer_load(w->optimizer, w->ck, e) < 0 ? -1 : 0;
 }
 

@@ -44,10 +44,14 @@ static struct model *declare(const struct config *c, struct backend *be, struct 
 	return m;
 }
 
-/* type [tensors] or NULL */
 static void alloc(struct model *m, enum model_use use, const enum weight_type *type)
 {
-	params_alloc(&m->params, m->be, use == MODEL_TRAIN ? PARAMS_TRAIN : use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, type);
+	const char *dtype = m->config.dtype;
+
+	if (use == MODEL_TRAIN)
+		params_alloc_trained(&m->params, m->be, !strcmp(dtype, "bfloat16") ? KEPT_BF16 : !strcmp(dtype, "float16") ? KEPT_F16 : KEPT_F32);
+	else
+		params_alloc(&m->params, m->be, use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, type);
 }
 
 static enum weight_type *all_of(const struct model *m, enum weight_type type)
@@ -210,12 +214,10 @@ struct model *model_load(const char *path, struct backend *be, enum model_use us
 
 int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e)
 {
-	const char *d = m->config.dtype;
 	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
 
 	if (!s)
 		return -1;
-	params_declare(&m->params, s, "", !strcmp(d, "bfloat16") ? ST_BF16 : !strcmp(d, "float16") ? ST_F16 : ST_F32);
-	params_write(&m->params, s, m->params.theta);
+	params_save(&m->params, s);
 	return safetensors_finish(s, e);
 }

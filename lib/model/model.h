@@ -36,7 +36,8 @@ extern const struct family *const family_table[];
 enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid out for few rows at once; gradients; neither */
 
 /* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32. DTYPE_BFLOAT16 rounds what does not fit. It is
- * the keeping alone: everything is computed in float32. A trained model is kept in float32. */
+ * the keeping alone: everything is computed in float32. A model that is trained is kept as its configuration's torch_dtype says, which is what
+ * is computed with and what is saved, with what its optimizer needs beside it (enum params_kept). */
 enum model_dtype { DTYPE_AUTO, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
 #define MODEL_DTYPES "auto|float32|bfloat16"
 enum model_dtype model_dtype(const char *name);         /* one of those names */
@@ -72,7 +73,7 @@ void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
 void model_free(struct model *m);
 
-/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. */
+/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. For a model to be trained only. */
 int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e);
 #define MODEL_WEIGHTS "model.safetensors"
 

@@ -5,16 +5,18 @@
 
 #include "record/json.h"
 
-struct optimizer *optimizer_new(struct model *m, const struct optimizer_args *args)
+struct optimizer *optimizer_new(struct params *p, const struct optimizer_args *args)
 {
 	struct optimizer *o = xcalloc(1, sizeof *o);
-	size_t bytes = (size_t)m->params.size * sizeof *o->exp_avg;
+	size_t bytes;
 
-	*o = (struct optimizer){.m = m, .args = *args};
-	o->exp_avg = m->be->alloc(m->be, bytes);
-	o->exp_avg_sq = m->be->alloc(m->be, bytes);
-	m->be->zero(m->be, o->exp_avg, bytes);
-	m->be->zero(m->be, o->exp_avg_sq, bytes);
+	*o = (struct optimizer){.p = p, .args = *args, .dtype = args->half_moments ? ST_BF16 : ST_F32};
+	bytes = (size_t)p->size * st_dtype_size(o->dtype);
+	o->exp_avg = p->be->alloc(p->be, bytes);
+	o->exp_avg_sq = p->be->alloc(p->be, bytes);
+	p->be->zero(p->be, o->exp_avg, bytes);
+	p->be->zero(p->be, o->exp_avg_sq, bytes);
+	params_need_grad(p);
 	return o;
 }
 
@@ -22,30 +24,52 @@ void optimizer_free(struct optimizer *o)
 {
 	if (!o)
 		return;
-	o->m->be->free(o->m->be, o->exp_avg);
-	o->m->be->free(o->m->be, o->exp_avg_sq);
+	o->p->be->free(o->p->be, o->exp_avg);
+	o->p->be->free(o->p->be, o->exp_avg_sq);
 	free(o);
+}
+
+static void step_tensor(struct optimizer *o, const struct tensor *x, int64_t at, const struct adamw *a)
+{
+	struct params *p = o->p;
+	struct mixed k = {.w = p->kept == KEPT_F32 ? p->theta : p->master, .half = p->half, .low = p->low, .g = x->grad, .seed = o->args.seed, .first = at};
+	int64_t n = x->rows * x->cols;
+
+	if (k.w) {
+		k.w += at;
+	} else {
+		k.half += at;
+		k.low += at;
+	}
+	if (o->dtype == ST_F32) {
+		k.m = (float *)o->exp_avg + at;
+		k.v = (float *)o->exp_avg_sq + at;
+	} else {
+		k.m16 = (uint16_t *)o->exp_avg + at;
+		k.v16 = (uint16_t *)o->exp_avg_sq + at;
+	}
+	if (k.w && k.m)
+		p->be->adamw(p->be, k.w, k.m, k.v, k.g, n, a);
+	else
+		p->be->adamw_mixed(p->be, &k, n, a);
 }
 
 double optimizer_step(struct optimizer *o, double learning_rate)
 {
-	struct model *m = o->m;
-	struct backend *be = m->be;
-	double norm = sqrt(be->sum_squares(be, m->params.grad, m->params.size));
+	struct params *p = o->p;
+	double norm = sqrt(p->be->sum_squares(p->be, p->grad, p->size));
 	struct adamw a = {.lr = (float)learning_rate, .beta1 = (float)o->args.beta1, .beta2 = (float)o->args.beta2, .eps = (float)o->args.eps,
 			  .step = ++o->step, .grad_scale = 1};
 	size_t i;
 
 	if (o->args.clip > 0 && norm > o->args.clip)
 		a.grad_scale = (float)(o->args.clip / norm);
-	for (i = 0; i < m->params.tensors; i++) {
-		struct tensor *x = m->params.tensor[i];
-		int64_t at = m->params.tensor_offset[i];
-
-		a.weight_decay = x->rows > 1 ? (float)o->args.weight_decay : 0;
-		be->adamw(be, x->data, o->exp_avg + at, o->exp_avg_sq + at, x->grad, x->rows * x->cols, &a);
+	for (i = 0; i < p->tensors; i++) {
+		a.weight_decay = p->tensor[i]->rows > 1 ? (float)o->args.weight_decay : 0;
+		step_tensor(o, p->tensor[i], p->tensor_offset[i], &a);
 	}
-	be->zero(be, m->params.grad, (size_t)m->params.size * sizeof *m->params.grad);
+	params_follow(p);
+	p->be->zero(p->be, p->grad, (size_t)p->size * sizeof *p->grad);
 	return norm;
 }
 
@@ -76,7 +100,8 @@ int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 	s = checkpoint_tensors(ck, FILE_NAME, e);
 	if (!s)
 		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, FILE_NAME);
-	if (params_read(&o->m->params, s, "exp_avg.", o->exp_avg, e) < 0 || params_read(&o->m->params, s, "exp_avg_sq.", o->exp_avg_sq, e) < 0)
+	if (params_read(o->p, s, "exp_avg.", o->exp_avg, o->dtype, e) < 0 || params_read(o->p, s, "exp_avg_sq.", o->exp_avg_sq, o->dtype, e) < 0 ||
+	    params_read_fine(o->p, s, e) < 0)
 		rc = err_prefix(e, "%s/%s", ck->path, FILE_NAME);
 	safetensors_close(s);
 	return rc;
@@ -100,9 +125,11 @@ int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struc
 	s = checkpoint_add_tensors(w, FILE_NAME, e);
 	if (!s)
 		return -1;
-	params_declare(&o->m->params, s, "exp_avg.", ST_F32);
-	params_declare(&o->m->params, s, "exp_avg_sq.", ST_F32);
-	params_write(&o->m->params, s, o->exp_avg);
-	params_write(&o->m->params, s, o->exp_avg_sq);
+	params_declare(o->p, s, "exp_avg.", o->dtype);
+	params_declare(o->p, s, "exp_avg_sq.", o->dtype);
+	params_declare_fine(o->p, s);
+	params_write(o->p, s, o->exp_avg, o->dtype);
+	params_write(o->p, s, o->exp_avg_sq, o->dtype);
+	params_write_fine(o->p, s);
 	return safetensors_finish(s, e);
 }

@@ -2,7 +2,7 @@
  *
  *     struct params p = {0};
  *     struct tensor *qkv = params_add(&p, "model.layers.0", C, (struct param_part[]){{"self_attn.q_proj.weight", H * D}, ...}, 3);
- *     params_alloc(&p, be, PARAMS_TRAIN, NULL);       // theta and grad; the tensors point into them
+ *     params_alloc_trained(&p, be, KEPT_F32);         // theta; the tensors point into it
  *     params_load(&p, file, &e);
  *     params_free(&p);
  *
@@ -21,7 +21,12 @@
 #include "model/safetensors.h"
 #include "tensor/ops.h"
 
-enum params_use { PARAMS_TRAIN, PARAMS_READ, PARAMS_SAMPLE };
+enum params_use { PARAMS_READ, PARAMS_SAMPLE };
+
+/* What numbers that are trained are kept as, and are computed with. The optimizer's are finer in the two others, so that no small step is lost:
+ * KEPT_BF16  half [size], what is computed with, and low [size], the rest of the float32 number (struct mixed in backend.h)
+ * KEPT_F16   theta [size], numbers that float16 can say, in float32, and master [size], the number itself */
+enum params_kept { KEPT_F32, KEPT_BF16, KEPT_F16 };
 
 struct part {
 	char *name;                     /* as in the checkpoint: "model.layers.0.self_attn.q_proj.weight" */
@@ -43,7 +48,10 @@ struct params {
 	size_t tensors, tensors_cap;
 	int64_t size;                   /* floats in theta, gaps included */
 	int64_t count;                  /* parameters */
-	float *theta, *grad;            /* backend memory [size] if they are trained; else NULL, and each tensor has memory of its own */
+	bool trained;                   /* then backend memory [size], as `kept` says; else each tensor has memory of its own */
+	enum params_kept kept;
+	float *theta, *master, *grad;   /* grad NULL until params_need_grad */
+	uint16_t *half, *low;
 	struct arena arena;
 };
 
@@ -55,10 +63,15 @@ struct param_part {
 };
 struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, const struct param_part *part, int parts);
 
-/* Memory for what was added. PARAMS_TRAIN: theta and grad, both 0. Otherwise not cleared, for computing forward, and backward through the
- * parameters to what is before them, by PARAMS_READ; PARAMS_SAMPLE lays matrices out for few rows at once, forward only. Then
- * type[tensors] says what each matrix is kept as (NULL: all float32); vectors are float32. */
+/* Memory for what was added, not cleared, for computing forward, and backward through the parameters to what is before them, by PARAMS_READ;
+ * PARAMS_SAMPLE lays matrices out for few rows at once, forward only. type[tensors] says what each matrix is kept as (NULL: all float32);
+ * vectors are float32. */
 void params_alloc(struct params *p, struct backend *be, enum params_use use, const enum weight_type *type);
+/* The same for training, all 0; and for gradients, which the tensors have from then on. */
+void params_alloc_trained(struct params *p, struct backend *be, enum params_kept kept);
+void params_need_grad(struct params *p);
+/* After the optimizer changed the numbers: what is computed with follows. */
+void params_follow(struct params *p);
 /* Rows from .. from+rows-1 of a part (of a vector: numbers) from host memory, aligned to nothing, rounded or widened as types ask. */
 void params_put(struct params *p, const struct part *part, int64_t from, int64_t rows, const void *host, enum weight_type type);
 /* All parts from a file; what is F16 is computed with as what it stands for. */
@@ -67,11 +80,21 @@ int params_load(struct params *p, const struct safetensors *from, struct err *e)
 enum weight_type *params_types(const struct params *p, const struct safetensors *from);
 void params_free(struct params *p);
 
-/* Any values laid out like theta (moments) under "prefix + name of the part": declared first, then written, in the order of the parts. */
+/* Values [size] laid out like the numbers (moments, say) under "prefix + name of the part": declared first, then written, in the order of
+ * the parts. `dtype` is that of the file in declare, of the memory in write and read: F32 (which is converted), or BF16 or I16. */
 void params_declare(const struct params *p, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype);
-void params_write(const struct params *p, struct safetensors_writer *w, const float *values);
-int params_read(const struct params *p, const struct safetensors *from, const char *prefix, float *values, struct err *e);
-int params_check(const struct params *p, const struct safetensors *from, const char *prefix, struct err *e);    /* there, of that shape */
+void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype);
+int params_read(const struct params *p, const struct safetensors *from, const char *prefix, void *values, enum st_dtype dtype, struct err *e);
+
+/* The trained numbers as they are computed with: declares them and writes them. */
+void params_save(const struct params *p, struct safetensors_writer *w);
+enum st_dtype params_dtype(const struct params *p);     /* what that writes */
+/* What is finer than these, if anything is kept: "low." (I16) or "master." and the name. read: no error if the file has none. */
+void params_declare_fine(const struct params *p, struct safetensors_writer *w);
+void params_write_fine(const struct params *p, struct safetensors_writer *w);
+int params_read_fine(struct params *p, const struct safetensors *from, struct err *e);
+
+int params_check(const struct params *p, const struct safetensors *from, struct err *e);        /* every part is there, of its shape */
 /* The parts as they stand in another file: declares them and writes them. */
 int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, struct err *e);
 int64_t part_count(const struct part *p);               /* numbers in it */

@@ -406,6 +406,16 @@ const struct st_tensor *safetensors_find(const struct safetensors *s, const char
 	return at ? &s->tensor[*at] : NULL;
 }
 
+void safetensors_forget(const struct safetensors *s, const struct st_tensor *t)
+{
+	const struct source *f = &s->private->source[t->file];
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)t->data + page - 1) / page * page;
+	uintptr_t to = ((uintptr_t)t->data + t->bytes) / page * page;
+
+	if (f->map && from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 const char *safetensors_file(const struct safetensors *s, int file)
 {
 	return s->private->source[file].name;

@@ -62,6 +62,8 @@ int safetensors_add_index(struct safetensors *s, const char *name, const char *t
 			  int (*open)(void *arg, struct safetensors *s, const char *file, struct err *e), void *arg, struct err *e);
 
 const struct st_tensor *safetensors_find(const struct safetensors *s, const char *name);       /* NULL if absent */
+/* The tensor was read: its pages need not stay in this process's memory. It can be read again all the same. */
+void safetensors_forget(const struct safetensors *s, const struct st_tensor *t);
 const char *safetensors_file(const struct safetensors *s, int file);                           /* that file's name */
 
 /* Numbers from .. from+n-1 of t as float32 (exact for all three types). -1: its type is none of F32, F16, BF16. Two calls for different
@@ -70,6 +72,7 @@ int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, i
 
 /* n numbers of that type, aligned to nothing, as float32. -1: it is none of the three. */
 int st_widen(enum st_dtype d, const void *from, int64_t n, float *to);
+void st_narrow(enum st_dtype d, const float *from, int64_t n, void *to);        /* to F32, F16, BF16: to nearest, ties to even */
 bool st_is_bfloat(const struct st_tensor *t);           /* whether every number is a bfloat16, whatever its type */
 
 const char *st_dtype_name(enum st_dtype d);             /* "BF16" */

@@ -142,14 +142,17 @@ static uint16_t bfloat(float x)
 	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
 
-static void convert(unsigned char *to, const float *x, int64_t n, enum st_dtype dtype)
+void st_narrow(enum st_dtype d, const float *from, int64_t n, void *to)
 {
+	unsigned char *p = to;
 	int64_t i;
 
-	for (i = 0; i < n; i++) {
-		uint16_t h = dtype == ST_F16 ? half(x[i]) : bfloat(x[i]);
+	if (d == ST_F32)
+		memcpy(to, from, (size_t)n * 4);
+	for (i = 0; d != ST_F32 && i < n; i++) {
+		uint16_t h = d == ST_F16 ? half(from[i]) : bfloat(from[i]);
 
-		memcpy(to + 2 * i, &h, 2);
+		memcpy(p + 2 * i, &h, 2);
 	}
 }
 
@@ -186,7 +189,7 @@ static void write_numbers(struct safetensors_writer *w, const void *x, int64_t n
 		} else {
 			if (k > CHUNK)
 				k = CHUNK;
-			convert(w->chunk, (const float *)p, k, d->dtype);
+			st_narrow(d->dtype, (const float *)p, k, w->chunk);
 			put(w, w->chunk, (size_t)k * 2);
 		}
 		w->done += k;

@@ -46,7 +46,7 @@ static void measure_memory(const struct config *c, const struct safetensors *wei
 	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
 	struct backend *be = backend_dry_new();
 	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
-	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9});
+	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = 0.9});
 	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
 	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
 	struct tape t = tape_new(be);
@@ -111,7 +111,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 	s->shapes = model_new(&s->config, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!s->shapes)
 		return err_prefix(e, "%s", s->path);
-	if (params_check(&s->shapes->params, s->ck->weights, "", e) < 0)
+	if (params_check(&s->shapes->params, s->ck->weights, e) < 0)
 		return err_prefix(e, "%s", s->path);
 	summarize_weights(s);
 	f = checkpoint_file(s->ck, "tokenizer.json", e);

@@ -92,6 +92,19 @@ struct adamw {                          /* Loshchilov and Hutter, "Decoupled wei
 	float grad_scale;               /* the gradient is multiplied by it first (clipping) */
 };
 
+/* What AdamW works on where it is not all float32. A weight w is either float32 or a bfloat16 `half` (the one nearest to it, which the model is
+ * computed with) and the rest: the bits of w are (half << 16) + low, low taken as a signed number. Moments are float32, or bfloat16, rounded up
+ * or down at random with the chances that keep the mean: number i's draw is keyed by (seed, step, first + i). */
+struct mixed {
+	float *w;                       /* [n], or NULL: half and low */
+	uint16_t *half, *low;
+	float *m, *v;                   /* [n], or NULL: m16 and v16 */
+	uint16_t *m16, *v16;
+	const float *g;
+	uint64_t seed;
+	int64_t first;                  /* a multiple of 4 */
+};
+
 /* What is asked of a row of logits when the next token is drawn (host memory throughout). Order: logits / temperature; softmax
  * (the logprob is taken here); top_k; top_p; min_p; renormalise; inverse of the cumulative distribution in order of token id. */
 struct sampling {
@@ -163,6 +176,12 @@ struct backend {
 	/* w, m, v [n] are updated from g [n]. sum_squares returns the sum of x[i]^2 in double, in an order that n alone fixes. */
 	void (*adamw)(struct backend *, float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *);
 	double (*sum_squares)(struct backend *, const float *x, int64_t n);
+	/* The same where a part of it is kept in 16 bits */
+	void (*adamw_mixed)(struct backend *, const struct mixed *, int64_t n, const struct adamw *);
+	/* x[n] in two halves, as struct mixed has them;  to = from as float32, or rounded to what float16 can say */
+	void (*split)(struct backend *, uint16_t *half, uint16_t *low, const float *x, int64_t n);
+	void (*widen)(struct backend *, float *to, const uint16_t *from, int64_t n);
+	void (*round_half)(struct backend *, float *to, const float *from, int64_t n);
 	void (*scale)(struct backend *, float *x, float by, int64_t n);
 };
 

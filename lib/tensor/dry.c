@@ -172,6 +172,22 @@ static void adamw(UNUSED struct backend *be, UNUSED float *w, UNUSED float *m, U
 {
 }
 
+static void adamw_mixed(UNUSED struct backend *be, UNUSED const struct mixed *x, UNUSED int64_t n, UNUSED const struct adamw *a)
+{
+}
+
+static void split(UNUSED struct backend *be, UNUSED uint16_t *half, UNUSED uint16_t *low, UNUSED const float *x, UNUSED int64_t n)
+{
+}
+
+static void widen(UNUSED struct backend *be, UNUSED float *to, UNUSED const uint16_t *from, UNUSED int64_t n)
+{
+}
+
+static void round_half(UNUSED struct backend *be, UNUSED float *to, UNUSED const float *from, UNUSED int64_t n)
+{
+}
+
 static void scale(UNUSED struct backend *be, UNUSED float *x, UNUSED float by, UNUSED int64_t n)
 {
 }
@@ -186,7 +202,8 @@ struct backend *backend_dry_new(void)
 		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,
 		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .rope = rope, .attention = attention,
 		.attention_back = attention_back, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
-		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw, .sum_squares = sum_squares, .scale = scale,
+		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw,
+		.adamw_mixed = adamw_mixed, .split = split, .widen = widen, .round_half = round_half, .sum_squares = sum_squares, .scale = scale,
 	};
 	be->state = xcalloc(1, sizeof(struct dry));
 	return be;

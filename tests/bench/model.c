@@ -110,7 +110,7 @@ static double decode(const struct shape *s, struct backend *be, const char *dtyp
 static double train(const struct shape *s, struct backend *be, double *flops)
 {
 	struct model *m = random_model(s, be, MODEL_TRAIN, "float32");
-	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
+	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
 	struct tape t = tape_new(be);
 	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
 	int32_t *id = xmalloc((size_t)(rows + n) * sizeof *id);

@@ -324,6 +324,40 @@ static void check_adamw(struct backend *be, int64_t n)
 	free(wd), free(md), free(vd);
 }
 
+/* AdamW on parts in 16 bits gives what it gives on the float32 numbers (tests/unit/optimizer.c: rounding); here, the same bits everywhere. */
+static void check_mixed(struct backend *be, int64_t n)
+{
+	struct adamw o = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .step = 7, .grad_scale = 0.5f};
+	float *w = random_floats(be, n, 1), *m = random_floats(be, n, 0.1), *v = random_floats(be, n, 0.1), *g = random_floats(be, n, 1);
+	float *small = random_floats(be, n, 1e-6), *rounded = be->alloc(be, (size_t)n * sizeof *rounded);
+	uint16_t *half = be->alloc(be, (size_t)n * 4 * sizeof *half), *low = half + n, *m16 = low + n, *v16 = m16 + n;
+	struct mixed x = {.half = half, .low = low, .m = m, .v = v, .g = g, .seed = 5, .first = 4000};
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		v[i] = fabsf(v[i]) + 1e-4f;
+	be->split(be, half, low, w, n);
+	be->split(be, m16, v16, m, n);
+	be->split(be, v16, low, v, n);
+	be->split(be, half, low, w, n);
+	be->widen(be, rounded, half, n);
+	note(rounded, n);
+	be->adamw_mixed(be, &x, n, &o);
+	note(m, n), note(v, n);
+	x.m = x.v = NULL;
+	x.m16 = m16;
+	x.v16 = v16;
+	be->adamw_mixed(be, &x, n, &o);
+	bits = hash_mix(bits, hash_bytes(half, (size_t)n * 4 * sizeof *half));
+	be->round_half(be, rounded, w, n);
+	note(rounded, n);
+	be->round_half(be, rounded, small, n);
+	note(rounded, n);
+	for (i = 0; i < n; i++)
+		CHECK(fabsf(rounded[i] - small[i]) <= 0x1p-25f && fmodf(rounded[i], 0x1p-24f) == 0);
+	be->free(be, w), be->free(be, m), be->free(be, v), be->free(be, g), be->free(be, small), be->free(be, rounded), be->free(be, half);
+}
+
 int main(void)
 {
 	struct backend *be;
@@ -356,6 +390,8 @@ int main(void)
 		check_sums(be, 129, 700);
 		check_adamw(be, 5);
 		check_adamw(be, 40001);
+		check_mixed(be, 7);
+		check_mixed(be, 40001);
 		if (be_i == 0)
 			want = bits;
 		CHECK(bits == want);

@@ -14,7 +14,7 @@ static void train(struct backend *be, const struct config *c)
 {
 	struct err e;
 	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, &e);
-	struct optimizer *o = optimizer_new(m, &(struct optimizer_args){.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1});
+	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1});
 	int32_t id[40] = {0};
 	struct example ex[] = {{.id = id, .n = 40, .first = 30, .inv_temperature = 1}, {.id = id, .n = 20, .first = 1, .inv_temperature = 1}};
 	struct tape t = tape_new(be);

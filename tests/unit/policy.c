@@ -81,7 +81,7 @@ static struct outcome run(struct rollout *r, size_t n, const struct policy_args 
 	struct optimizer_args oa = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
 	struct outcome x = {.m = make_model(MODEL_TRAIN, 5)};
 	struct model *reference = make_model(MODEL_SCORE, 6);
-	struct optimizer *o = optimizer_new(x.m, &oa);
+	struct optimizer *o = optimizer_new(&x.m->params, &oa);
 	struct policy_args b = *a;
 	struct err e;
 
@@ -244,7 +244,7 @@ static void bandit(void)
 {
 	struct optimizer_args oa = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1};
 	struct model *m = make_model(MODEL_TRAIN, 8), *reference = make_model(MODEL_SCORE, 8);
-	struct optimizer *o = optimizer_new(m, &oa);
+	struct optimizer *o = optimizer_new(&m->params, &oa);
 	struct policy_args a = args("grpo");
 	struct policy_metrics metrics;
 	struct rollout r[V];
@@ -293,7 +293,7 @@ static void not_finite(void)
 {
 	struct optimizer_args oa = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1};
 	struct model *m = make_model(MODEL_TRAIN, 8);
-	struct optimizer *o = optimizer_new(m, &oa);
+	struct optimizer *o = optimizer_new(&m->params, &oa);
 	struct policy_args a = args("grpo");
 	struct policy_metrics metrics;
 	struct rollout r[N];

@@ -102,6 +102,7 @@ static void train(const char *name, struct backend *be, int64_t tokens)
 	size_t p;
 
 	t.record = true;
+	params_need_grad(&f.m->params);
 	for (i = 0; i < f.count; i += take) {
 		struct pass pass;
 

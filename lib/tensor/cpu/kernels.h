@@ -101,6 +101,9 @@ struct kernels {
 	void (*add_rows)(float *to, int64_t ld_to, const float *x, int64_t ld, const int32_t *id, int64_t rows, int64_t cols);
 	void (*adamw)(float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *, float unbias1, float unbias2);
 	double (*sum_squares)(const float *x, int64_t n);
+	void (*adamw_mixed)(const struct mixed *, int64_t n, const struct adamw *, float unbias1, float unbias2);
+	void (*split)(uint16_t *half, uint16_t *low, const float *x, int64_t n);
+	void (*round_half)(float *to, const float *from, int64_t n);
 
 	/* One row of x = logits * by:  max;  *sum = sum of exp(x - max);  *dot = sum of exp(x - max) * (x - max), if asked. */
 	void (*softmax_sums)(const float *logits, float by, int64_t n, float *max, float *sum, float *dot);

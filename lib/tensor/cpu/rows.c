@@ -215,6 +215,80 @@ static void cpu_adamw(struct backend *be, float *w, float *m, float *v, const fl
 		 &(struct rows){.cpu = cpu_of(be), .out = w, .out2 = m, .dw = v, .in = g, .adamw = o});
 }
 
+struct mixing {
+	struct cpu *cpu;
+	const struct mixed *x;
+	const struct adamw *how;
+};
+
+static void mixed_chunk(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct mixing *a = arg;
+	const struct adamw *o = a->how;
+	const float unbias1 = (float)(1 / (1 - power(o->beta1, o->step))), unbias2 = (float)(1 / (1 - power(o->beta2, o->step)));
+	struct mixed x = *a->x;
+
+	(void)worker;
+	if (x.w) {
+		x.w += from;
+	} else {
+		x.half += from;
+		x.low += from;
+	}
+	if (x.m) {
+		x.m += from;
+		x.v += from;
+	} else {
+		x.m16 += from;
+		x.v16 += from;
+	}
+	x.g += from;
+	x.first += from;
+	a->cpu->kern->adamw_mixed(&x, to - from, o, unbias1, unbias2);
+}
+
+static void cpu_adamw_mixed(struct backend *be, const struct mixed *x, int64_t n, const struct adamw *how)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, mixed_chunk, &(struct mixing){cpu_of(be), x, how});
+}
+
+struct converting {
+	struct cpu *cpu;
+	float *to;
+	uint16_t *half, *low;
+	const float *from;
+	const uint16_t *from16;
+};
+
+static void convert_chunk(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct converting *c = arg;
+	const struct kernels *kern = c->cpu->kern;
+
+	(void)worker;
+	if (c->half)
+		kern->split(c->half + from, c->low + from, c->from + from, to - from);
+	else if (c->from16)
+		kern->widen(c->to + from, c->from16 + from, to - from);
+	else
+		kern->round_half(c->to + from, c->from + from, to - from);
+}
+
+static void cpu_split(struct backend *be, uint16_t *half, uint16_t *low, const float *x, int64_t n)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, convert_chunk, &(struct converting){.cpu = cpu_of(be), .half = half, .low = low, .from = x});
+}
+
+static void cpu_widen_numbers(struct backend *be, float *to, const uint16_t *from, int64_t n)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, convert_chunk, &(struct converting){.cpu = cpu_of(be), .to = to, .from16 = from});
+}
+
+static void cpu_round_half(struct backend *be, float *to, const float *from, int64_t n)
+{
+	pool_run(cpu_of(be)->pool, n, CHUNK, convert_chunk, &(struct converting){.cpu = cpu_of(be), .to = to, .from = from});
+}
+
 static void square_chunks(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct rows *a = arg;
@@ -262,6 +336,10 @@ void cpu_rows_ops(struct backend *be)
 	be->add = cpu_add;
 	be->bias_back = cpu_bias_back;
 	be->adamw = cpu_adamw;
+	be->adamw_mixed = cpu_adamw_mixed;
+	be->split = cpu_split;
+	be->widen = cpu_widen_numbers;
+	be->round_half = cpu_round_half;
 	be->sum_squares = cpu_sum_squares;
 	be->scale = cpu_scale;
 }

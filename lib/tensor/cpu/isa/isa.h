@@ -37,6 +37,9 @@ void ISA_FN(column_sums)(float *sum, const float *x, int64_t rows, int64_t cols)
 void ISA_FN(add_rows)(float *to, int64_t ld_to, const float *x, int64_t ld, const int32_t *id, int64_t rows, int64_t cols);
 void ISA_FN(adamw)(float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *, float unbias1, float unbias2);
 double ISA_FN(sum_squares)(const float *x, int64_t n);
+void ISA_FN(adamw_mixed)(const struct mixed *, int64_t n, const struct adamw *, float unbias1, float unbias2);
+void ISA_FN(split)(uint16_t *half, uint16_t *low, const float *x, int64_t n);
+void ISA_FN(round_half)(float *to, const float *from, int64_t n);
 
 void ISA_FN(softmax_sums)(const float *logits, float by, int64_t n, float *max, float *sum, float *dot);
 void ISA_FN(softmax_back)(float *logits, float by, int64_t n, int64_t target, float max, float sum, float dot, float dlogprob, float dentropy);

@@ -9,6 +9,6 @@ const struct kernels ISA_FN(kernels) = {
 	 ENTRY(transpose), ENTRY(column_blocks),
 	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
 	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(add), ENTRY(scale),
-	ENTRY(column_sums), ENTRY(add_rows), ENTRY(adamw), ENTRY(sum_squares),
+	ENTRY(column_sums), ENTRY(add_rows), ENTRY(adamw), ENTRY(sum_squares), ENTRY(adamw_mixed), ENTRY(split), ENTRY(round_half),
 	ENTRY(softmax_sums), ENTRY(softmax_back), ENTRY(softmax_weights), ENTRY(argmax),
 };

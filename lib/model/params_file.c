@@ -1,0 +1,238 @@
+/* Parts of a set of parameters in and out of files. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/params.h"
+
+#define PIECE ((int64_t)1 << 20)        /* numbers that pass through the host at once */
+
+static const struct st_tensor *find_part(const struct part *p, const struct safetensors *from, const char *name, struct err *e)
+{
+	const struct st_tensor *t = safetensors_find(from, name);
+	char shape[64];
+
+	if (!t) {
+		err_set(e, "tensor '%s' is missing", name);
+		return NULL;
+	}
+	if (t->ndim == p->ndim && t->shape[0] == p->shape[0] && (p->ndim == 1 || t->shape[1] == p->shape[1]))
+		return t;
+	snprintf(shape, sizeof shape, p->ndim == 2 ? "[%lld, %lld]" : "[%lld]", (long long)p->shape[0], (long long)p->shape[1]);
+	err_set(e, "tensor '%s' has not the shape that config.json asks for: %s", name, shape);
+	return NULL;
+}
+
+int params_check(const struct params *p, const struct safetensors *from, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < p->parts; i++)
+		if (!find_part(&p->part[i], from, p->part[i].name, e))
+			return -1;
+	return 0;
+}
+
+static int load(struct params *p, const struct part *part, const struct safetensors *from, struct err *e)
+{
+	const struct st_tensor *t = find_part(part, from, part->name, e);
+	int64_t cols = part->ndim == 2 ? part->shape[1] : 1, each = PIECE / cols + 1, at, rows;
+	float *wide;
+	int rc = 0;
+
+	if (!t)
+		return -1;
+	if (t->dtype == ST_BF16 || t->dtype == ST_F32) {
+		params_put(p, part, 0, part->shape[0], t->data, t->dtype == ST_BF16 ? WEIGHT_BF16 : WEIGHT_F32);
+		safetensors_forget(from, t);
+		return 0;
+	}
+	wide = xmalloc((size_t)(each * cols) * sizeof *wide);
+	for (at = 0; at < part->shape[0] && rc == 0; at += rows) {
+		rows = part->shape[0] - at < each ? part->shape[0] - at : each;
+		rc = safetensors_floats(from, t, at * cols, rows * cols, wide, e);
+		if (rc == 0)
+			params_put(p, part, at, rows, wide, WEIGHT_F32);
+	}
+	free(wide);
+	safetensors_forget(from, t);
+	return rc;
+}
+
+int params_load(struct params *p, const struct safetensors *from, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < p->parts; i++)
+		if (load(p, &p->part[i], from, e) < 0)
+			return -1;
+	return 0;
+}
+
+enum weight_type *params_types(const struct params *p, const struct safetensors *from)
+{
+	enum weight_type *type = xmalloc(p->tensors * sizeof *type);
+	size_t i;
+
+	for (i = 0; i < p->tensors; i++)
+		type[i] = WEIGHT_BF16;
+	for (i = 0; i < p->parts; i++) {
+		const struct st_tensor *t = safetensors_find(from, p->part[i].name);
+
+		if (!t || !st_is_bfloat(t))
+			type[p->part[i].tensor] = WEIGHT_F32;
+	}
+	return type;
+}
+
+/* ---- values laid out like the numbers ---- */
+
+void params_declare(const struct params *p, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype)
+{
+	size_t i;
+
+	for (i = 0; i < p->parts; i++) {
+		char *name = xasprintf("%s%s", prefix, p->part[i].name);
+
+		safetensors_declare(w, name, dtype, p->part[i].shape, p->part[i].ndim);
+		free(name);
+	}
+}
+
+void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype)
+{
+	size_t size = st_dtype_size(dtype), i;
+	char *host = xmalloc((size_t)PIECE * size);
+
+	for (i = 0; i < p->parts; i++) {
+		const struct part *part = &p->part[i];
+		int64_t n = part_count(part), done, piece;
+
+		for (done = 0; done < n; done += piece) {
+			piece = n - done < PIECE ? n - done : PIECE;
+			p->be->download(p->be, host, (const char *)values + (size_t)(part->offset + done) * size, (size_t)piece * size);
+			if (dtype == ST_F32)
+				safetensors_write(w, (float *)host, piece);
+			else
+				safetensors_write_raw(w, host, piece);
+		}
+	}
+	free(host);
+}
+
+/* A part's values into `to` (backend memory), their shape checked. */
+static int read_part(const struct params *p, const struct part *part, const struct safetensors *from, const char *name, char *to,
+		     enum st_dtype dtype, struct err *e)
+{
+	const struct st_tensor *t = find_part(part, from, name, e);
+	size_t size = st_dtype_size(dtype);
+	int64_t n = part_count(part), done, piece;
+	float *wide;
+	void *host;
+	int rc = 0;
+
+	if (!t)
+		return -1;
+	if (t->dtype == dtype) {
+		p->be->upload(p->be, to, t->data, t->bytes);
+		safetensors_forget(from, t);
+		return 0;
+	}
+	if (dtype == ST_I16)
+		return err_set(e, "tensor '%s' is of type %s, not I16", name, st_dtype_name(t->dtype));
+	wide = xmalloc((size_t)PIECE * sizeof *wide);
+	host = dtype == ST_F32 ? wide : xmalloc((size_t)PIECE * size);
+	for (done = 0; done < n && rc == 0; done += piece) {
+		piece = n - done < PIECE ? n - done : PIECE;
+		rc = safetensors_floats(from, t, done, piece, wide, e);
+		if (rc == 0 && dtype != ST_F32)
+			st_narrow(dtype, wide, piece, host);
+		if (rc == 0)
+			p->be->upload(p->be, to + (size_t)done * size, host, (size_t)piece * size);
+	}
+	if (host != wide)
+		free(host);
+	free(wide);
+	safetensors_forget(from, t);
+	return rc;
+}
+
+int params_read(const struct params *p, const struct safetensors *from, const char *prefix, void *values, enum st_dtype dtype, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < p->parts; i++) {
+		const struct part *part = &p->part[i];
+		char *name = xasprintf("%s%s", prefix, part->name);
+		int rc = read_part(p, part, from, name, (char *)values + (size_t)part->offset * st_dtype_size(dtype), dtype, e);
+
+		free(name);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the numbers ---- */
+
+enum st_dtype params_dtype(const struct params *p)
+{
+	return p->kept == KEPT_BF16 ? ST_BF16 : p->kept == KEPT_F16 ? ST_F16 : ST_F32;
+}
+
+void params_save(const struct params *p, struct safetensors_writer *w)
+{
+	params_declare(p, w, "", params_dtype(p));
+	if (p->kept == KEPT_BF16)
+		params_write(p, w, p->half, ST_BF16);
+	else
+		params_write(p, w, p->theta, ST_F32);
+}
+
+void params_declare_fine(const struct params *p, struct safetensors_writer *w)
+{
+	if (p->kept != KEPT_F32)
+		params_declare(p, w, p->kept == KEPT_BF16 ? "low." : "master.", p->kept == KEPT_BF16 ? ST_I16 : ST_F32);
+}
+
+void params_write_fine(const struct params *p, struct safetensors_writer *w)
+{
+	if (p->kept == KEPT_BF16)
+		params_write(p, w, p->low, ST_I16);
+	else if (p->kept == KEPT_F16)
+		params_write(p, w, p->master, ST_F32);
+}
+
+int params_read_fine(struct params *p, const struct safetensors *from, struct err *e)
+{
+	const char *prefix = p->kept == KEPT_BF16 ? "low." : "master.";
+	char *name = xasprintf("%s%s", prefix, p->part[0].name);
+	bool there = p->kept != KEPT_F32 && safetensors_find(from, name);
+
+	free(name);
+	if (!there)
+		return 0;
+	if (params_read(p, from, prefix, p->kept == KEPT_BF16 ? (void *)p->low : p->master, p->kept == KEPT_BF16 ? ST_I16 : ST_F32, e) < 0)
+		return -1;
+	params_follow(p);
+	return 0;
+}
+
+int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, struct err *e)
+{
+	const struct st_tensor *t;
+	size_t i;
+
+	for (i = 0; i < p->parts; i++) {
+		t = find_part(&p->part[i], from, p->part[i].name, e);
+		if (!t)
+			return -1;
+		safetensors_declare(w, t->name, t->dtype, t->shape, t->ndim);
+	}
+	for (i = 0; i < p->parts; i++) {
+		t = safetensors_find(from, p->part[i].name);
+		safetensors_write_raw(w, t->data, t->count);
+		safetensors_forget(from, t);
+	}
+	return 0;
+}
