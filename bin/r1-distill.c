@@ -7,18 +7,18 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/tool.h"
-#include "model/optimizer.h"
 #include "model/pass.h"
 #include "model/rollouts.h"
 #include "model/schedule.h"
-#include "model/state.h"
+#include "model/trainer.h"
 #include "record/record.h"
 #include "text/template.h"
 
 struct options {
 	const char *model, *output, *template, *schedule;
 	int64_t epochs, batch, tokens, max_tokens, warmup, save_every, log_every, stop_after;
-	double lr, final_lr, beta1, beta2, eps, weight_decay, max_grad_norm, warmup_ratio;
+	double lr, final_lr, warmup_ratio;
+	struct trainer_args trainer;
 	bool resume, train_prompt;
 };
 
@@ -34,14 +34,11 @@ struct work {
 	struct tool *tool;
 	const struct options *o;
 	struct backend *be;
-	struct checkpoint *ck;
+	struct trainer trainer;
 	struct tokenizer *tokenizer;
 	struct template *template;
-	struct model *model;
-	struct optimizer *optimizer;
 	struct data data;
 	struct writer *out;
-	struct state state;
 };
 
 /* ---- records to examples ---- */
@@ -70,7 +67,7 @@ static void keep(struct work *w, const int32_t *token, int64_t n, int64_t first)
 
 static int take_text(struct work *w, struct record *r, struct err *e)
 {
-	const struct config *c = &w->ck->config;
+	const struct config *c = &w->trainer.ck->config;
 	struct tokens ids = {0};
 	size_t n;
 	const char *s = record_string(r, "text", &n, e);
@@ -126,8 +123,8 @@ static int take_messages(struct work *w, struct record *r, struct err *e)
 			rc = record_error(r, e, "'messages': %s", e->msg);
 			break;
 		}
-		if (w->ck->config.eos_count > 0)
-			tokens_add(&ids, w->ck->config.eos[0]);
+		if (w->trainer.ck->config.eos_count > 0)
+			tokens_add(&ids, w->trainer.ck->config.eos[0]);
 		keep(w, ids.id, (int64_t)ids.n, (int64_t)prompt);
 	}
 	if (rc == 0 && !turns)
@@ -155,7 +152,7 @@ static int take_completion(struct work *w, struct record *r, struct err *e)
 		record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
 		buf_free(&prompt);
 	}
-	if (completion_read(r, w->tokenizer, &w->ck->config, &c, e) < 0)
+	if (completion_read(r, w->tokenizer, &w->trainer.ck->config, &c, e) < 0)
 		return -1;
 	if (c.edited && w->data.edited++ < 10)
 		tool_warn("%s:%lld: text and ids differ: encoded anew", r->file ? r->file : "-", (long long)r->line);
@@ -179,9 +176,9 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 	else
 		rc = record_error(r, e, "there is none of 'completion', 'messages' and 'text'");
 	for (i = before.tokens; rc == 0 && i < w->data.tokens; i++)
-		if (w->data.token[i] < 0 || w->data.token[i] >= w->ck->config.vocab_size)
+		if (w->data.token[i] < 0 || w->data.token[i] >= w->trainer.ck->config.vocab_size)
 			rc = record_error(r, e, "token %d is not in the model's vocabulary of %lld", w->data.token[i],
-					  (long long)w->ck->config.vocab_size);
+					  (long long)w->trainer.ck->config.vocab_size);
 	if (rc < 0) {           /* nothing of a bad record is learned */
 		w->data.tokens = before.tokens;
 		w->data.n = before.n;
@@ -229,8 +226,7 @@ static int save(struct work *w, struct err *e)
 
 	if (!c)
 		return -1;
-	if (checkpoint_add_companions(c, w->ck, e) < 0 || model_save(w->model, c, MODEL_WEIGHTS, e) < 0 || optimizer_save(w->optimizer, c, e) < 0 ||
-	    state_write(c, &w->state, e) < 0) {
+	if (trainer_write(&w->trainer, c, e) < 0) {
 		checkpoint_abandon(c);
 		return -1;
 	}
@@ -250,7 +246,7 @@ static int train_step(struct work *w, struct tape *t, const size_t *order, int64
 
 		ex[i] = (struct example){w->data.token + s->at, s->n, s->first, 1};
 		predicted += s->n - s->first;
-		w->state.tokens += s->n;
+		w->trainer.state.tokens += s->n;
 	}
 	d = xmalloc((size_t)predicted * sizeof *d);
 	for (k = 0; k < predicted; k++)
@@ -260,17 +256,17 @@ static int train_step(struct work *w, struct tape *t, const size_t *order, int64
 
 		take = pass_take(ex + i, n - i, w->o->tokens);
 		t->record = true;
-		p = pass_forward(w->model, t, ex + i, take, false);
+		p = pass_forward(w->trainer.model, t, ex + i, take, false);
 		for (k = 0; k < p.n; k++)
 			sum -= p.logprob[k];
 		pass_backward(t, &p, d, NULL);
 	}
-	*norm = optimizer_step(w->optimizer, lr);
+	*norm = optimizer_step(w->trainer.optimizer, lr);
 	*loss = sum / (double)predicted;
 	free(ex);
 	free(d);
 	if (!isfinite(*loss) || !isfinite(*norm))
-		return err_set(e, "step %lld: the %s is not finite", (long long)w->state.step + 1, isfinite(*norm) ? "loss" : "gradient");
+		return err_set(e, "step %lld: the %s is not finite", (long long)w->trainer.state.step + 1, isfinite(*norm) ? "loss" : "gradient");
 	return 0;
 }
 
@@ -279,12 +275,12 @@ static int log_step(struct work *w, double loss, double norm, double lr, double 
 	struct record r = {0};
 	int rc;
 
-	record_set_int(&r, "step", w->state.step);
+	record_set_int(&r, "step", w->trainer.state.step);
 	record_set_number(&r, "epoch", epoch);
 	record_set_number(&r, "loss", loss);
 	record_set_number(&r, "grad_norm", norm);
 	record_set_number(&r, "learning_rate", lr);
-	record_set_int(&r, "num_tokens", w->state.tokens);
+	record_set_int(&r, "num_tokens", w->trainer.state.tokens);
 	rc = writer_put(w->out, &r, e);
 	record_free(&r);
 	return rc;
@@ -309,45 +305,46 @@ static int train(struct work *w, struct err *e)
 	struct progress p = progress_new("training", steps, "steps");
 	struct tape t = tape_new(w->be);
 	size_t *order = xmalloc((size_t)count * sizeof *order);
-	int64_t begun = w->state.tokens, first = w->state.step;
+	int64_t begun = w->trainer.state.tokens, first = w->trainer.state.step;
 	double sum = 0, loss, norm = 0;
 	int rc = 0;
 
 	progress_rate(&p, "tok/s");
-	while (rc == 0 && w->state.step < steps && !tool_interrupted() && !(o->stop_after && w->state.step >= o->stop_after)) {
-		int64_t s = w->state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
-		double lr = schedule_rate(&sched, w->state.step + 1);
+	while (rc == 0 && w->trainer.state.step < steps && !tool_interrupted() && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
+		int64_t s = w->trainer.state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
+		double lr = schedule_rate(&sched, w->trainer.state.step + 1);
 
-		if (epoch != w->state.step / each)
-			shuffle(w, epoch = w->state.step / each, order);
+		if (epoch != w->trainer.state.step / each)
+			shuffle(w, epoch = w->trainer.state.step / each, order);
 		rc = train_step(w, &t, order + from, n, lr, &loss, &norm, e);
 		if (rc < 0)
 			break;
-		w->state.step++;
+		w->trainer.state.step++;
 		sum += loss;
 		logged++;
-		if (w->state.step % o->log_every == 0 || w->state.step == steps) {
-			rc = log_step(w, sum / (double)logged, norm, lr, (double)w->state.step / (double)each, e);
+		if (w->trainer.state.step % o->log_every == 0 || w->trainer.state.step == steps) {
+			rc = log_step(w, sum / (double)logged, norm, lr, (double)w->trainer.state.step / (double)each, e);
 			sum = 0;
 			logged = 0;
 		}
-		if (rc == 0 && o->save_every && w->state.step % o->save_every == 0 && w->state.step < steps)
+		if (rc == 0 && o->save_every && w->trainer.state.step % o->save_every == 0 && w->trainer.state.step < steps)
 			rc = save(w, e);
 		if (!w->tool->quiet)
-			progress_set(&p, w->state.step - first, w->state.tokens - begun);
+			progress_set(&p, w->trainer.state.step - first, w->trainer.state.tokens - begun);
 	}
 	progress_end(&p);
 	tape_free(&t);
 	free(order);
 	if (rc == 0 && tool_interrupted())
-		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->state.step, (long long)steps,
+		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->trainer.state.step, (long long)steps,
 			     o->save_every ? ": --resume goes on from the last save" : "");
 	if (rc == 0)
 		rc = save(w, e);
 	if (rc == 0)
-		tool_note("%lld example%s, %lld tokens, %lld step%s, %.0f tok/s", (long long)count, count == 1 ? "" : "s",
-			  (long long)w->data.tokens, (long long)(w->state.step - first), w->state.step - first == 1 ? "" : "s",
-			  (double)(w->state.tokens - begun) / (clock_seconds() - p.started + 1e-9));
+		tool_note("%lld example%s, %lld tokens, %lld step%s, %.0f tok/s; %.1f MiB at most", (long long)count, count == 1 ? "" : "s",
+			  (long long)w->data.tokens, (long long)(w->trainer.state.step - first), w->trainer.state.step - first == 1 ? "" : "s",
+			  (double)(w->trainer.state.tokens - begun) / (clock_seconds() - p.started + 1e-9),
+			  (double)memory_peak() / 1048576);
 	return rc;
 }
 
@@ -356,36 +353,32 @@ static int train(struct work *w, struct err *e)
 static int open_all(struct work *w, struct err *e)
 {
 	const struct options *o = w->o;
-	struct optimizer_args oa = {.beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .weight_decay = o->weight_decay, .clip = o->max_grad_norm};
 	bool resume = o->resume && file_is_dir(o->output);
+	int moments;
 
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
-	if (!w->be || !(w->ck = checkpoint_open(resume ? o->output : o->model, e)) || checkpoint_check(o->output, e) < 0 ||
-	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
-	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e)))
+	if (!w->be || trainer_open(&w->trainer, resume ? o->output : o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output, e) < 0 ||
+	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = template_open(o->template, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
-	w->optimizer = optimizer_new(&w->model->params, &oa);
-	if (resume) {
-		int moments = state_read(w->ck, &w->state, e) < 0 ? -1 : optimizer_load(w->optimizer, w->ck, e);
-
-		if (moments < 0)
-			return -1;
-		if (!moments || !w->state.step)
-			return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
-		tool_note("going on from step %lld of %s", (long long)w->state.step, o->output);
-	}
+	moments = trainer_begin(&w->trainer, resume, e);
+	if (moments < 0)
+		return -1;
+	if (!resume)
+		w->trainer.state = (struct state){0};
+	else if (!moments || !w->trainer.state.step)
+		return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
+	else
+		tool_note("going on from step %lld of %s", (long long)w->trainer.state.step, o->output);
 	w->out = writer_open(NULL, e);
 	return w->out ? 0 : -1;
 }
 
 static void close_all(struct work *w)
 {
-	optimizer_free(w->optimizer);
-	model_free(w->model);
+	trainer_close(&w->trainer);
 	template_free(w->template);
 	tokenizer_free(w->tokenizer);
-	checkpoint_close(w->ck);
 	backend_close(w->be);
 	free(w->data.token);
 	free(w->data.span);
@@ -396,12 +389,13 @@ int main(int argc, char **argv)
 	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...",
 			 .summary = "Fine-tune a model on completions, conversations or plain text"};
 	struct options o = {.template = "mini", .schedule = "cosine", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
-			    .lr = 1e-5, .final_lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1};
+			    .lr = 1e-5, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS};
 	struct opt opts[] = {
 		OPT_HEADING("Model and data"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint to begin with: a folder or an archive"},
 		{"output", 'o', OPT_STRING, &o.output, "DIR", "write the new checkpoint there"},
 		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt, as r1-sample's"},
+		TRAINER_DTYPE(&o.trainer),
 		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "cut longer examples", 2, 1e9},
 		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "learn the prompt's tokens too, not the completion's alone"},
 		OPT_HEADING("Schedule"),
@@ -414,11 +408,7 @@ int main(int argc, char **argv)
 		{"warmup-ratio", 0, OPT_FLOAT, &o.warmup_ratio, "F", "the same as a share of all steps", 0, 1},
 		{"stop-after", 0, OPT_INT, &o.stop_after, "N", "save and end after step N, the schedule as if it went on; 0: at the end", 0, 1e15},
 		OPT_HEADING("Optimizer"),
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.999999},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.999999},
-		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
-		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
-		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},
+		TRAINER_OPTIMIZER(&o.trainer),
 		OPT_HEADING("Running"),
 		{"save-every", 0, OPT_INT, &o.save_every, "N", "write the checkpoint every N steps too; 0: at the end only", 0, 1e15},
 		{"resume", 0, OPT_FLAG, &o.resume, NULL, "go on from --output if it is there"},
@@ -436,6 +426,7 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model || !o.output)
 		return tool_usage(&t, "--%s is missing", o.model ? "output" : "model");
+	o.trainer.seed = t.seed;
 	rc = open_all(&w, &e);
 	if (rc == 0)
 		rc = read_data(&w, argv, argc, &e);

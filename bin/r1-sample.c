@@ -345,9 +345,10 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
 		w->rc = -1;
 	if (w->rc >= 0)
-		tool_note("%lld completion%s of %lld problem%s, %lld tokens, %.0f tok/s", (long long)w->completions,
+		tool_note("%lld completion%s of %lld problem%s, %lld tokens, %.0f tok/s; %.1f MiB at most", (long long)w->completions,
 			  w->completions == 1 ? "" : "s", (long long)w->problems, w->problems == 1 ? "" : "s",
-			  (long long)sampler_tokens(w->sampler), (double)sampler_tokens(w->sampler) / (clock_seconds() - started + 1e-9));
+			  (long long)sampler_tokens(w->sampler), (double)sampler_tokens(w->sampler) / (clock_seconds() - started + 1e-9),
+			  (double)memory_peak() / 1048576);
 	return w->rc;
 }
 

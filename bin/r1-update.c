@@ -9,7 +9,7 @@
 #include "model/policy.h"
 #include "model/rollouts.h"
 #include "model/schedule.h"
-#include "model/state.h"
+#include "model/trainer.h"
 #include "record/record.h"
 #include "task/stat.h"
 
@@ -17,7 +17,8 @@ struct options {
 	const char *model, *output, *reference, *loss, *kl, *schedule;
 	int64_t reference_every, warmup, steps, minibatches, epochs, tokens, max_length;
 	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
-	double lr, final_lr, beta1, beta2, eps, weight_decay, max_grad_norm;
+	double lr, final_lr;
+	struct trainer_args trainer;
 	bool mask_truncated, timing;
 	const struct loss *kind;        /* --loss */
 };
@@ -200,11 +201,9 @@ static void batch_free(struct batch *b)
 
 struct work {
 	struct backend *be;
-	struct checkpoint *ck;
+	struct trainer trainer;
 	struct tokenizer *tokenizer;
-	struct model *policy, *reference;
 	struct safetensors *carried;    /* the checkpoint's reference, if it has one */
-	struct optimizer *optimizer;
 	struct batch batch;
 };
 
@@ -212,27 +211,41 @@ struct work {
 
 #define REFERENCE "reference/model.safetensors"
 
-static int load_reference(struct work *w, const struct options *o, struct err *e)
+/* The reference's logprobs of all completions; then the reference goes, before training takes its memory. */
+static int score_by(struct work *w, struct model *reference, const struct options *o)
 {
-	const struct config *c = &w->ck->config;
+	if (!reference)
+		return -1;
+	policy_reference(reference, w->batch.rollout, w->batch.n, o->tokens);
+	model_free(reference);
+	return 0;
+}
+
+static int score_reference(struct work *w, const struct options *o, struct err *e)
+{
+	const struct checkpoint *ck = w->trainer.ck;
+	struct model *m;
 
 	if (o->kl_coef == 0)
 		return 0;
 	if (o->reference) {
-		w->reference = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
-		if (w->reference && w->reference->config.vocab_size < c->vocab_size)
-			return err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
-				       (long long)w->reference->config.vocab_size, (long long)c->vocab_size);
-		return w->reference ? 0 : -1;
+		m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+		if (m && m->config.vocab_size < ck->config.vocab_size) {
+			err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
+				(long long)m->config.vocab_size, (long long)ck->config.vocab_size);
+			model_free(m);
+			m = NULL;
+		}
+		return score_by(w, m, o);
 	}
 	e->msg[0] = 0;
-	w->carried = checkpoint_tensors(w->ck, REFERENCE, e);
+	w->carried = checkpoint_tensors(ck, REFERENCE, e);
 	if (!w->carried && e->msg[0])
 		return -1;
-	w->reference = model_from_tensors(c, w->carried ? w->carried : w->ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
-	if (w->reference)
-		return 0;
-	return w->carried ? err_prefix(e, "%s/%s", w->ck->path, REFERENCE) : err_prefix(e, "%s", w->ck->path);
+	m = model_from_tensors(&ck->config, w->carried ? w->carried : ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+	if (!m)
+		w->carried ? err_prefix(e, "%s/%s", ck->path, REFERENCE) : err_prefix(e, "%s", ck->path);
+	return score_by(w, m, o);
 }
 
 /* The one that was carried goes on as it stands. */
@@ -242,29 +255,23 @@ static int save_reference(struct checkpoint_writer *w, const struct work *k, str
 
 	if (!s)
 		return -1;
-	if (params_copy(&k->policy->params, s, k->carried ? k->carried : k->ck->weights, e) == 0)
+	if (params_copy(&k->trainer.model->params, s, k->carried ? k->carried : k->trainer.ck->weights, e) == 0)
 		return safetensors_finish(s, e);
 	safetensors_discard(s);
 	return -1;
 }
 
-static int save(const struct work *k, const struct options *o, const struct state *s, struct err *e)
+static int save(const struct work *k, const struct options *o, struct err *e)
 {
 	struct checkpoint_writer *w = checkpoint_begin(o->output ? o->output : o->model, e);
-	bool refresh = o->reference_every > 0 && s->step % o->reference_every == 0;
+	bool refresh = o->reference_every > 0 && k->trainer.state.step % o->reference_every == 0;
 	int rc;
 
 	if (!w)
 		return -1;
-	rc = checkpoint_add_companions(w, k->ck, e);
-	if (rc == 0)
-		rc = model_save(k->policy, w, MODEL_WEIGHTS, e);
-	if (rc == 0)
-		rc = optimizer_save(k->optimizer, w, e);
-	if (rc == 0)
-		rc = state_write(w, s, e);
-	if (rc == 0 && k->reference && !o->reference)
-		rc = refresh ? model_save(k->policy, w, REFERENCE, e) : save_reference(w, k, e);
+	rc = trainer_write(&k->trainer, w, e);
+	if (rc == 0 && o->kl_coef != 0 && !o->reference)
+		rc = refresh ? model_save(k->trainer.model, w, REFERENCE, e) : save_reference(w, k, e);
 	if (rc == 0)
 		return checkpoint_commit(w, e);
 	checkpoint_abandon(w);
@@ -343,42 +350,30 @@ static void show_progress(void *arg, int64_t done, int64_t of)
 	progress_set(arg, done, done);
 }
 
-static int open_all(struct work *w, const struct options *o, const struct tool *t, struct state *s, struct err *e)
+static int open_all(struct work *w, const struct options *o, const struct tool *t, struct err *e)
 {
-	struct optimizer_args oa = {.beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .weight_decay = o->weight_decay, .clip = o->max_grad_norm};
-
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be)
 		return -1;
 	tool_debug("%s", w->be->what);
-	w->ck = checkpoint_open(o->model, e);
-	if (!w->ck || checkpoint_check(o->output ? o->output : o->model, e) < 0 || state_read(w->ck, s, e) < 0)
+	if (trainer_open(&w->trainer, o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output ? o->output : o->model, e) < 0)
 		return -1;
-	w->tokenizer = completion_tokenizer(w->ck, e);
-	if (!w->tokenizer)
-		return -1;
-	w->policy = model_from_checkpoint(w->ck, w->be, MODEL_TRAIN, DTYPE_AUTO, e);
-	if (!w->policy || load_reference(w, o, e) < 0)
-		return -1;
-	w->optimizer = optimizer_new(&w->policy->params, &oa);
-	return optimizer_load(w->optimizer, w->ck, e) < 0 ? -1 : 0;
+	w->tokenizer = completion_tokenizer(w->trainer.ck, e);
+	return w->tokenizer ? 0 : -1;
 }
 
 static void close_all(struct work *w)
 {
 	batch_free(&w->batch);
-	optimizer_free(w->optimizer);
-	model_free(w->policy);
-	model_free(w->reference);
+	trainer_close(&w->trainer);
 	safetensors_close(w->carried);
 	tokenizer_free(w->tokenizer);
-	checkpoint_close(w->ck);
 	backend_close(w->be);
 }
 
-static int train(struct work *w, const struct options *o, const struct tool *t, struct state *s, struct policy_metrics *m, double *lr,
-		 struct err *e)
+static int train(struct work *w, const struct options *o, const struct tool *t, struct policy_metrics *m, double *lr, struct err *e)
 {
+	struct state *s = &w->trainer.state;
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
 	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
@@ -391,7 +386,11 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.longest};
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
-	rc = policy_step(w->policy, w->reference, w->optimizer, &a, w->batch.rollout, w->batch.n, m, t->quiet ? NULL : show_progress, &p, e);
+	rc = score_reference(w, o, e);
+	if (rc == 0)
+		rc = trainer_begin(&w->trainer, true, e) < 0 ? -1 : 0;
+	if (rc == 0)
+		rc = policy_step(w->trainer.model, w->trainer.optimizer, &a, w->batch.rollout, w->batch.n, m, t->quiet ? NULL : show_progress, &p, e);
 	progress_end(&p);
 	s->tokens += w->batch.tokens + w->batch.prompt_tokens;
 	return rc;
@@ -413,27 +412,27 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 {
 	double started = clock_seconds(), lr = 0;
 	struct policy_metrics m = {0};
-	struct state s;
+	struct state *s = &w->trainer.state;
 	int rc;
 
-	if (open_all(w, o, t, &s, e) < 0)
+	if (open_all(w, o, t, e) < 0)
 		return -1;
-	rc = read_records(&w->batch, t, files, n, w->tokenizer, &w->ck->config, o, e);
+	rc = read_records(&w->batch, t, files, n, w->tokenizer, &w->trainer.ck->config, o, e);
 	if (rc == 0 && w->batch.n == 0)
 		return err_set(e, "no completions to learn from");
-	s.step++;
+	s->step++;
 	if (rc == 0)
-		rc = train(w, o, t, &s, &m, &lr, e);
+		rc = train(w, o, t, &m, &lr, e);
 	if (tool_interrupted())
 		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
 	if (rc < 0)
 		return -1;
-	if (save(w, o, &s, e) < 0 ||
-	    write_metrics(w, &m, &s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
+	if (save(w, o, e) < 0 || write_metrics(w, &m, s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
-	tool_note("step %lld: %zu completion%s, %lld tokens, %lld optimizer step%s, %.1f s; activations %.1f MiB at most", (long long)s.step,
+	tool_note("step %lld: %zu completion%s, %lld tokens, %lld optimizer step%s, %.1f s; %.1f MiB at most, activations %.1f MiB",
+		  (long long)s->step,
 		  w->batch.n, w->batch.n == 1 ? "" : "s", (long long)m.tokens, (long long)m.steps, m.steps == 1 ? "" : "s", clock_seconds() - started,
-		  (double)m.peak_bytes / 1048576);
+		  (double)memory_peak() / 1048576, (double)m.peak_bytes / 1048576);
 	return 0;
 }
 
@@ -442,7 +441,7 @@ int main(int argc, char **argv)
 	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...",
 			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
 	struct options o = {.loss = "grpo", .kl = "k3", .schedule = "constant", .kl_coef = 0.001, .clip = 0.2, .clip_low = -1, .clip_high = -1,
-			    .lr = 3e-6, .final_lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .minibatches = 1,
+			    .lr = 3e-6, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS, .minibatches = 1,
 			    .epochs = 1, .tokens = 16384};
 	struct opt opts[] = {
 		OPT_HEADING("Models"),
@@ -470,12 +469,9 @@ int main(int argc, char **argv)
 		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at its end", 0, 1},
 		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
-		{"beta1", 0, OPT_FLOAT, &o.beta1, "B", "AdamW", 0, 0.999999},
-		{"beta2", 0, OPT_FLOAT, &o.beta2, "B", "AdamW", 0, 0.999999},
-		{"adam-eps", 0, OPT_FLOAT, &o.eps, "E", "AdamW", 0, 1},
-		{"weight-decay", 0, OPT_FLOAT, &o.weight_decay, "W", "decoupled, matrices only", 0, 1e9},
-		{"max-grad-norm", 0, OPT_FLOAT, &o.max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9},
+		TRAINER_OPTIMIZER(&o.trainer),
 		OPT_HEADING("Computing"),
+		TRAINER_DTYPE(&o.trainer),
 		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
 		{"timing", 0, OPT_FLAG, &o.timing, NULL, "add step_time to the metrics (which then differ from run to run)"},
 		TOOL_OPTIONS_SEED(&t),
@@ -494,6 +490,7 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "%s", e.msg);
 	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
 		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
+	o.trainer.seed = t.seed;
 	rc = run(&w, &o, &t, argv, argc, &e);
 	close_all(&w);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

@@ -20,6 +20,8 @@ char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+size_t memory_peak(void);                       /* bytes of this process that were in memory at once, at most */
+
 /* Grows an array so that it holds at least `need` items of `size` bytes: p = xgrow(p, &cap, need, sizeof *p). */
 void *xgrow(void *p, size_t *cap, size_t need, size_t size);
 

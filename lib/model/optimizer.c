@@ -75,6 +75,17 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 
 #define FILE_NAME "optimizer/optimizer.safetensors"
 
+int optimizer_half_moments(struct checkpoint *ck, bool *half, struct err *e)
+{
+	struct safetensors *s;
+
+	e->msg[0] = 0;
+	s = checkpoint_tensors(ck, FILE_NAME, e);
+	*half = s && s->n && s->tensor[0].dtype == ST_BF16;
+	safetensors_close(s);
+	return e->msg[0] ? -1 : 0;
+}
+
 int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 {
 	const struct checkpoint_file *f;

@@ -35,6 +35,7 @@ double optimizer_step(struct optimizer *o, double learning_rate);
 
 /* The folder optimizer/ of a checkpoint: moments, steps, and what is finer than the weights. load: 1 if it was there, 0 if not, -1 on error. */
 int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e);
+int optimizer_half_moments(struct checkpoint *ck, bool *half, struct err *e);    /* whether the moments there are bfloat16 */
 int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struct err *e);
 
 #endif

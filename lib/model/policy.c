@@ -12,6 +12,7 @@ void rollout_free(struct rollout *r)
 	free(r->id);
 	free(r->token);
 	free(r->logprob);
+	free(r->reference);
 	*r = (struct rollout){0};
 }
 
@@ -60,13 +61,18 @@ struct step {
 	struct tape tape;
 	struct example *example;        /* [n] */
 	int64_t *offset;                /* [n+1] */
-	float *old, *ref;               /* ref NULL if there is no reference */
+	float *old;
 	float *dlogprob, *dentropy;     /* room for a pass */
 	struct loss_sums sums;
 	void (*progress)(void *arg, int64_t done, int64_t of);
 	void *arg;
 	int64_t done;
 };
+
+static struct example example_of(const struct rollout *r)
+{
+	return (struct example){r->token, r->n, r->first, r->temperature > 0 ? 1 / r->temperature : 1};
+}
 
 static void set_up(struct step *s)
 {
@@ -78,7 +84,7 @@ static void set_up(struct step *s)
 	for (i = 0; i < s->n; i++) {
 		const struct rollout *r = &s->r[i];
 
-		s->example[i] = (struct example){r->token, r->n, r->first, r->temperature > 0 ? 1 / r->temperature : 1};
+		s->example[i] = example_of(r);
 		s->offset[i + 1] = s->offset[i] + r->n - r->first;
 	}
 	s->old = xmalloc((size_t)s->offset[s->n] * sizeof *s->old);
@@ -92,7 +98,6 @@ static void tear_down(struct step *s)
 	free(s->example);
 	free(s->offset);
 	free(s->old);
-	free(s->ref);
 	free(s->dlogprob);
 	free(s->dentropy);
 }
@@ -113,10 +118,35 @@ static void old_logprobs(struct step *s)
 	}
 }
 
-static void reference_logprobs(struct step *s, struct model *reference)
+void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens)
 {
-	s->ref = xmalloc((size_t)s->offset[s->n] * sizeof *s->ref);
-	pass_score(reference, &s->tape, s->example, (int64_t)s->n, s->a->tokens, s->ref, NULL);
+	struct tape t = tape_new(reference->be);
+	size_t i, take, k;
+
+	for (i = 0; i < n; i += take) {         /* as many as a pass holds */
+		struct example *ex;
+		float *all;
+		int64_t sum = 0, at = 0;
+
+		for (take = 0; i + take < n && (take == 0 || sum + r[i + take].n <= tokens); take++)
+			sum += r[i + take].n;
+		ex = xmalloc(take * sizeof *ex);
+		all = xmalloc((size_t)sum * sizeof *all);
+		for (k = 0; k < take; k++)
+			ex[k] = example_of(&r[i + k]);
+		pass_score(reference, &t, ex, (int64_t)take, tokens, all, NULL);
+		for (k = 0; k < take; k++) {
+			struct rollout *x = &r[i + k];
+			size_t bytes = (size_t)(x->n - x->first) * sizeof *all;
+
+			free(x->reference);
+			x->reference = memcpy(xmalloc(bytes), all + at, bytes);
+			at += x->n - x->first;
+		}
+		free(ex);
+		free(all);
+	}
+	tape_free(&t);
 }
 
 /* The loss of the completions pick[0 .. n-1], which p has gone forward for, and its gradient. */
@@ -127,7 +157,7 @@ static void losses(struct step *s, const struct loss_args *la, const size_t *pic
 	for (i = 0; i < n; i++) {
 		size_t k = pick[i];
 		struct loss_tokens x = {.n = s->offset[k + 1] - s->offset[k], .logp = p->logprob + at, .old = s->old + s->offset[k],
-					.sampler = s->r[k].logprob, .ref = s->ref ? s->ref + s->offset[k] : NULL,
+					.sampler = s->r[k].logprob, .ref = s->r[k].reference,
 					.entropy = p->entropy + at, .advantage = s->r[k].advantage};
 
 		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, &s->sums);
@@ -216,7 +246,7 @@ static void finish_metrics(const struct step *s, struct policy_metrics *m)
 	m->peak_bytes = s->tape.peak;
 }
 
-int policy_step(struct model *m, struct model *reference, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
+int policy_step(struct model *m, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
 		struct policy_metrics *metrics, void (*progress)(void *arg, int64_t done, int64_t of), void *arg, struct err *e)
 {
 	struct step s = {.m = m, .a = a, .r = r, .n = n, .progress = progress, .arg = arg};
@@ -228,8 +258,6 @@ int policy_step(struct model *m, struct model *reference, struct optimizer *o, c
 	*metrics = (struct policy_metrics){.logp_difference_mean = -1};
 	set_up(&s);
 	old_logprobs(&s);
-	if (reference && a->loss_args.kl_coef != 0)
-		reference_logprobs(&s, reference);
 	for (epoch = 0; epoch < a->epochs && rc == 0; epoch++) {
 		for (i = 0; i < n; i++)
 			order[i] = i;

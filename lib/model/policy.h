@@ -2,7 +2,8 @@
  *
  *     struct policy_args a = {.loss = loss_find("grpo", &e), .loss_args = {...}, .minibatches = 2, .epochs = 1, .tokens = 16384, ...};
  *     struct policy_metrics metrics = {0};
- *     policy_step(m, reference, optimizer, &a, rollout, n, &metrics, &e);
+ *     policy_reference(reference, rollout, n, a.tokens);              // where there is a KL term; then the reference may go
+ *     policy_step(m, optimizer, &a, rollout, n, &metrics, NULL, NULL, &e);
  *
  * The step (Shao et al. 2024, algorithm 1, inner loop; the paper's eq. 1): logprobs of the old policy are the sampler's, or are computed
  * before anything is changed where a rollout has none; the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
@@ -24,6 +25,7 @@ struct rollout {
 	int32_t *token;                 /* [n]: prompt, then completion */
 	int64_t n, first;               /* the completion is token[first .. n-1] */
 	float *logprob;                 /* [n - first] as the sampler gave them; NULL: not known */
+	float *reference;               /* [n - first] under the reference model; NULL: there is none */
 	double temperature;             /* of the sampler; 0 (greedy) counts as 1 */
 	double advantage;
 };
@@ -48,9 +50,10 @@ struct policy_metrics {
 	size_t peak_bytes;              /* activations of the largest pass */
 };
 
-/* reference may be NULL where the KL coefficient is 0. -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress`
- * (may be NULL) is called after each pass with the completions done and in all. */
-int policy_step(struct model *m, struct model *reference, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
+/* Sets r[i].reference. */
+void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens);
+/* -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress` (may be NULL) is called after each pass with the completions done and in all. */
+int policy_step(struct model *m, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
 		struct policy_metrics *metrics, void (*progress)(void *arg, int64_t done, int64_t of), void *arg, struct err *e);
 
 #endif

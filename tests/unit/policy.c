@@ -84,11 +84,17 @@ static struct outcome run(struct rollout *r, size_t n, const struct policy_args 
 	struct optimizer *o = optimizer_new(&x.m->params, &oa);
 	struct policy_args b = *a;
 	struct err e;
+	size_t i;
 
+	policy_reference(reference, r, n, a->tokens);
 	for (; steps > 0; steps--, b.step++) {
 		rollout_sort(r, n);
-		if (policy_step(x.m, reference, o, &b, r, n, &x.metrics, NULL, NULL, &e) < 0)
+		if (policy_step(x.m, o, &b, r, n, &x.metrics, NULL, NULL, &e) < 0)
 			TEST_FAIL("%s", e.msg);
+	}
+	for (i = 0; i < n; i++) {
+		free(r[i].reference);
+		r[i].reference = NULL;
 	}
 	optimizer_free(o);
 	model_free(reference);
@@ -263,27 +269,30 @@ static void bandit(void)
 	}
 	for (step = 0; step < 30; step++) {
 		a.step = (uint64_t)step;
-		CHECK(policy_step(m, NULL, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
+		CHECK(policy_step(m, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
 		CHECK(logprob_of(m, good) > now);
 		now = logprob_of(m, good);
 	}
 	CHECK(before < log(0.2));
 	CHECK(now > log(0.8));
 
+	policy_reference(reference, r, V, a.tokens);
 	/* And back: nothing is gained any more, and the reference pulls. Its own actions at that: what k2 and k3 look at. */
 	for (i = 0; i < V; i++)
 		r[i].advantage = 0;
 	for (a.loss_args.kl = LOSS_KL_K2; a.loss_args.kl <= LOSS_KL_K3; a.loss_args.kl++) {
 		a.loss_args.kl_coef = 1;
 		a.learning_rate = 1e-3;
-		CHECK(policy_step(m, reference, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
+		CHECK(policy_step(m, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
 		kl = metrics.kl;
 		CHECK(kl > 0.01);
 		for (step = 0; step < 20; step++)
-			CHECK(policy_step(m, reference, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
+			CHECK(policy_step(m, o, &a, r, V, &metrics, NULL, NULL, &e) == 0);
 		CHECK(metrics.kl < 0.5 * kl);
 	}
 	CHECK(logprob_of(m, good) < now - 0.5);
+	for (i = 0; i < V; i++)
+		free(r[i].reference);
 	optimizer_free(o);
 	model_free(m);
 	model_free(reference);
@@ -302,7 +311,7 @@ static void not_finite(void)
 	a.loss_args.kl_coef = 0;
 	make_rollouts(r, 0);
 	r[3].advantage = INFINITY;
-	CHECK(policy_step(m, NULL, o, &a, r, N, &metrics, NULL, NULL, &e) < 0);
+	CHECK(policy_step(m, o, &a, r, N, &metrics, NULL, NULL, &e) < 0);
 	CHECK(strstr(e.msg, "is not finite: nothing is written"));
 	optimizer_free(o);
 	model_free(m);

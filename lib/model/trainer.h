@@ -1,0 +1,52 @@
+/* trainer.h - what r1-update and r1-distill share: a checkpoint made ready to be trained, and written again
+ *
+ *     struct trainer_args a = TRAINER_DEFAULTS;
+ *     struct opt opts[] = {..., TRAINER_OPTIMIZER(&a), ...};
+ *     struct trainer t = {0};
+ *     if (trainer_open(&t, "run/policy", be, &a, &e) < 0) ...         // the weights
+ *     if (trainer_begin(&t, true, &e) < 0) ...                        // gradients and moments; resumes
+ *     ... gradients by passes through t.model, optimizer_step(t.optimizer, lr) ...
+ *     trainer_write(&t, w, &e);                                       // config, companions, weights, optimizer/, state.json
+ *     trainer_close(&t);
+ *
+ * What is between the two takes no memory for training yet: a reference model can be there and gone.
+ */
+#ifndef MODEL_TRAINER_H
+#define MODEL_TRAINER_H
+
+#include "base/opt.h"
+#include "model/optimizer.h"
+#include "model/state.h"
+
+struct trainer_args {
+	double beta1, beta2, eps, weight_decay, max_grad_norm;
+	const char *moments, *dtype;
+	uint64_t seed;                  /* of the rounding of moments */
+};
+#define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto"}
+#define TRAINER_OPTIMIZER(a) \
+	{"beta1", 0, OPT_FLOAT, &(a)->beta1, "B", "AdamW", 0, 0.999999}, \
+	{"beta2", 0, OPT_FLOAT, &(a)->beta2, "B", "AdamW", 0, 0.999999}, \
+	{"adam-eps", 0, OPT_FLOAT, &(a)->eps, "E", "AdamW", 0, 1}, \
+	{"weight-decay", 0, OPT_FLOAT, &(a)->weight_decay, "W", "decoupled, matrices only", 0, 1e9}, \
+	{"max-grad-norm", 0, OPT_FLOAT, &(a)->max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9}, \
+	{"moments", 0, OPT_CHOICE, &(a)->moments, "auto|float32|bfloat16", "what AdamW's moments are kept as; auto: as the checkpoint has them"}
+#define TRAINER_DTYPE(a) \
+	{"dtype", 0, OPT_CHOICE, &(a)->dtype, "auto|float32|bfloat16|float16", "what weights are computed with and saved as; auto: the config's torch_dtype"}
+
+struct trainer {
+	const struct trainer_args *args;
+	struct backend *be;
+	struct checkpoint *ck;
+	struct model *model;
+	struct optimizer *optimizer;    /* after trainer_begin */
+	struct state state;             /* the checkpoint's; to be counted on */
+};
+
+int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
+/* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
+int trainer_begin(struct trainer *t, bool resume, struct err *e);
+int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e);
+void trainer_close(struct trainer *t);
+
+#endif
