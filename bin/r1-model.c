@@ -14,6 +14,7 @@
 #include "model/compare.h"
 #include "model/model.h"
 #include "model/summary.h"
+#include "model/trainer.h"
 #include "record/archive.h"
 #include "record/emit.h"
 
@@ -22,6 +23,7 @@
 struct options {
 	const char *config, *tokenizer, *dtype, *output;
 	int64_t length, sequences, level;
+	double shard_size;
 	bool json, stats, force, optimizer;
 	const struct tool *tool;
 };
@@ -183,6 +185,7 @@ static int write_weights(struct checkpoint_writer *w, const struct model *m, enu
 
 	if (!s)
 		return -1;
+	safetensors_shard(s, (int64_t)(1e9 * o->shard_size));
 	params_declare(&m->params, s, "", dtype);
 	pool = pool_new((int)o->tool->threads);
 	k.w = xmalloc((size_t)PIECE * sizeof *k.w);
@@ -768,7 +771,7 @@ static int run_unpack(const struct options *o, int n, char **arg, struct err *e)
 /* ---- commands ---- */
 
 static const struct command commands[] = {
-	{"new", 0, 0, true, "config tokenizer dtype seed threads force output ", run_new},
+	{"new", 0, 0, true, "config tokenizer dtype shard-size seed threads force output ", run_new},
 	{"info", 1, 1 << 20, false, "json length sequences ", run_info},
 	{"list", 1, 1, false, "json stats ", run_list},
 	{"diff", 2, 2, false, "json ", run_diff},
@@ -808,12 +811,13 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-model", .usage = "COMMAND [OPTION]... [ARGUMENT]...",
 			 .summary = "Make, describe, compare, pack and unpack checkpoints", .details = details};
-	struct options o = {.sequences = 16, .optimizer = true, .tool = &t};
+	struct options o = {.sequences = 16, .shard_size = MODEL_SHARD_GB, .optimizer = true, .tool = &t};
 	struct opt opts[] = {
 		OPT_HEADING("new"),
 		{"config", 'c', OPT_STRING, &o.config, "FILE", "config.json that says the family and the sizes"},
 		{"tokenizer", 't', OPT_STRING, &o.tokenizer, "FILE", "tokenizer.json, or a folder whose tokenizer and template are taken"},
 		{"dtype", 0, OPT_CHOICE, &o.dtype, "float32|bfloat16|float16", "what weights are stored as, if not the config's torch_dtype"},
+		TRAINER_SHARD_SIZE(&o.shard_size),
 		TOOL_OPTIONS_SEED(&t),
 		{"threads", 0, OPT_INT, &t.threads, "N", "threads to compute with; 0: one for each core", 0, 4096},
 		OPT_HEADING("new, pack, unpack"),

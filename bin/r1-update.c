@@ -271,7 +271,7 @@ static int save(const struct work *k, const struct options *o, struct err *e)
 		return -1;
 	rc = trainer_write(&k->trainer, w, e);
 	if (rc == 0 && o->kl_coef != 0 && !o->reference)
-		rc = refresh ? model_save(k->trainer.model, w, REFERENCE, e) : save_reference(w, k, e);
+		rc = refresh ? model_save(k->trainer.model, w, REFERENCE, 0, e) : save_reference(w, k, e);
 	if (rc == 0)
 		return checkpoint_commit(w, e);
 	checkpoint_abandon(w);

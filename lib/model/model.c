@@ -212,12 +212,13 @@ struct model *model_load(const char *path, struct backend *be, enum model_use us
 	return m;
 }
 
-int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e)
+int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
 {
 	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
 
 	if (!s)
 		return -1;
+	safetensors_shard(s, shard_bytes);
 	params_save(&m->params, s);
 	return safetensors_finish(s, e);
 }

@@ -73,9 +73,11 @@ void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
 void model_free(struct model *m);
 
-/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. For a model to be trained only. */
-int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, struct err *e);
+/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. For a model to be trained only.
+ * More than shard_bytes (0: anything) go to shards with an index (safetensors_shard). */
+int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
 #define MODEL_WEIGHTS "model.safetensors"
+#define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);

@@ -82,6 +82,9 @@ size_t st_dtype_size(enum st_dtype d);                  /* bytes of one number *
  * nearest, ties to even. More or fewer numbers than were declared is a bug and asserts, as is a name declared twice. */
 struct safetensors_writer;
 struct safetensors_writer *safetensors_create(const char *path, struct err *e);
+/* Before the first number: more than so many bytes of tensors go to several files beside each other, model-00001-of-00002.safetensors and so
+ * on, and model.safetensors.index.json instead of model.safetensors; a tensor is never cut. 0: one file, whatever its size. */
+void safetensors_shard(struct safetensors_writer *w, int64_t bytes);
 void safetensors_declare(struct safetensors_writer *w, const char *name, enum st_dtype dtype, const int64_t *shape, int ndim);
 void safetensors_write(struct safetensors_writer *w, const float *x, int64_t n);
 void safetensors_write_raw(struct safetensors_writer *w, const void *x, int64_t n);    /* numbers of the declared type: no conversion */

@@ -1,13 +1,15 @@
-/* Writing: the header from what was declared, then the numbers through one buffer. */
+/* Writing: headers from what was declared, then the numbers through one buffer; in one file or in shards, each begun when the one before is full. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "model/safetensors.h"
 #include "record/json.h"
@@ -15,19 +17,22 @@
 #define CHUNK ((int64_t)1 << 18)        /* numbers converted and written at a time */
 
 struct declared {
+	char *name;
 	enum st_dtype dtype;
-	int64_t count;
+	int64_t shape[ST_DIMS], count;
+	int ndim;
+	int shard;
 };
 
 struct safetensors_writer {
 	char *path;
 	int fd;
-	struct buf header;
-	bool begun;                     /* the header is written: no more declarations */
+	bool begun;                     /* no more declarations */
+	int64_t limit;                  /* bytes of a shard; 0: one file */
+	int shards, shard;              /* how many there are, and which is being written */
 	struct declared *item;
 	size_t n, cap, at;              /* at: the item that is being written */
 	int64_t done;                   /* numbers of it that are */
-	int64_t end;                    /* bytes declared */
 	struct map names;
 	unsigned char *chunk;
 	bool failed;
@@ -46,9 +51,22 @@ struct safetensors_writer *safetensors_create(const char *path, struct err *e)
 	w = xcalloc(1, sizeof *w);
 	w->path = xstrdup(path);
 	w->fd = fd;
+	w->shards = 1;
 	w->chunk = xmalloc((size_t)CHUNK * 4);
-	buf_str(&w->header, "{\"__metadata__\":{\"format\":\"pt\"}");
 	return w;
+}
+
+void safetensors_shard(struct safetensors_writer *w, int64_t bytes)
+{
+	assert(!w->begun);
+	w->limit = bytes;
+}
+
+static void fail(struct safetensors_writer *w, const char *path)
+{
+	if (!w->failed)
+		err_errno(&w->error, "%s", path);
+	w->failed = true;
 }
 
 static void put(struct safetensors_writer *w, const void *bytes, size_t n)
@@ -61,8 +79,7 @@ static void put(struct safetensors_writer *w, const void *bytes, size_t n)
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k < 0) {
-			err_errno(&w->error, "%s", w->path);
-			w->failed = true;
+			fail(w, w->path);
 			return;
 		}
 		p += k;
@@ -72,41 +89,123 @@ static void put(struct safetensors_writer *w, const void *bytes, size_t n)
 
 void safetensors_declare(struct safetensors_writer *w, const char *name, enum st_dtype dtype, const int64_t *shape, int ndim)
 {
-	struct js *text = js_new_string(name, strlen(name));
-	int64_t count = 1, bytes;
+	struct declared *d;
 	size_t before = w->names.n;
 	int i;
 
-	assert(!w->begun);
+	assert(!w->begun && ndim <= ST_DIMS);
 	*map_put(&w->names, name, strlen(name)) = 1;
 	assert(w->names.n == before + 1);
 	(void)before;
-	buf_char(&w->header, ',');
-	js_write(text, 0, &w->header);
-	js_free(text);
-	buf_printf(&w->header, ":{\"dtype\":\"%s\",\"shape\":[", st_dtype_name(dtype));
-	for (i = 0; i < ndim; i++) {
-		buf_printf(&w->header, "%s%lld", i ? "," : "", (long long)shape[i]);
-		count *= shape[i];
-	}
-	bytes = count * (int64_t)st_dtype_size(dtype);
-	buf_printf(&w->header, "],\"data_offsets\":[%lld,%lld]}", (long long)w->end, (long long)(w->end + bytes));
-	w->end += bytes;
 	w->item = xgrow(w->item, &w->cap, w->n + 1, sizeof *w->item);
-	w->item[w->n++] = (struct declared){dtype, count};
+	d = &w->item[w->n++];
+	*d = (struct declared){.name = xstrdup(name), .dtype = dtype, .count = 1, .ndim = ndim};
+	for (i = 0; i < ndim; i++) {
+		d->shape[i] = shape[i];
+		d->count *= shape[i];
+	}
+}
+
+static int64_t bytes_of(const struct declared *d)
+{
+	return d->count * (int64_t)st_dtype_size(d->dtype);
+}
+
+/* A shard takes tensors as they come until the next would make it too large. */
+static void deal(struct safetensors_writer *w)
+{
+	int64_t size = 0;
+	size_t i;
+
+	w->shards = 1;
+	for (i = 0; i < w->n; i++) {
+		if (w->limit && size && size + bytes_of(&w->item[i]) > w->limit) {
+			w->shards++;
+			size = 0;
+		}
+		w->item[i].shard = w->shards - 1;
+		size += bytes_of(&w->item[i]);
+	}
+}
+
+/* "a/model.safetensors" is "a/model-00001-of-00002.safetensors" */
+static char *shard_path(const struct safetensors_writer *w, int shard)
+{
+	static const char suffix[] = ".safetensors";
+	size_t n = strlen(w->path), k = strlen(suffix);
+
+	if (w->shards == 1)
+		return xstrdup(w->path);
+	assert(n > k && !strcmp(w->path + n - k, suffix));
+	return xasprintf("%.*s-%05d-of-%05d%s", (int)(n - k), w->path, shard + 1, w->shards, suffix);
+}
+
+static void write_header(struct safetensors_writer *w)
+{
+	struct buf h = {0};
+	int64_t end = 0;
+	uint64_t length;
+	size_t i;
+	int k;
+
+	buf_str(&h, "{\"__metadata__\":{\"format\":\"pt\"}");
+	for (i = 0; i < w->n; i++) {
+		const struct declared *d = &w->item[i];
+		struct js *text;
+
+		if (d->shard != w->shard)
+			continue;
+		text = js_new_string(d->name, strlen(d->name));
+		buf_char(&h, ',');
+		js_write(text, 0, &h);
+		js_free(text);
+		buf_printf(&h, ":{\"dtype\":\"%s\",\"shape\":[", st_dtype_name(d->dtype));
+		for (k = 0; k < d->ndim; k++)
+			buf_printf(&h, "%s%lld", k ? "," : "", (long long)d->shape[k]);
+		buf_printf(&h, "],\"data_offsets\":[%lld,%lld]}", (long long)end, (long long)(end + bytes_of(d)));
+		end += bytes_of(d);
+	}
+	buf_char(&h, '}');
+	while (h.n % 8)
+		buf_char(&h, ' ');
+	length = h.n;
+	put(w, &length, 8);
+	put(w, h.p, h.n);
+	buf_free(&h);
+}
+
+static void close_file(struct safetensors_writer *w)
+{
+	if (w->fd >= 0 && close(w->fd) < 0)
+		fail(w, w->path);
+	w->fd = -1;
+}
+
+static void begin_shard(struct safetensors_writer *w, int shard)
+{
+	char *path = shard_path(w, shard);
+
+	close_file(w);
+	w->shard = shard;
+	w->fd = w->failed ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (w->fd < 0)
+		fail(w, path);
+	else
+		write_header(w);
+	free(path);
 }
 
 static void begin(struct safetensors_writer *w)
 {
-	uint64_t length;
-
-	buf_char(&w->header, '}');
-	while (w->header.n % 8)
-		buf_char(&w->header, ' ');
-	length = w->header.n;
-	put(w, &length, 8);
-	put(w, w->header.p, w->header.n);
 	w->begun = true;
+	deal(w);
+	if (w->shards == 1) {
+		write_header(w);
+		return;
+	}
+	close_file(w);
+	unlink(w->path);
+	begin_shard(w, 0);
 }
 
 /* To nearest, ties to even. */
@@ -162,6 +261,8 @@ static void skip_full(struct safetensors_writer *w)
 	while (w->at < w->n && w->done == w->item[w->at].count) {
 		w->at++;
 		w->done = 0;
+		if (w->at < w->n && w->item[w->at].shard != w->shard)
+			begin_shard(w, w->item[w->at].shard);
 	}
 }
 
@@ -210,7 +311,10 @@ void safetensors_write_raw(struct safetensors_writer *w, const void *x, int64_t 
 
 static void release(struct safetensors_writer *w)
 {
-	buf_free(&w->header);
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		free(w->item[i].name);
 	map_free(&w->names);
 	free(w->item);
 	free(w->chunk);
@@ -218,20 +322,47 @@ static void release(struct safetensors_writer *w)
 	free(w);
 }
 
+/* "model.safetensors.index.json": which file has which tensor */
+static int write_index(const struct safetensors_writer *w, struct err *e)
+{
+	struct js *index = js_object(), *metadata = js_object(), *map = js_object();
+	char *path = xasprintf("%s.index.json", w->path);
+	struct buf text = {0};
+	int64_t total = 0;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < w->n; i++) {
+		char *file = shard_path(w, w->item[i].shard), *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+
+		js_set(map, w->item[i].name, js_new_string(name, strlen(name)));
+		total += bytes_of(&w->item[i]);
+		free(file);
+	}
+	js_set(metadata, "total_size", js_new_int(total));
+	js_set(index, "metadata", metadata);
+	js_set(index, "weight_map", map);
+	js_write(index, 2, &text);
+	buf_char(&text, '\n');
+	rc = file_write(path, text.p, text.n, e);
+	buf_free(&text);
+	js_free(index);
+	free(path);
+	return rc;
+}
+
 int safetensors_finish(struct safetensors_writer *w, struct err *e)
 {
-	int rc = 0;
+	int rc;
 
 	if (!w->begun)
 		begin(w);
 	skip_full(w);
 	assert(w->failed || w->at == w->n);
-	if (close(w->fd) < 0 && !w->failed) {
-		err_errno(&w->error, "%s", w->path);
-		w->failed = true;
-	}
-	if (w->failed)
-		rc = err_set(e, "%s", w->error.msg);
+	close_file(w);
+	rc = w->failed ? err_set(e, "%s", w->error.msg) : 0;
+	if (rc == 0 && w->shards > 1)
+		rc = write_index(w, e);
 	release(w);
 	return rc;
 }
@@ -240,6 +371,6 @@ void safetensors_discard(struct safetensors_writer *w)
 {
 	if (!w)
 		return;
-	close(w->fd);
+	close_file(w);
 	release(w);
 }

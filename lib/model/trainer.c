@@ -31,7 +31,8 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
 {
-	if (checkpoint_add_companions(w, t->ck, e) < 0 || model_save(t->model, w, MODEL_WEIGHTS, e) < 0 || optimizer_save(t->optimizer, w, e) < 0)
+	if (checkpoint_add_companions(w, t->ck, e) < 0 || model_save(t->model, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e) < 0 ||
+	    optimizer_save(t->optimizer, w, e) < 0)
 		return -1;
 	return state_write(w, &t->state, e);
 }

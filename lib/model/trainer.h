@@ -21,9 +21,10 @@
 struct trainer_args {
 	double beta1, beta2, eps, weight_decay, max_grad_norm;
 	const char *moments, *dtype;
+	double shard_size;              /* 1e9 bytes */
 	uint64_t seed;                  /* of the rounding of moments */
 };
-#define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto"}
+#define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto", .shard_size = MODEL_SHARD_GB}
 #define TRAINER_OPTIMIZER(a) \
 	{"beta1", 0, OPT_FLOAT, &(a)->beta1, "B", "AdamW", 0, 0.999999}, \
 	{"beta2", 0, OPT_FLOAT, &(a)->beta2, "B", "AdamW", 0, 0.999999}, \
@@ -31,8 +32,10 @@ struct trainer_args {
 	{"weight-decay", 0, OPT_FLOAT, &(a)->weight_decay, "W", "decoupled, matrices only", 0, 1e9}, \
 	{"max-grad-norm", 0, OPT_FLOAT, &(a)->max_grad_norm, "N", "clip the gradient's norm; 0: never", 0, 1e9}, \
 	{"moments", 0, OPT_CHOICE, &(a)->moments, "auto|float32|bfloat16", "what AdamW's moments are kept as; auto: as the checkpoint has them"}
+#define TRAINER_SHARD_SIZE(at) {"shard-size", 0, OPT_FLOAT, at, "GB", "write more weights than that as several files; 0: never", 0, 1e9}
 #define TRAINER_DTYPE(a) \
-	{"dtype", 0, OPT_CHOICE, &(a)->dtype, "auto|float32|bfloat16|float16", "what weights are computed with and saved as; auto: the config's torch_dtype"}
+	{"dtype", 0, OPT_CHOICE, &(a)->dtype, "auto|float32|bfloat16|float16", "what weights are computed with and saved as; auto: the config's torch_dtype"}, \
+	TRAINER_SHARD_SIZE(&(a)->shard_size)
 
 struct trainer {
 	const struct trainer_args *args;

@@ -243,7 +243,7 @@ static void to_disk(const char *dtype, bool half)
 	fill(m, &rng, 1);
 	optimizer_step(o, 1e-4);
 	w = checkpoint_begin(path, &e);
-	if (!w || checkpoint_add_config(w, &m->config, &e) < 0 || model_save(m, w, MODEL_WEIGHTS, &e) < 0 || optimizer_save(o, w, &e) < 0 ||
+	if (!w || checkpoint_add_config(w, &m->config, &e) < 0 || model_save(m, w, MODEL_WEIGHTS, 0, &e) < 0 || optimizer_save(o, w, &e) < 0 ||
 	    checkpoint_commit(w, &e) < 0)
 		TEST_FAIL("%s", e.msg);
 	third = rng;

@@ -325,6 +325,54 @@ static void shards(void)
 	free(path);
 }
 
+/* Shards as they are written: no more than the limit in each unless one tensor is larger, the numbers as in one file. */
+static void written_shards(void)
+{
+	static const int64_t counts[] = {10, 20, 0, 200, 5, 5, 90};     /* floats */
+	static const int files[] = {0, 0, 0, 1, 2, 2, 2};               /* of 400 bytes */
+	char *path = scratch("many.safetensors"), *index = scratch("many.safetensors.index.json"), name[8];
+	struct safetensors_writer *w;
+	struct safetensors *s;
+	float x[330], y[200];
+	struct err e;
+	int64_t at = 0;
+	int i, k;
+
+	for (i = 0; i < 330; i++)
+		x[i] = (float)i;
+	for (k = 0; k < 2; k++) {
+		w = safetensors_create(path, &e);
+		safetensors_shard(w, k ? 1320 : 400);   /* 1320 is all of it */
+		for (i = 0; i < 7; i++) {
+			snprintf(name, sizeof name, "t%d", i);
+			safetensors_declare(w, name, ST_F32, &counts[i], 1);
+		}
+		safetensors_write(w, x, 17);
+		safetensors_write(w, x + 17, 313);
+		CHECK(safetensors_finish(w, &e) == 0);
+		CHECK_INT(file_exists(path), k);
+		s = safetensors_open(k ? path : index, &e);
+		if (!s)
+			TEST_FAIL("%s", e.msg);
+		CHECK_INT(s->n, 7);
+		for (i = 0, at = 0; i < 7; at += counts[i++]) {
+			const struct st_tensor *t;
+			char want[64];
+
+			snprintf(name, sizeof name, "t%d", i);
+			snprintf(want, sizeof want, "/many-0000%d-of-00003.safetensors", files[i] + 1);
+			t = safetensors_find(s, name);
+			CHECK(t && t->count == counts[i]);
+			CHECK_STR(strrchr(safetensors_file(s, t->file), '/'), k ? "/many.safetensors" : want);
+			CHECK(safetensors_floats(s, t, 0, t->count, y, &e) == 0);
+			CHECK_MEM(y, (size_t)counts[i] * sizeof *y, x + at, (size_t)counts[i] * sizeof *x);
+		}
+		safetensors_close(s);
+	}
+	free(path);
+	free(index);
+}
+
 static void other_types(void)
 {
 	struct err e;
@@ -362,6 +410,7 @@ int main(void)
 	bad_headers();
 	bad_files();
 	shards();
+	written_shards();
 	other_types();
 	disk_full();
 	return 0;
