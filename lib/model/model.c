@@ -40,6 +40,7 @@ static struct model *declare(const struct config *c, struct backend *be, struct 
 	m->family = f;
 	m->config = config_copy(c);
 	m->be = be;
+	m->k_width = m->v_width = c->kv_heads * c->head_dim;
 	f->declare(m);
 	return m;
 }

@@ -50,6 +50,7 @@ struct model {
 	float *cos_sin;                 /* rope's table for the positions reserved so far */
 	int64_t positions;
 	struct tensor *embed, *head;    /* [V, C]; one and the same when tied */
+	int64_t k_width, v_width;       /* of the cache (struct kv_cache): G*D each, if the family's declare does not say otherwise */
 	void *net;
 	struct arena arena;
 };

@@ -60,9 +60,8 @@ struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int
 			    void (*done)(void *arg, const struct sampler_done *), void *arg)
 {
 	struct sampler *s = xcalloc(1, sizeof *s);
-	const struct config *c = &m->config;
-	size_t rows = (size_t)slots + PREFILL_ROWS, bytes;
-	int64_t i;
+	size_t rows = (size_t)slots + PREFILL_ROWS;
+	int64_t tokens, i;
 
 	*s = (struct sampler){.m = m, .params = *p, .done = done, .arg = arg, .slots = slots, .context = context, .free_slots = slots};
 	s->tail = &s->head;
@@ -70,11 +69,11 @@ struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int
 	for (i = 0; i < slots; i++)
 		s->slot[i].page = xmalloc((size_t)pages_for(context) * sizeof *s->slot[i].page);
 	/* Every slot may hold a whole context of its own, and its prefix another; one more prefix may be on its way. */
-	s->cache = (struct kv_cache){.layers = c->layers, .pages = (2 * slots + 1) * pages_for(context), .kv_heads = c->kv_heads,
-				     .head_dim = c->head_dim};
-	bytes = (size_t)(s->cache.layers * s->cache.pages * c->kv_heads * c->head_dim * KV_PAGE) * sizeof(float);
-	s->cache.k = m->be->alloc(m->be, bytes);
-	s->cache.v = m->be->alloc(m->be, bytes);
+	s->cache = (struct kv_cache){.layers = m->config.layers, .pages = (2 * slots + 1) * pages_for(context), .k_width = m->k_width,
+				     .v_width = m->v_width};
+	tokens = s->cache.layers * s->cache.pages * KV_PAGE;
+	s->cache.k = m->be->alloc(m->be, (size_t)(tokens * m->k_width) * sizeof(float));
+	s->cache.v = m->be->alloc(m->be, (size_t)(tokens * m->v_width) * sizeof(float));
 	s->free_page = xmalloc((size_t)s->cache.pages * sizeof *s->free_page);
 	for (i = s->cache.pages; i-- > 0;)
 		s->free_page[s->free_pages++] = (int32_t)i;
@@ -178,13 +177,14 @@ static int32_t take_page(struct sampler *s)
 static void copy_page(struct sampler *s, int32_t to, int32_t from)
 {
 	struct backend *be = s->m->be;
-	size_t floats = (size_t)(s->cache.kv_heads * s->cache.head_dim * KV_PAGE), layer;
+	const struct kv_cache *c = &s->cache;
+	int64_t k = c->k_width * KV_PAGE, v = c->v_width * KV_PAGE, layer;
 
-	for (layer = 0; layer < (size_t)s->cache.layers; layer++) {
-		size_t base = layer * (size_t)s->cache.pages;
+	for (layer = 0; layer < c->layers; layer++) {
+		int64_t base = layer * c->pages;
 
-		be->copy(be, s->cache.k + (base + (size_t)to) * floats, s->cache.k + (base + (size_t)from) * floats, floats * sizeof(float));
-		be->copy(be, s->cache.v + (base + (size_t)to) * floats, s->cache.v + (base + (size_t)from) * floats, floats * sizeof(float));
+		be->copy(be, c->k + (base + to) * k, c->k + (base + from) * k, (size_t)k * sizeof *c->k);
+		be->copy(be, c->v + (base + to) * v, c->v + (base + from) * v, (size_t)v * sizeof *c->v);
 	}
 }
 

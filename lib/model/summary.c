@@ -66,9 +66,9 @@ static void measure_memory(const struct config *c, const struct safetensors *wei
 	be = backend_dry_new();
 	m = weights ? model_for_tensors(c, weights, be, MODEL_SAMPLE, DTYPE_AUTO, NULL) : model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, NULL);
 	k->sampler = (int64_t)backend_dry_peak(be);
+	k->cache_per_token = c->layers * (m->k_width + m->v_width) * (int64_t)sizeof(float);
 	model_free(m);
 	be->destroy(be);
-	k->cache_per_token = 2 * c->layers * c->kv_heads * c->head_dim * (int64_t)sizeof(float);
 	k->cache = bytes_of((double)k->cache_per_token * (double)k->length * (double)k->sequences);
 	k->sampling = bytes_of((double)k->sampler + (double)k->cache);
 	k->training = bytes_of((double)k->trainer + (double)k->activations);

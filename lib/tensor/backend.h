@@ -45,6 +45,9 @@ struct gemm {
 	bool trans_a, trans_b, accumulate;
 	const float *bias;              /* [n] or NULL; added after the chain */
 	const struct packed *packed;    /* if not NULL: B is W[k,n] or, with trans_b, W[n,k] as be->pack has it; b and ldb are not looked at */
+	int64_t packed_row;             /* B begins at that row of W (dense rows only) */
+	int64_t batch;                  /* so many products (0 is 1), whose A, B and C are so many floats (of a packed B: rows of W) apart; */
+	int64_t step_a, step_b, step_c; /* without bias. Each element is a function of its own product alone. */
 };
 
 /* A weight W[n,k] in the backend's own keeping: float32 or bfloat16, in dense rows or in panels, which are laid out for products with any
@@ -59,11 +62,12 @@ struct packed {
 };
 
 /* Keys and values of past tokens, in pages of KV_PAGE tokens: a page may stand in the tables of several sequences (the prompt of
- * a group). K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]. */
+ * a group). For `attention`, K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]. */
 #define KV_PAGE 16
 struct kv_cache {
-	int64_t layers, pages, kv_heads, head_dim;
-	float *k, *v;                   /* [layers][pages][G*D*KV_PAGE] each */
+	int64_t layers, pages;
+	int64_t k_width, v_width;       /* floats of a token in one layer: G*D each */
+	float *k, *v;                   /* [layers][pages][width * KV_PAGE] each */
 };
 
 /* One sequence of a flat batch: rows row .. row+n-1 of the activations are its positions past .. past+n-1. */
@@ -71,6 +75,18 @@ struct seq {
 	int64_t row;
 	int32_t n, past;
 	const int32_t *page;            /* host: page[p] holds positions p*KV_PAGE ..; NULL when there is no cache (then past = 0) */
+};
+
+/* Rotary positions (Su et al. 2021, eq. 34): every head of D floats of every row, from x to out, which may be the same. */
+struct rope {
+	int64_t rows, heads, head_dim;
+	const float *x;                 /* row i, head h at x[i * x_stride + h * x_head] */
+	float *out;
+	int64_t x_stride, x_head, out_stride, out_head;
+	const int32_t *position;        /* [rows] */
+	const float *cos_sin;           /* [positions][D]: D/2 cosines, then D/2 sines */
+	bool interleaved;               /* pairs are (2i, 2i + 1); else (i, i + D/2), the convention of Hugging Face's Llama and Qwen2 */
+	bool inverse;                   /* turns back (the gradient) */
 };
 
 struct attention {
@@ -145,10 +161,7 @@ struct backend {
 	void (*rmsnorm_back)(struct backend *, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
 			     int64_t rows, int64_t cols, bool accumulate);
 
-	/* Rotates in place the first `heads` heads of D floats of every row: pairs (i, i + D/2), the convention of Hugging Face's Llama and
-	 * Qwen2. cos_sin is [positions][D]: D/2 cosines, then D/2 sines. inverse turns back (the gradient). */
-	void (*rope)(struct backend *, float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads,
-		     int64_t head_dim, bool inverse);
+	void (*rope)(struct backend *, const struct rope *);
 
 	/* Back: dqkv [N, (H+2G)*D] (stride qkv_stride) is overwritten, from dout [N, H*D], and out, lse, qkv of the way there. */
 	void (*attention)(struct backend *, const struct attention *);

@@ -127,8 +127,7 @@ static void rmsnorm_back(UNUSED struct backend *be, UNUSED float *dx, UNUSED flo
 {
 }
 
-static void rope(UNUSED struct backend *be, UNUSED float *x, UNUSED int64_t stride, UNUSED const int32_t *position, UNUSED const float *cos_sin,
-		 UNUSED int64_t rows, UNUSED int64_t heads, UNUSED int64_t head_dim, UNUSED bool inverse)
+static void rope(UNUSED struct backend *be, UNUSED const struct rope *r)
 {
 }
 

@@ -169,7 +169,7 @@ static void prepare_attention(struct work *w, struct backend *be)
 	}
 	w->flops = 4 * keys * (double)(rows * width);
 	if (decode) {
-		w->cache = (struct kv_cache){.layers = 1, .pages = b->m * pages, .kv_heads = b->k2, .head_dim = b->dim};
+		w->cache = (struct kv_cache){.layers = 1, .pages = b->m * pages, .k_width = b->k2 * b->dim, .v_width = b->k2 * b->dim};
 		w->cache.k = numbers(be, b->m * pages * b->k2 * b->dim * KV_PAGE);
 		w->cache.v = numbers(be, b->m * pages * b->k2 * b->dim * KV_PAGE);
 		w->attention.cache = &w->cache;
@@ -241,7 +241,8 @@ static void run(struct work *w, struct backend *be)
 		be->rmsnorm_back(be, w->out, w->y, w->x, w->x + b->m * b->n, w->w, w->small, b->m, b->n, false);
 		break;
 	case ROPE:
-		be->rope(be, w->x, b->k * b->dim, w->id, w->y, b->m, b->k, b->dim, false);
+		be->rope(be, &(struct rope){.rows = b->m, .heads = b->k, .head_dim = b->dim, .x = w->x, .out = w->x, .x_stride = b->k * b->dim,
+					    .x_head = b->dim, .out_stride = b->k * b->dim, .out_head = b->dim, .position = w->id, .cos_sin = w->y});
 		break;
 	case SWIGLU:
 		be->swiglu(be, w->out, w->x, b->m, b->n);

@@ -109,7 +109,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 {
 	const struct attention *a = &b->a;
 	const int64_t page = a->kv_heads * a->head_dim * KV_PAGE, width = a->heads * a->head_dim;
-	struct kv_cache cache = {.layers = 2, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
+	struct kv_cache cache = {.layers = 2, .k_width = a->kv_heads * a->head_dim, .v_width = a->kv_heads * a->head_dim};
 	int32_t *table[8];
 	float *qkv, *out, *lse;
 	int64_t s, i, at, rows, used = 0;

@@ -69,6 +69,43 @@ static void check(struct backend *be, int64_t m, int64_t n, int64_t k, unsigned 
 	be->free(be, before);
 }
 
+/* Products of a batch, their operands interleaved as those of heads are, each as it is alone. kind: 1 bfloat16 rows, 2 float32 rows of a packed
+ * weight, else a plain matrix; 4 trans_b; 8 trans_a; 16 accumulate */
+static void check_batch(struct backend *be, int64_t m, int64_t n, int64_t k, int64_t batch, unsigned kind)
+{
+	const bool pack = kind & 3, trans_a = kind & 8, trans_b = kind & 4;
+	const int64_t rows = (trans_b ? n : k) + 2, cols = trans_b ? k : n, width = trans_a ? m : k;
+	struct gemm g = {.m = m, .n = n, .k = k, .trans_a = trans_a, .trans_b = trans_b, .accumulate = kind & 16, .batch = batch,
+			 .lda = width * batch, .step_a = width, .ldb = cols, .step_b = rows * (pack ? 1 : cols), .ldc = n * batch, .step_c = n,
+			 .packed_row = pack ? 1 : 0};
+	float *a = random_floats(be, (trans_a ? k : m) * g.lda, 1), *w = random_floats(be, rows * batch * cols, 1);
+	float *c = random_floats(be, m * g.ldc, 1), *want = copy_floats(be, c, m * g.ldc);
+	struct packed *packed = NULL;
+	int64_t i;
+
+	for (i = 0; kind & 1 && i < rows * batch * cols; i++) {
+		uint32_t bits;
+
+		memcpy(&bits, w + i, sizeof bits);
+		bits &= 0xffff0000;
+		memcpy(w + i, &bits, sizeof bits);
+	}
+	if (pack)
+		packed = backend_pack(be, w, rows * batch, cols, kind & 1 ? WEIGHT_BF16 : WEIGHT_F32, false);
+	g.a = a;
+	g.c = c;
+	g.packed = packed;
+	g.b = pack ? NULL : w + cols;
+	be->gemm(be, &g);
+	for (i = 0; i < batch; i++)
+		be->gemm(be, &(struct gemm){.m = m, .n = n, .k = k, .trans_a = trans_a, .trans_b = trans_b, .accumulate = g.accumulate,
+					    .a = a + i * g.step_a, .lda = g.lda, .b = w + (1 + i * rows) * cols, .ldb = cols,
+					    .c = want + i * g.step_c, .ldc = g.ldc});
+	CHECK_MEM(c, m * g.ldc * 4, want, m * g.ldc * 4);
+	be->unpack(be, packed);
+	be->free(be, a), be->free(be, w), be->free(be, c), be->free(be, want);
+}
+
 int main(void)
 {
 	static const int64_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 28, 29, 31, 64}, cols[] = {1, 8, 15, 16, 17, 48, 72, 96, 100};
@@ -98,6 +135,9 @@ int main(void)
 		check(be, 150, 300, 30, 8 + 2);
 		check(be, 90, 600, 20, 4);
 		check(be, 5, 9, 0, 4 + 2);              /* an empty sum */
+		for (i = 0; i < 32; i++)
+			if ((i & 3) != 3)
+				check_batch(be, 1 + below(20), 1 + below(40), below(2) ? 1 + below(30) : 390 + below(20), 1 + below(5), (unsigned)i);
 		if (many > 1) {
 			check(be, 300, 130, 900, 64 + 1);
 			check(be, 300, 130, 901, 64 + 16);

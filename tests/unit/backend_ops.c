@@ -92,11 +92,14 @@ static void check_rmsnorm(struct backend *be, int64_t rows, int64_t cols, bool a
 	free(xd), free(wd), free(dd), free(dwd), free(want), free(dxd);
 }
 
-static void check_rope(struct backend *be, int64_t rows, int64_t heads, int64_t dim)
+static void check_rope(struct backend *be, int64_t rows, int64_t heads, int64_t dim, bool interleaved)
 {
 	const int64_t half = dim / 2, stride = heads * dim + 5, positions = 40;
 	float *x = random_floats(be, rows * stride, 1), *table = random_floats(be, positions * dim, 1), *y = copy_floats(be, x, rows * stride);
+	float *z = random_floats(be, rows * heads * (dim + 1), 1);
 	int32_t *at = be->alloc(be, (size_t)rows * sizeof *at);
+	struct rope r = {.rows = rows, .heads = heads, .head_dim = dim, .x = y, .out = y, .x_stride = stride, .x_head = dim,
+			 .out_stride = stride, .out_head = dim, .position = at, .cos_sin = table, .interleaved = interleaved};
 	double *want = doubles(x, rows * stride), *back = doubles(x, rows * stride);
 	int64_t i, h, j;
 
@@ -112,21 +115,33 @@ static void check_rope(struct backend *be, int64_t rows, int64_t heads, int64_t 
 		for (h = 0; h < heads; h++)
 			for (j = 0; j < half; j++) {
 				const double angle = at[i] * pow(10000, -2.0 * (double)j / (double)dim);
-				double *a = want + i * stride + h * dim + j, *b = a + half, t = *a;
+				double *a = want + i * stride + h * dim + (interleaved ? 2 * j : j), *b = a + (interleaved ? 1 : half), t = *a;
 
 				*a = t * cos(angle) - *b * sin(angle);
 				*b = *b * cos(angle) + t * sin(angle);
 			}
 	}
-	be->rope(be, y, stride, at, table, rows, heads, dim, false);
+	be->rope(be, &r);
 	CHECK_CLOSE(y, want, rows * stride, 1e-6);
 	for (i = 0; i < rows; i++)
 		CHECK_MEM(y + i * stride + heads * dim, 5 * 4, x + i * stride + heads * dim, 5 * 4);
 	note(y, rows * stride);
-	be->rope(be, y, stride, at, table, rows, heads, dim, true);
+	r.out = z;                                              /* the same to another place, where the heads lie apart */
+	r.x = x;
+	r.out_stride = heads * (dim + 1);
+	r.out_head = dim + 1;
+	be->rope(be, &r);
+	for (i = 0; i < rows; i++)
+		for (h = 0; h < heads; h++)
+			CHECK_MEM(z + (i * heads + h) * (dim + 1), dim * 4, y + i * stride + h * dim, dim * 4);
+	r.x = r.out = y;
+	r.out_stride = stride;
+	r.out_head = dim;
+	r.inverse = true;
+	be->rope(be, &r);
 	CHECK_CLOSE(y, back, rows * stride, 1e-6);
 	note(y, rows * stride);
-	be->free(be, x), be->free(be, y), be->free(be, table), be->free(be, at);
+	be->free(be, x), be->free(be, y), be->free(be, z), be->free(be, table), be->free(be, at);
 	free(want), free(back);
 }
 
@@ -370,9 +385,11 @@ int main(void)
 		check_rmsnorm(be, 3, 7, true);
 		check_rmsnorm(be, 200, 48, false);
 		check_rmsnorm(be, 130, 100, true);
-		check_rope(be, 9, 3, 2);
-		check_rope(be, 5, 2, 12);
-		check_rope(be, 70, 5, 64);
+		check_rope(be, 9, 3, 2, false);
+		check_rope(be, 5, 2, 12, false);
+		check_rope(be, 70, 5, 64, false);
+		check_rope(be, 9, 3, 2, true);
+		check_rope(be, 70, 5, 12, true);
 		check_swiglu(be, 1, 1);
 		check_swiglu(be, 5, 33);
 		check_swiglu(be, 300, 72);

@@ -157,8 +157,8 @@ static void decode(const char *name, struct backend *be)
 	int64_t V = c->vocab_size, i, j, row = 0, step;
 	float *logits = xmalloc((size_t)(f.rows * V) * sizeof *logits), *again = xmalloc((size_t)V * sizeof *again);
 	int32_t pages[8] = {5, 2, 7, 0, 1, 3, 4, 6}, position[64];
-	size_t bytes = (size_t)(c->layers * 8 * c->kv_heads * c->head_dim * KV_PAGE) * sizeof(float);
-	struct kv_cache cache = {c->layers, 8, c->kv_heads, c->head_dim, be->alloc(be, bytes), be->alloc(be, bytes)};
+	size_t bytes = (size_t)(c->layers * 8 * f.m->k_width * KV_PAGE) * sizeof(float);
+	struct kv_cache cache = {c->layers, 8, f.m->k_width, f.m->v_width, be->alloc(be, bytes), be->alloc(be, bytes)};
 
 	be->zero(be, cache.k, bytes);
 	be->zero(be, cache.v, bytes);

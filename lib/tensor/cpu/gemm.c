@@ -133,7 +133,7 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 	}
 }
 
-static void run_piece(struct plan *plan, int64_t index, struct scratch *scratch)
+static void run_piece(const struct plan *plan, int64_t index, struct scratch *scratch)
 {
 	const struct gemm *g = plan->g;
 	const int64_t i = index % plan->row_pieces, j = index / plan->row_pieces;
@@ -163,12 +163,38 @@ static void run_piece(struct plan *plan, int64_t index, struct scratch *scratch)
 	}
 }
 
+/* Product i of the batch, as one of its own; w is room for its part of a packed weight. */
+static struct gemm nth(const struct gemm *all, int64_t i, struct packed *w)
+{
+	struct gemm g = *all;
+	const int64_t row = g.packed_row + i * g.step_b;
+
+	g.a += i * g.step_a;
+	g.c += i * g.step_c;
+	if (g.packed && !g.packed->panels) {
+		*w = *g.packed;
+		w->n -= row;
+		w->data = (char *)w->data + (size_t)(row * w->k) * (w->type == WEIGHT_BF16 ? sizeof(uint16_t) : sizeof(float));
+		g.packed = w;
+	} else if (!g.packed) {
+		g.b += i * g.step_b;
+	}
+	return g;
+}
+
 static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
 {
-	struct plan *plan = arg;
+	const struct plan *all = arg;
+	const int64_t each = all->row_pieces * all->panel_pieces;
 
-	for (; from < to; from++)
-		run_piece(plan, from, &plan->cpu->worker[worker]);
+	for (; from < to; from++) {
+		struct plan plan = *all;
+		struct packed w;
+		struct gemm g = nth(all->g, from / each, &w);
+
+		plan.g = &g;
+		run_piece(&plan, from % each, &all->cpu->worker[worker]);
+	}
 }
 
 /* Cuts C until every thread has some pieces, as long as they are worth it. */
@@ -187,7 +213,7 @@ static void cut(struct plan *p)
 			p->rows_each = div_up(p->rows_each, 2);
 			continue;
 		}
-		if (p->row_pieces * p->panel_pieces >= want || flops * (double)(p->rows_each * p->panels_each * PANEL) < 4e5)
+		if (g->batch * p->row_pieces * p->panel_pieces >= want || flops * (double)(p->rows_each * p->panels_each * PANEL) < 4e5)
 			return;
 		if (p->rows_each > 256)
 			p->rows_each = div_up(p->rows_each, 2);
@@ -204,14 +230,15 @@ static void cut(struct plan *p)
 
 static void no_terms(const struct gemm *g)
 {
-	int64_t i, j;
+	int64_t b, i, j;
 
-	for (i = 0; i < g->m; i++)
-		for (j = 0; j < g->n; j++) {
-			float *c = g->c + i * g->ldc + j, sum = g->bias ? 0 + g->bias[j] : 0;
+	for (b = 0; b < g->batch; b++)
+		for (i = 0; i < g->m; i++)
+			for (j = 0; j < g->n; j++) {
+				float *c = g->c + b * g->step_c + i * g->ldc + j, sum = g->bias ? 0 + g->bias[j] : 0;
 
-			*c = g->accumulate ? *c + sum : sum;
-		}
+				*c = g->accumulate ? *c + sum : sum;
+			}
 }
 
 /* Whether the kernels take the packed weight as it is. Panels of bfloat16 are widened for few rows at once; for many it pays to do so before. */
@@ -232,14 +259,19 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 
 	if (g.m <= 0 || g.n <= 0)
 		return;
+	if (!g.batch)
+		g.batch = 1;
 	if (g.k <= 0) {
 		no_terms(&g);
 		return;
 	}
 	assert(!g.packed || g.trans_b || !g.packed->panels);
+	assert(g.batch == 1 || (!g.bias && !(g.packed && g.packed->panels)));
+	assert(!g.packed || !g.packed_row || !g.packed->panels);
 	if (g.packed && g.packed->type == WEIGHT_F32 && !g.packed->panels) {
-		g.b = g.packed->data;
 		g.ldb = g.packed->k;
+		g.b = (const float *)g.packed->data + g.packed_row * g.ldb;
+		g.step_b *= g.ldb;
 		g.packed = NULL;
 	}
 	cut(&p);
@@ -251,5 +283,5 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 	if (p.in_place && g.packed->type == WEIGHT_BF16)        /* its kernels begin with 0 */
 		chunks = 1;
 	p.depth = div_up(div_up(g.k, chunks), 8) * 8;
-	pool_run(p.cpu->pool, p.row_pieces * p.panel_pieces, 1, run_pieces, &p);
+	pool_run(p.cpu->pool, g.batch * p.row_pieces * p.panel_pieces, 1, run_pieces, &p);
 }

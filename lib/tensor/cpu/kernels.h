@@ -91,8 +91,7 @@ struct kernels {
 	/* dw[cols] is overwritten by what these rows give */
 	void (*rmsnorm_back)(float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows,
 			     int64_t cols, bool accumulate);
-	void (*rope)(float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads, int64_t head_dim,
-		     bool inverse);
+	void (*rope)(const struct rope *);
 	void (*swiglu)(float *out, const float *gate_up, int64_t rows, int64_t cols);
 	void (*swiglu_back)(float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
 	void (*add)(float *out, const float *a, const float *b, int64_t n);

@@ -20,9 +20,10 @@ struct rows {
 	float *out, *out2, *dw;
 	const float *in, *in2, *in3, *in4;
 	const int32_t *id;
-	int64_t rows, cols, stride, heads;
+	int64_t rows, cols;
 	float number;
 	bool flag;
+	const struct rope *rope;
 	const struct adamw *adamw;
 	double *partial;
 };
@@ -113,17 +114,20 @@ static void cpu_rmsnorm_back(struct backend *be, float *dx, float *dw, const flo
 static void rope_rows(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct rows *a = arg;
+	struct rope r = *a->rope;
 
 	(void)worker;
-	a->cpu->kern->rope(a->out + from * a->stride, a->stride, a->id + from, a->in, to - from, a->heads, a->cols, a->flag);
+	r.rows = to - from;
+	r.x += from * r.x_stride;
+	r.out += from * r.out_stride;
+	r.position += from;
+	a->cpu->kern->rope(&r);
 }
 
-static void cpu_rope(struct backend *be, float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads,
-		     int64_t head_dim, bool inverse)
+static void cpu_rope(struct backend *be, const struct rope *r)
 {
-	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)(heads * head_dim) * 0.5), rope_rows,
-		 &(struct rows){.cpu = cpu_of(be), .out = x, .stride = stride, .id = position, .in = cos_sin, .heads = heads, .cols = head_dim,
-				.flag = inverse});
+	pool_run(cpu_of(be)->pool, r->rows, cpu_grain((double)(r->heads * r->head_dim) * 0.5), rope_rows,
+		 &(struct rows){.cpu = cpu_of(be), .rope = r});
 }
 
 static void swiglu_rows(void *arg, int64_t from, int64_t to, int worker)

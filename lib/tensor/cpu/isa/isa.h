@@ -27,8 +27,7 @@ void ISA_FN(attend_back)(const struct attend_back *);
 void ISA_FN(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
 void ISA_FN(rmsnorm_back)(float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows, int64_t cols,
 			  bool accumulate);
-void ISA_FN(rope)(float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads, int64_t head_dim,
-		  bool inverse);
+void ISA_FN(rope)(const struct rope *);
 void ISA_FN(swiglu)(float *out, const float *gate_up, int64_t rows, int64_t cols);
 void ISA_FN(swiglu_back)(float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
 void ISA_FN(add)(float *out, const float *a, const float *b, int64_t n);

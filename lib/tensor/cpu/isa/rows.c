@@ -56,28 +56,42 @@ void ISA_FN(rmsnorm_back)(float *dx, float *dw, const float *dout, const float *
 	}
 }
 
-void ISA_FN(rope)(float *x, int64_t stride, const int32_t *position, const float *cos_sin, int64_t rows, int64_t heads, int64_t head_dim,
-		  bool inverse)
+static void rope_halves(float *out, const float *x, const float *c, const float *s, int64_t half, bool inverse)
 {
-	const int64_t half = head_dim / 2;
+	EACH16(half) {
+		v16 a = v16_load_n(x + j, n), b = v16_load_n(x + half + j, n);
+		v16 cv = v16_load_n(c + j, n), sv = v16_load_n(s + j, n);
+
+		if (inverse)
+			sv = v16_sub(v16_zero(), sv);
+		v16_store_n(out + j, v16_fnma(b, sv, v16_mul(a, cv)), n);
+		v16_store_n(out + half + j, v16_fma(a, sv, v16_mul(b, cv)), n);
+	}
+}
+
+static void rope_pairs(float *out, const float *x, const float *c, const float *s, int64_t half, bool inverse)
+{
+	int64_t i;
+
+	for (i = 0; i < half; i++) {
+		const float a = x[2 * i], b = x[2 * i + 1], sine = inverse ? -s[i] : s[i];
+
+		out[2 * i] = __builtin_fmaf(-b, sine, a * c[i]);
+		out[2 * i + 1] = __builtin_fmaf(a, sine, b * c[i]);
+	}
+}
+
+void ISA_FN(rope)(const struct rope *r)
+{
+	const int64_t half = r->head_dim / 2;
 	int64_t i, h;
 
-	for (i = 0; i < rows; i++, x += stride) {
-		const float *c = cos_sin + position[i] * head_dim, *s = c + half;
+	for (i = 0; i < r->rows; i++) {
+		const float *c = r->cos_sin + r->position[i] * r->head_dim;
 
-		for (h = 0; h < heads; h++) {
-			float *a = x + h * head_dim, *b = a + half;
-
-			EACH16(half) {
-				v16 av = v16_load_n(a + j, n), bv = v16_load_n(b + j, n);
-				v16 cv = v16_load_n(c + j, n), sv = v16_load_n(s + j, n);
-
-				if (inverse)
-					sv = v16_sub(v16_zero(), sv);
-				v16_store_n(a + j, v16_fnma(bv, sv, v16_mul(av, cv)), n);
-				v16_store_n(b + j, v16_fma(av, sv, v16_mul(bv, cv)), n);
-			}
-		}
+		for (h = 0; h < r->heads; h++)
+			(r->interleaved ? rope_pairs : rope_halves)(r->out + i * r->out_stride + h * r->out_head,
+								    r->x + i * r->x_stride + h * r->x_head, c, c + half, half, r->inverse);
 	}
 }
 
