@@ -9,10 +9,11 @@
 #include "model/sampler.h"
 #include "model/state.h"
 #include "record/record.h"
+#include "record/resume.h"
 #include "text/template.h"
 
 struct options {
-	const char *model, *dtype, *template, *system, *prompt, *output;
+	const char *model, *dtype, *template, *system, *prompt, *output, *resume;
 	int64_t samples, first, group, batch, context, max_tokens, top_k, step;
 	double temperature, top_p, min_p;
 	bool greedy;
@@ -26,11 +27,20 @@ struct problem {
 	const char *id;
 	int64_t samples, written;
 	struct outcome {
-		bool ready, stopped;
-		int32_t *id;
-		float *logprob;
-		int64_t n;
+		bool ready;
+		struct buf line;                /* what is to be written */
+		struct resume_line at;          /* --resume: where it is */
 	} *outcome;
+};
+
+/* What a model wrote, as it goes into a record. */
+struct made {
+	const char *text;
+	size_t text_n;
+	const int32_t *id;              /* [n] */
+	const float *logprob;           /* [n] */
+	size_t n;
+	const char *finish;
 };
 
 struct work {
@@ -43,7 +53,8 @@ struct work {
 	struct model *model;
 	struct sampler *sampler;
 	struct reader *in;
-	struct writer *out;
+	struct writer *out;             /* NULL under --resume */
+	struct resume *resume;
 	struct problem *head, **tail;
 	int64_t problems, completions, step;
 	struct buf text, bytes;
@@ -59,10 +70,8 @@ static void free_problem(struct problem *p)
 {
 	int64_t i;
 
-	for (i = 0; i < p->samples; i++) {
-		free(p->outcome[i].id);
-		free(p->outcome[i].logprob);
-	}
+	for (i = 0; i < p->samples; i++)
+		buf_free(&p->outcome[i].line);
 	free(p->outcome);
 	record_free(&p->record);
 	free(p);
@@ -70,30 +79,41 @@ static void free_problem(struct problem *p)
 
 /* ---- out ---- */
 
-static int write_completion(struct work *w, struct problem *p, int64_t k)
+static void make_record(struct work *w, const struct problem *p, int64_t k, const struct made *c, struct record *r)
 {
 	const struct options *o = w->o;
-	struct outcome *c = &p->outcome[k];
-	struct record r = {0};
-	int rc;
 
-	record_copy(&r, &p->record);
-	buf_clear(&w->text);
-	completion_text(w->tokenizer, &w->ck->config, c->id, c->n, &w->text);
-	record_set_int(&r, "sample", o->first + k);
-	record_set_int(&r, "group", o->group);
-	record_set_string(&r, "completion", w->text.p ? w->text.p : "", w->text.n);
-	record_set_ints(&r, "completion_ids", c->id, (size_t)c->n);
-	record_set_floats(&r, "logprobs", c->logprob, (size_t)c->n);
-	record_set_str(&r, "finish_reason", c->stopped ? "stop" : "length");
-	record_set_str(&r, "model", o->model);
-	record_set_int(&r, "step", w->step);
-	record_set_uint(&r, "seed", w->tool->seed);
-	record_set_number(&r, "temperature", o->greedy ? 0 : o->temperature);
-	record_set_number(&r, "top_p", o->top_p);
-	rc = writer_put(w->out, &r, w->e);
+	record_copy(r, &p->record);
+	record_set_int(r, "sample", o->first + k);
+	record_set_int(r, "group", o->group);
+	record_set_string(r, "completion", c->text, c->text_n);
+	record_set_ints(r, "completion_ids", c->id, c->n);
+	record_set_floats(r, "logprobs", c->logprob, c->n);
+	record_set_str(r, "finish_reason", c->finish);
+	record_set_str(r, "model", o->model);
+	record_set_int(r, "step", w->step);
+	record_set_uint(r, "seed", w->tool->seed);
+	record_set_number(r, "temperature", o->greedy ? 0 : o->temperature);
+	record_set_number(r, "top_p", o->top_p);
+}
+
+/* Under --resume a completion goes to the file as soon as it is made, and is put in its place at the end. */
+static void take_made(struct work *w, struct problem *p, int64_t k, const struct made *c)
+{
+	struct outcome *out = &p->outcome[k];
+	struct record r = {0};
+
+	make_record(w, p, k, c, &r);
+	if (w->resume) {
+		if (w->rc >= 0)
+			w->rc = resume_add(w->resume, &r, &out->at, w->e);
+	} else {
+		record_write(&r, &out->line);
+		buf_char(&out->line, '\n');
+	}
 	record_free(&r);
-	return rc;
+	out->ready = true;
+	w->completions++;
 }
 
 static void write_ready(struct work *w)
@@ -101,8 +121,15 @@ static void write_ready(struct work *w)
 	while (w->rc >= 0 && w->head) {
 		struct problem *p = w->head;
 
-		while (w->rc >= 0 && p->written < p->samples && p->outcome[p->written].ready)
-			w->rc = write_completion(w, p, p->written++);
+		for (; w->rc >= 0 && p->written < p->samples && p->outcome[p->written].ready; p->written++) {
+			struct outcome *out = &p->outcome[p->written];
+
+			if (w->resume)
+				resume_order(w->resume, out->at);
+			else
+				w->rc = writer_text(w->out, out->line.p, out->line.n, w->e);
+			buf_free(&out->line);
+		}
 		if (p->written < p->samples)
 			return;
 		w->head = p->next;
@@ -116,13 +143,13 @@ static void on_done(void *arg, const struct sampler_done *d)
 {
 	struct work *w = arg;
 	struct problem *p = d->user;
-	struct outcome *c = &p->outcome[d->sample - w->o->first];
-	size_t n = (size_t)d->n;
+	struct made c = {.id = d->id, .logprob = d->logprob, .n = (size_t)d->n, .finish = d->stopped ? "stop" : "length"};
 
-	*c = (struct outcome){.ready = true, .stopped = d->stopped, .n = d->n};
-	c->id = memcpy(xmalloc(n * sizeof *c->id), d->id, n * sizeof *c->id);
-	c->logprob = memcpy(xmalloc(n * sizeof *c->logprob), d->logprob, n * sizeof *c->logprob);
-	w->completions++;
+	buf_clear(&w->text);
+	completion_text(w->tokenizer, &w->ck->config, d->id, d->n, &w->text);
+	c.text = w->text.p ? w->text.p : "";
+	c.text_n = w->text.n;
+	take_made(w, p, d->sample - w->o->first, &c);
 	write_ready(w);
 }
 
@@ -181,37 +208,136 @@ static int make_prompt(struct work *w, struct record *r, struct buf *to, struct 
 	return s ? 0 : -1;
 }
 
+/* ---- --resume: what is there already ---- */
+
+static void field_text(struct record *r, const char *name, struct buf *to)
+{
+	struct err none;
+	const struct js *j = record_has(r, name) ? record_js(r, name, &none) : NULL;
+
+	buf_clear(to);
+	if (j)
+		js_write(j, 0, to);
+	else
+		buf_str(to, "missing");
+}
+
+/* Why a completion that is there is not what this command would write. */
+static int tell_difference(struct record *kept, struct record *want, struct err *e)
+{
+	static const char *const names[] = {"model", "step", "seed", "temperature", "top_p", "group", "prompt", "prompt_ids"};
+	struct buf a = {0}, b = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+		field_text(kept, names[i], &a);
+		field_text(want, names[i], &b);
+		if (a.n != b.n || memcmp(a.p, b.p, a.n) != 0)
+			break;
+	}
+	if (i < sizeof names / sizeof names[0])
+		record_error(kept, e, "'%s' is %.120s, but %.120s by this command: it is of another run", names[i], a.p, b.p);
+	else
+		record_error(kept, e, "is not what this command makes of the problem: it is of another run, or was edited");
+	buf_free(&a);
+	buf_free(&b);
+	return -1;
+}
+
+/* Writes the record anew with what the model wrote then: the same bytes must come of it. */
+static int check_kept(struct work *w, struct problem *p, int64_t k, struct record *kept, struct err *e)
+{
+	struct made c = {0};
+	struct record want = {0};
+	size_t logprobs;
+	int rc = 0;
+
+	if (!(c.id = record_ints(kept, "completion_ids", &c.n, e)) || !(c.logprob = record_floats(kept, "logprobs", &logprobs, e)) ||
+	    !(c.finish = record_string(kept, "finish_reason", NULL, e)))
+		return -1;
+	if (logprobs != c.n)
+		return record_error(kept, e, "'logprobs' has %zu numbers for %zu completion_ids", logprobs, c.n);
+	buf_clear(&w->text);
+	completion_text(w->tokenizer, &w->ck->config, c.id, (int64_t)c.n, &w->text);
+	c.text = w->text.p ? w->text.p : "";
+	c.text_n = w->text.n;
+	make_record(w, p, k, &c, &want);
+	buf_clear(&w->bytes);
+	record_write(&want, &w->bytes);
+	if (w->bytes.n != kept->raw.n || memcmp(w->bytes.p, kept->raw.p, kept->raw.n) != 0)
+		rc = tell_difference(kept, &want, e);
+	record_free(&want);
+	return rc;
+}
+
+/* Marks what is there of a problem as ready. */
+static int take_kept(struct work *w, struct problem *p, const char *id, size_t n, struct err *e)
+{
+	struct record kept = {0};
+	int64_t k;
+	int rc = 0;
+
+	for (k = 0; rc >= 0 && k < p->samples; k++) {
+		rc = resume_find(w->resume, id, n, w->o->first + k, &kept, &p->outcome[k].at, e);
+		if (rc > 0) {
+			p->outcome[k].ready = true;
+			rc = check_kept(w, p, k, &kept, e);
+		}
+	}
+	record_free(&kept);
+	return rc < 0 ? -1 : 0;
+}
+
+/* The prompt's tokens, all of them in the model's vocabulary. */
+static int encode_prompt(struct work *w, const struct record *r, const struct buf *prompt, struct tokens *ids, struct err *e)
+{
+	size_t i;
+
+	if (tokenizer_encode(w->tokenizer, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_ADD_SPECIAL, ids, e) < 0)
+		return record_error(r, e, "the prompt: %s", e->msg);
+	for (i = 0; i < ids->n; i++)
+		if (ids->id[i] < 0 || ids->id[i] >= w->ck->config.vocab_size)
+			return record_error(r, e, "the prompt: token %d is not in the model's vocabulary of %lld", ids->id[i],
+					    (long long)w->ck->config.vocab_size);
+	return 0;
+}
+
+/* Asks the sampler for what is not there yet of p, run by run. */
+static int start_problem(struct work *w, struct problem *p, const struct tokens *ids, const char *id, struct err *e)
+{
+	int64_t from, to;
+
+	for (from = 0; from < p->samples; from = to) {
+		struct sampler_prompt sp = {.id = ids->id, .n = (int64_t)ids->n, .stream = hash_str(id), .user = p};
+
+		for (to = from; to < p->samples && p->outcome[to].ready == p->outcome[from].ready; to++)
+			;
+		if (p->outcome[from].ready)
+			continue;
+		sp.first = (int32_t)(w->o->first + from);
+		sp.samples = (int32_t)(to - from);
+		if (sampler_add(w->sampler, &sp, e) < 0)
+			return record_error(&p->record, e, "%s", e->msg);
+	}
+	return 0;
+}
+
+/* Takes r over, unless it fails. With w->rc < 0 and w->e what is wrong is not the record. */
 static int take_problem(struct work *w, struct record *r, struct err *e)
 {
-	struct problem *p;
+	struct problem *p = NULL;
 	struct buf prompt = {0};
 	struct tokens ids = {0};
 	char made[32];
-	struct sampler_prompt sp = {.first = (int32_t)w->o->first, .samples = (int32_t)w->o->samples};
 	const char *id = NULL;
-	size_t i;
-	int rc;
+	size_t id_n = 0;
+	int rc = -1;
 
-	if (record_has(r, "id") && !(id = record_string(r, "id", NULL, e)))
-		return -1;
-	if (make_prompt(w, r, &prompt, e) < 0) {
-		buf_free(&prompt);
-		return -1;
-	}
-	if (tokenizer_encode(w->tokenizer, prompt.p ? prompt.p : "", prompt.n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0) {
-		buf_free(&prompt);
-		return record_error(r, e, "the prompt: %s", e->msg);
-	}
-	for (i = 0; i < ids.n; i++)
-		if (ids.id[i] < 0 || ids.id[i] >= w->ck->config.vocab_size) {
-			record_error(r, e, "the prompt: token %d is not in the model's vocabulary of %lld", ids.id[i],
-				     (long long)w->ck->config.vocab_size);
-			tokens_free(&ids);
-			buf_free(&prompt);
-			return -1;
-		}
+	if ((record_has(r, "id") && !(id = record_string(r, "id", &id_n, e))) || make_prompt(w, r, &prompt, e) < 0 ||
+	    encode_prompt(w, r, &prompt, &ids, e) < 0)
+		goto out;
 	if (!id) {              /* a problem without a name gets one that its text fixes */
-		snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(prompt.p ? prompt.p : "", prompt.n));
+		id_n = (size_t)snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(prompt.p ? prompt.p : "", prompt.n));
 		record_set_str(r, "id", made);
 		id = made;
 	}
@@ -220,21 +346,22 @@ static int take_problem(struct work *w, struct record *r, struct err *e)
 	p = xcalloc(1, sizeof *p);
 	p->samples = w->o->samples;
 	p->outcome = xcalloc((size_t)p->samples, sizeof *p->outcome);
-	sp.id = ids.id;
-	sp.n = (int64_t)ids.n;
-	sp.stream = hash_str(id);
-	sp.user = p;
-	rc = sampler_add(w->sampler, &sp, e);
-	if (rc < 0) {
-		record_error(r, e, "%s", e->msg);
-		free_problem(p);
-	} else {
-		p->record = *r;
-		*r = (struct record){0};
+	record_copy(&p->record, r);
+	if (w->resume && take_kept(w, p, id, id_n, w->e) < 0) {
+		w->rc = -1;
+		goto out;
+	}
+	rc = start_problem(w, p, &ids, id, e);
+	if (rc == 0) {
 		*w->tail = p;
 		w->tail = &p->next;
 		w->problems++;
+		p = NULL;
+		write_ready(w);
 	}
+out:
+	if (p)
+		free_problem(p);
 	tokens_free(&ids);
 	buf_free(&prompt);
 	return rc;
@@ -250,7 +377,7 @@ static void read_more(struct work *w)
 			if (sampler_busy(w->sampler) && !reader_ready(w->in))
 				break;          /* those that are under way do not wait for a slow pipe */
 			rc = reader_next(w->in, &r, &w->why);
-			if (rc > 0 && take_problem(w, &r, &w->why) < 0)
+			if (rc > 0 && take_problem(w, &r, &w->why) < 0 && w->rc >= 0)
 				rc = reader_bad(w->in, &w->why) < 0 ? -1 : 1;
 			w->ended = rc <= 0;
 			w->bad = rc < 0;
@@ -294,8 +421,13 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	w->sampler = sampler_new(w->model, &p, o->batch, context, on_done, w);
 	if (!o->prompt)
 		w->in = reader_open(files, (size_t)n, t);
-	w->out = writer_open(o->output, e);
-	return w->out ? 0 : -1;
+	if (!o->resume)
+		return (w->out = writer_open(o->output, e)) ? 0 : -1;
+	w->resume = resume_open(o->resume, e);
+	if (w->resume && resume_kept(w->resume))
+		tool_note("%s: %lld completion%s there already%s", o->resume, (long long)resume_kept(w->resume),
+			  resume_kept(w->resume) == 1 ? " is" : "s are", resume_cut(w->resume) ? ", and a half one that is made anew" : "");
+	return w->resume ? 0 : -1;
 }
 
 static void close_all(struct work *w)
@@ -342,6 +474,9 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 		w->rc = err_set(e, "interrupted: the completions written are whole");
 	else if (w->rc >= 0 && w->bad)
 		w->rc = err_set(e, "%s", w->why.msg);
+	if (w->resume && resume_close(w->resume, w->rc >= 0, e) < 0)
+		w->rc = -1;
+	w->resume = NULL;
 	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
 		w->rc = -1;
 	if (w->rc >= 0)
@@ -381,6 +516,7 @@ int main(int argc, char **argv)
 		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: max-tokens + 1024", 0, 1 << 30},
 		TOOL_OPTIONS_COMPUTE(&t),
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout; it appears when all is done"},
+		{"resume", 0, OPT_STRING, &o.resume, "FILE", "write there as it goes, and go on with what an earlier run left there"},
 		TOOL_OPTIONS(&t),
 		OPT_END};
 	struct err e;
@@ -392,6 +528,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
+	if (o.output && o.resume)
+		return tool_usage(&t, "--resume names the file that is written: there is no --output beside it");
 	if (o.prompt && argc)
 		return tool_usage(&t, "--prompt takes the place of files, but '%s' is named, too", argv[0]);
 	if (o.group && o.group < o.first + o.samples)
