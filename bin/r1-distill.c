@@ -409,6 +409,7 @@ int main(int argc, char **argv)
 		{"stop-after", 0, OPT_INT, &o.stop_after, "N", "save and end after step N, the schedule as if it went on; 0: at the end", 0, 1e15},
 		OPT_HEADING("Optimizer"),
 		TRAINER_OPTIMIZER(&o.trainer),
+		TRAINER_LORA(&o.trainer),
 		OPT_HEADING("Running"),
 		{"save-every", 0, OPT_INT, &o.save_every, "N", "write the checkpoint every N steps too; 0: at the end only", 0, 1e15},
 		{"resume", 0, OPT_FLAG, &o.resume, NULL, "go on from --output if it is there"},
@@ -426,6 +427,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model || !o.output)
 		return tool_usage(&t, "--%s is missing", o.model ? "output" : "model");
+	if (o.trainer.lora && !strcmp(o.model, o.output))
+		return tool_usage(&t, "--lora writes an adapter, for which its base must stay: name another folder by --output");
 	o.trainer.seed = t.seed;
 	rc = open_all(&w, &e);
 	if (rc == 0)

@@ -1,4 +1,4 @@
-/* r1-model - make, describe, compare, pack and unpack checkpoints */
+/* r1-model - make, describe, compare, merge, pack and unpack checkpoints */
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/tool.h"
 #include "model/compare.h"
+#include "model/merge.h"
 #include "model/model.h"
 #include "model/summary.h"
 #include "model/trainer.h"
@@ -21,7 +22,7 @@
 #define PIECE ((int64_t)1 << 20)        /* numbers made and written at a time */
 
 struct options {
-	const char *config, *tokenizer, *dtype, *output;
+	const char *config, *adapter, *tokenizer, *dtype, *output;
 	int64_t length, sequences, level;
 	double shard_size;
 	bool json, stats, force, optimizer;
@@ -691,6 +692,35 @@ static int run_list(const struct options *o, int n, char **arg, struct err *e)
 	return rc;
 }
 
+/* ---- merge ---- */
+
+static int run_merge(const struct options *o, int n, char **arg, struct err *e)
+{
+	struct backend *be = NULL;
+	struct checkpoint *ck;
+	struct checkpoint_writer *w;
+	int rc = -1;
+
+	(void)n;
+	if (!may_write(o, e))
+		return -1;
+	ck = o->adapter ? checkpoint_open_adapter(o->adapter, arg[0], e) : checkpoint_open(arg[0], e);
+	if (!ck)
+		return -1;
+	w = NULL;
+	if (!ck->base)
+		err_set(e, "%s: is no adapter; with its base, name it by --adapter", arg[0]);
+	else if ((be = backend_open("cpu", (int)o->tool->threads, e)) && (w = checkpoint_begin(o->output, e)))
+		rc = model_merge(ck, be, o->dtype, (int64_t)(1e9 * o->shard_size), w, e);
+	if (w && rc == 0)
+		rc = checkpoint_commit(w, e);
+	else
+		checkpoint_abandon(w);
+	checkpoint_close(ck);
+	backend_close(be);
+	return rc;
+}
+
 /* ---- pack and unpack ---- */
 
 static bool for_use(const char *name)
@@ -775,6 +805,7 @@ static const struct command commands[] = {
 	{"info", 1, 1 << 20, false, "json length sequences ", run_info},
 	{"list", 1, 1, false, "json stats ", run_list},
 	{"diff", 2, 2, false, "json ", run_diff},
+	{"merge", 1, 1, true, "adapter dtype shard-size threads force output ", run_merge},
 	{"pack", 1, 1, true, "output level optimizer ", run_pack},
 	{"unpack", 1, 1, true, "output force ", run_unpack},
 };
@@ -785,6 +816,7 @@ static const char details[] =
 	"  info MODEL...                 family, size, context, memory that it needs\n"
 	"  list MODEL                    its tensors\n"
 	"  diff MODEL MODEL              where two differ; 0: nowhere, 1: they do, 2: trouble\n"
+	"  merge MODEL -o DIR            a model of an adapter (or --adapter) and its base\n"
 	"  pack DIR -o FILE              an archive of it: .tar, .tar.zst, .tar.gz, .tar.xz, .tar.bz2, .zip\n"
 	"  unpack FILE -o DIR            a folder of an archive\n"
 	"A MODEL is a folder or an archive; for list and diff also a .safetensors file, for info a config.json.";
@@ -810,19 +842,20 @@ static int check_usage(const struct tool *t, const struct command *c, const stru
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-model", .usage = "COMMAND [OPTION]... [ARGUMENT]...",
-			 .summary = "Make, describe, compare, pack and unpack checkpoints", .details = details};
+			 .summary = "Make, describe, compare, merge, pack and unpack checkpoints", .details = details};
 	struct options o = {.sequences = 16, .shard_size = MODEL_SHARD_GB, .optimizer = true, .tool = &t};
 	struct opt opts[] = {
-		OPT_HEADING("new"),
+		OPT_HEADING("new, merge"),
 		{"config", 'c', OPT_STRING, &o.config, "FILE", "config.json that says the family and the sizes"},
 		{"tokenizer", 't', OPT_STRING, &o.tokenizer, "FILE", "tokenizer.json, or a folder whose tokenizer and template are taken"},
 		{"dtype", 0, OPT_CHOICE, &o.dtype, "float32|bfloat16|float16", "what weights are stored as, if not the config's torch_dtype"},
 		TRAINER_SHARD_SIZE(&o.shard_size),
+		{"adapter", 0, OPT_STRING, &o.adapter, "DIR", "adapter whose base is the model (merge)"},
 		TOOL_OPTIONS_SEED(&t),
 		{"threads", 0, OPT_INT, &t.threads, "N", "threads to compute with; 0: one for each core", 0, 4096},
-		OPT_HEADING("new, pack, unpack"),
+		OPT_HEADING("new, merge, pack, unpack"),
 		{"output", 'o', OPT_STRING, &o.output, "PATH", "what is to be written"},
-		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there (new, unpack)"},
+		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there"},
 		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack what only training needs, too"},
 		{"level", 0, OPT_INT, &o.level, "N", "compression; 0: the format's usual one", 0, 22},
 		OPT_HEADING("info, list, diff"),

@@ -13,7 +13,7 @@
 #include "text/template.h"
 
 struct options {
-	const char *model, *dtype, *template, *system, *prompt, *output, *resume;
+	const char *model, *adapter, *dtype, *template, *system, *prompt, *output, *resume;
 	int64_t samples, first, group, batch, context, max_tokens, top_k, step;
 	double temperature, top_p, min_p;
 	bool greedy;
@@ -90,7 +90,7 @@ static void make_record(struct work *w, const struct problem *p, int64_t k, cons
 	record_set_ints(r, "completion_ids", c->id, c->n);
 	record_set_floats(r, "logprobs", c->logprob, c->n);
 	record_set_str(r, "finish_reason", c->finish);
-	record_set_str(r, "model", o->model);
+	record_set_str(r, "model", o->adapter ? o->adapter : o->model);
 	record_set_int(r, "step", w->step);
 	record_set_uint(r, "seed", w->tool->seed);
 	record_set_number(r, "temperature", o->greedy ? 0 : o->temperature);
@@ -402,7 +402,7 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	int64_t context = o->context;
 
 	w->be = backend_open(t->backend, (int)t->threads, e);
-	if (!w->be || !(w->ck = checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
+	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
 	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, model_dtype(o->dtype), e)))
 		return -1;
@@ -494,6 +494,7 @@ int main(int argc, char **argv)
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint: a folder or an archive"},
+		{"adapter", 0, OPT_STRING, &o.adapter, "DIR", "low-rank adapter on that model"},
 		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
 		{"system", 0, OPT_STRING, &o.system, "TEXT", "system message, for templates that have one"},
 		{"prompt", 'p', OPT_STRING, &o.prompt, "TEXT", "take this one problem instead of reading files"},

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/progress.h"
 #include "base/tool.h"
+#include "model/lora.h"
 #include "model/policy.h"
 #include "model/rollouts.h"
 #include "model/schedule.h"
@@ -210,8 +211,9 @@ struct work {
 /* ---- the reference model: a folder that is given, or the one that the checkpoint carries, which begins as the policy itself ---- */
 
 #define REFERENCE "reference/model.safetensors"
+#define REFERENCE_ADAPTER "reference/" ADAPTER_WEIGHTS
 
-/* The reference's logprobs of all completions; then the reference goes, before training takes its memory. */
+/* Another model's logprobs of all completions; then it goes, before training takes its memory. */
 static int score_by(struct work *w, struct model *reference, const struct options *o)
 {
 	if (!reference)
@@ -221,6 +223,45 @@ static int score_by(struct work *w, struct model *reference, const struct option
 	return 0;
 }
 
+static int score_other(struct work *w, const struct options *o, struct err *e)
+{
+	const struct checkpoint *ck = w->trainer.ck;
+	struct model *m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+
+	if (m && m->config.vocab_size < ck->config.vocab_size) {
+		err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
+			(long long)m->config.vocab_size, (long long)ck->config.vocab_size);
+		model_free(m);
+		m = NULL;
+	}
+	return score_by(w, m, o);
+}
+
+/* The base without its adapter, or with the one that is carried. */
+static int score_base(struct work *w, const struct options *o, struct err *e)
+{
+	struct model *m = w->trainer.model;
+	size_t bytes = (size_t)m->adapter.size * sizeof *m->adapter.theta;
+	float *keep;
+	int rc = 0;
+
+	if (!w->carried) {
+		lora_switch(m, false);
+		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens);
+		lora_switch(m, true);
+		return 0;
+	}
+	keep = w->be->alloc(w->be, bytes);
+	w->be->copy(w->be, keep, m->adapter.theta, bytes);
+	if (params_load(&m->adapter, w->carried, e) < 0)
+		rc = err_prefix(e, "%s/%s", w->trainer.ck->path, REFERENCE_ADAPTER);
+	else
+		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens);
+	w->be->copy(w->be, m->adapter.theta, keep, bytes);
+	w->be->free(w->be, keep);
+	return rc;
+}
+
 static int score_reference(struct work *w, const struct options *o, struct err *e)
 {
 	const struct checkpoint *ck = w->trainer.ck;
@@ -228,34 +269,35 @@ static int score_reference(struct work *w, const struct options *o, struct err *
 
 	if (o->kl_coef == 0)
 		return 0;
-	if (o->reference) {
-		m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
-		if (m && m->config.vocab_size < ck->config.vocab_size) {
-			err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
-				(long long)m->config.vocab_size, (long long)ck->config.vocab_size);
-			model_free(m);
-			m = NULL;
-		}
-		return score_by(w, m, o);
-	}
+	if (o->reference)
+		return score_other(w, o, e);
 	e->msg[0] = 0;
-	w->carried = checkpoint_tensors(ck, REFERENCE, e);
+	w->carried = checkpoint_tensors(ck, ck->base ? REFERENCE_ADAPTER : REFERENCE, e);
 	if (!w->carried && e->msg[0])
 		return -1;
+	if (ck->base)
+		return score_base(w, o, e);
 	m = model_from_tensors(&ck->config, w->carried ? w->carried : ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!m)
 		w->carried ? err_prefix(e, "%s/%s", ck->path, REFERENCE) : err_prefix(e, "%s", ck->path);
 	return score_by(w, m, o);
 }
 
-/* The one that was carried goes on as it stands. */
-static int save_reference(struct checkpoint_writer *w, const struct work *k, struct err *e)
+/* The policy as it is now, or what was carried, as it stands. An adapter's reference is its base until then. */
+static int save_reference(struct checkpoint_writer *w, const struct work *k, bool refresh, struct err *e)
 {
-	struct safetensors_writer *s = checkpoint_add_tensors(w, REFERENCE, e);
+	const struct checkpoint *ck = k->trainer.ck;
+	const char *name = ck->base ? REFERENCE_ADAPTER : REFERENCE;
+	struct safetensors_writer *s;
 
+	if (refresh)
+		return trainer_write_tensors(&k->trainer, w, name, 0, e);
+	if (ck->base && !k->carried)
+		return 0;
+	s = checkpoint_add_tensors(w, name, e);
 	if (!s)
 		return -1;
-	if (params_copy(&k->trainer.model->params, s, k->carried ? k->carried : k->trainer.ck->weights, e) == 0)
+	if (params_copy(model_trained(k->trainer.model), s, k->carried ? k->carried : ck->weights, e) == 0)
 		return safetensors_finish(s, e);
 	safetensors_discard(s);
 	return -1;
@@ -271,7 +313,7 @@ static int save(const struct work *k, const struct options *o, struct err *e)
 		return -1;
 	rc = trainer_write(&k->trainer, w, e);
 	if (rc == 0 && o->kl_coef != 0 && !o->reference)
-		rc = refresh ? model_save(k->trainer.model, w, REFERENCE, 0, e) : save_reference(w, k, e);
+		rc = save_reference(w, k, refresh, e);
 	if (rc == 0)
 		return checkpoint_commit(w, e);
 	checkpoint_abandon(w);
@@ -358,6 +400,8 @@ static int open_all(struct work *w, const struct options *o, const struct tool *
 	tool_debug("%s", w->be->what);
 	if (trainer_open(&w->trainer, o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output ? o->output : o->model, e) < 0)
 		return -1;
+	if (!o->output && w->trainer.ck->base && !w->trainer.ck->adapter)
+		return err_set(e, "--lora writes an adapter, and its base %s must stay: name a folder for it by --output", o->model);
 	w->tokenizer = completion_tokenizer(w->trainer.ck, e);
 	return w->tokenizer ? 0 : -1;
 }
@@ -470,6 +514,7 @@ int main(int argc, char **argv)
 		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
 		TRAINER_OPTIMIZER(&o.trainer),
+		TRAINER_LORA(&o.trainer),
 		OPT_HEADING("Computing"),
 		TRAINER_DTYPE(&o.trainer),
 		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
@@ -486,6 +531,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
+	if (o.trainer.lora && o.output && !strcmp(o.model, o.output))
+		return tool_usage(&t, "--lora writes an adapter, for which its base must stay: name another folder by --output");
 	if (!(o.kind = loss_find(o.loss, &e)))
 		return tool_usage(&t, "%s", e.msg);
 	if (strcmp(o.schedule, "constant") != 0 && !o.steps)

@@ -113,6 +113,19 @@ static int read_member(const struct checkpoint *ck, const char *name, const char
 	return 1;
 }
 
+static const char *const companions[] = {CHECKPOINT_COMPANIONS};
+#define COMPANIONS (sizeof companions / sizeof *companions)
+
+static bool is_companion(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COMPANIONS; i++)
+		if (!strcmp(companions[i], name))
+			return true;
+	return false;
+}
+
 const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const char *name, struct err *e)
 {
 	struct checkpoint_private *p = ck->private;
@@ -126,9 +139,11 @@ const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const
 	f.path = member_path(ck, name);
 	rc = read_member(ck, name, f.path, &f, e);
 	if (rc <= 0) {
+		free(f.path);
+		if (rc == 0 && ck->base && is_companion(name))
+			return checkpoint_file(ck->base, name, e);
 		if (rc == 0 && e)
 			e->msg[0] = 0;
-		free(f.path);
 		return NULL;
 	}
 	f.name = xstrdup(name);
@@ -198,9 +213,6 @@ static int open_weights(struct checkpoint *ck, struct err *e)
 	return err_set(e, "%s: no model.safetensors and no model.safetensors.index.json in it", ck->path);
 }
 
-static const char *const companions[] = {CHECKPOINT_COMPANIONS};
-#define COMPANIONS (sizeof companions / sizeof *companions)
-
 /* All at once, and how far the run is: they belong together also when a training run replaces the folder in the next moment. */
 static int read_companions(const struct checkpoint *ck, struct err *e)
 {
@@ -212,12 +224,10 @@ static int read_companions(const struct checkpoint *ck, struct err *e)
 	return !checkpoint_file(ck, "state.json", e) && e->msg[0] ? -1 : 0;
 }
 
-static int load(struct checkpoint *ck, struct err *e)
+static int load_model(struct checkpoint *ck, const struct checkpoint_file *config, struct err *e)
 {
-	const struct checkpoint_file *config = checkpoint_file(ck, "config.json", e), *generation;
+	const struct checkpoint_file *generation;
 
-	if (!config)
-		return e->msg[0] ? -1 : err_set(e, "%s: no config.json in it", ck->path);
 	if (config_parse(&ck->config, config->text, config->n, config->path, e) < 0)
 		return -1;
 	generation = checkpoint_file(ck, "generation_config.json", e);
@@ -228,6 +238,57 @@ static int load(struct checkpoint *ck, struct err *e)
 	if (read_companions(ck, e) < 0)
 		return -1;
 	return open_weights(ck, e);
+}
+
+static void sit_on(struct checkpoint *ck, struct checkpoint *base)
+{
+	ck->base = base;
+	ck->config = config_copy(&base->config);
+	ck->weights = base->weights;
+}
+
+/* base: NULL, or one that the caller names */
+static int load_adapter(struct checkpoint *ck, const struct checkpoint_file *config, const char *base, struct err *e)
+{
+	struct checkpoint *b;
+	char *beside;
+
+	if (adapter_config_parse(&ck->lora, config->text, config->n, config->path, e) < 0)
+		return -1;
+	ck->adapter = checkpoint_tensors(ck, ADAPTER_WEIGHTS, e);
+	if (!ck->adapter)
+		return e->msg[0] ? -1 : err_set(e, "%s: no adapter_model.safetensors in it", ck->path);
+	beside = file_join(ck->path, ck->lora.base);
+	if (!base)
+		base = file_exists(ck->lora.base) || ck->lora.base[0] == '/' || !file_exists(beside) ? ck->lora.base : beside;
+	b = checkpoint_open(base, e);
+	if (!b)
+		err_prefix(e, "the base of %s", ck->path);
+	free(beside);
+	if (!b)
+		return -1;
+	if (b->base) {
+		checkpoint_close(b);
+		return err_set(e, "the base of %s is an adapter, too: merge that one first", ck->path);
+	}
+	sit_on(ck, b);
+	return read_companions(ck, e);
+}
+
+static int load(struct checkpoint *ck, const char *base, struct err *e)
+{
+	const struct checkpoint_file *config, *adapter;
+
+	e->msg[0] = 0;
+	config = base ? NULL : checkpoint_file(ck, "config.json", e);
+	if (config)
+		return load_model(ck, config, e);
+	if (e->msg[0])
+		return -1;
+	adapter = checkpoint_file(ck, ADAPTER_CONFIG, e);
+	if (adapter)
+		return load_adapter(ck, adapter, base, e);
+	return e->msg[0] ? -1 : err_set(e, base ? "%s: no adapter_config.json in it" : "%s: no config.json in it", ck->path);
 }
 
 static struct checkpoint *new_checkpoint(const char *path)
@@ -248,7 +309,11 @@ void checkpoint_close(struct checkpoint *ck)
 	if (!ck)
 		return;
 	p = ck->private;
-	safetensors_close(ck->weights);
+	safetensors_close(ck->adapter);
+	if (!ck->base)
+		safetensors_close(ck->weights);
+	checkpoint_close(ck->base);
+	adapter_config_free(&ck->lora);
 	config_free(&ck->config);
 	for (i = 0; i < p->n; i++) {
 		if (p->folder >= 0)
@@ -287,14 +352,14 @@ static char *find_prefix(const struct archive_files *a)
 	return found ? xstrndup(found, strlen(found) - strlen("config.json")) : xstrdup("");
 }
 
-static struct checkpoint *open_archive(const char *path, struct err *e)
+static struct checkpoint *open_archive(const char *path, const char *base, struct err *e)
 {
 	struct checkpoint *ck = new_checkpoint(path);
 	int rc = archive_load(&ck->private->archive, path, e);
 
 	if (rc == 0) {
 		ck->private->prefix = find_prefix(&ck->private->archive);
-		rc = load(ck, e);
+		rc = load(ck, base, e);
 	}
 	if (rc < 0) {
 		checkpoint_close(ck);
@@ -303,7 +368,7 @@ static struct checkpoint *open_archive(const char *path, struct err *e)
 	return ck;
 }
 
-struct checkpoint *checkpoint_open(const char *path, struct err *e)
+static struct checkpoint *open_any(const char *path, const char *base, struct err *e)
 {
 	struct stat st;
 	int try;
@@ -318,7 +383,7 @@ struct checkpoint *checkpoint_open(const char *path, struct err *e)
 			return NULL;
 		}
 		if (!S_ISDIR(st.st_mode)) {
-			ck = open_archive(path, &why);
+			ck = open_archive(path, base, &why);
 			if (!ck)
 				err_set(e, "%s", why.msg);
 			return ck;
@@ -327,7 +392,7 @@ struct checkpoint *checkpoint_open(const char *path, struct err *e)
 		ck->private->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (ck->private->folder < 0)
 			err_errno(&why, "%s", path);
-		else if (load(ck, &why) == 0)
+		else if (load(ck, base, &why) == 0)
 			return ck;
 		err_set(e, "%s", why.msg);
 		again = was_replaced(ck);
@@ -336,6 +401,26 @@ struct checkpoint *checkpoint_open(const char *path, struct err *e)
 			return NULL;
 	}
 	return NULL;
+}
+
+struct checkpoint *checkpoint_open(const char *path, struct err *e)
+{
+	return open_any(path, NULL, e);
+}
+
+struct checkpoint *checkpoint_open_adapter(const char *path, const char *base, struct err *e)
+{
+	return open_any(path, base, e);
+}
+
+struct checkpoint *checkpoint_new_adapter(struct checkpoint *base, struct adapter_config lora)
+{
+	struct checkpoint *ck = new_checkpoint(base->path);
+
+	ck->private->prefix = xstrdup("");
+	ck->lora = lora;
+	sit_on(ck, base);
+	return ck;
 }
 
 /* ---- writing ---- */
@@ -347,12 +432,13 @@ struct checkpoint_writer {
 /* A folder that holds something else must not vanish because of a slip of the pen. */
 static int check_replaceable(const char *path, struct err *e)
 {
-	char *config = file_join(path, "config.json");
-	bool ok = !file_exists(path) || file_exists(config);
+	char *config = file_join(path, "config.json"), *adapter = file_join(path, ADAPTER_CONFIG);
+	bool ok = !file_exists(path) || file_exists(config) || file_exists(adapter);
 	struct dirent *entry;
 	DIR *d;
 
 	free(config);
+	free(adapter);
 	if (ok)
 		return 0;
 	if (!file_is_dir(path))
@@ -437,7 +523,7 @@ int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoi
 	const struct checkpoint_private *p = from->private;
 	size_t i, j;
 
-	if (checkpoint_add_config(w, &from->config, e) < 0)
+	if (!from->base && checkpoint_add_config(w, &from->config, e) < 0)
 		return -1;
 	for (i = 0; i < COMPANIONS; i++)
 		for (j = 0; j < p->n; j++)

@@ -14,6 +14,10 @@
  * In the folder: config.json, model.safetensors (or shards and model.safetensors.index.json), and what goes with them: the companions
  * below. What training needs beside the weights is in optimizer/: optimizer.safetensors and state.json.
  *
+ * A folder with adapter_config.json and adapter_model.safetensors instead of these is a low-rank adapter as PEFT writes it. Its base is opened
+ * with it, by the path in adapter_config.json, which counts from the working folder, or else from the adapter's own; config and weights
+ * are the base's, the tokenizer and so on, too, unless the adapter has its own. What training needs beside it is the adapter's alone.
+ *
  * What was opened stays what it was when the folder is replaced meanwhile: config and companions are read at once, the weights are mapped;
  * a replacement in the middle of opening starts it anew. Other files (the optimizer's) cannot be had any more then, and it is said. An
  * archive is read into memory whole.
@@ -22,6 +26,7 @@
 #define MODEL_CHECKPOINT_H
 
 #include "base/err.h"
+#include "model/adapter.h"
 #include "model/config.h"
 #include "model/safetensors.h"
 
@@ -40,11 +45,17 @@ struct checkpoint_file {
 struct checkpoint {
 	char *path;
 	struct config config;           /* generation_config.json's end tokens included */
-	struct safetensors *weights;
+	struct safetensors *weights;    /* of an adapter: the base's */
+	struct checkpoint *base;        /* NULL: this is no adapter */
+	struct adapter_config lora;     /* of an adapter, as is */
+	struct safetensors *adapter;    /* NULL: a new one */
 	struct checkpoint_private *private;
 };
 
 struct checkpoint *checkpoint_open(const char *path, struct err *e);    /* NULL and e on error */
+struct checkpoint *checkpoint_open_adapter(const char *path, const char *base, struct err *e);  /* on a base named by the caller */
+/* Makes a new adapter on that base, which it takes over; lora, too. */
+struct checkpoint *checkpoint_new_adapter(struct checkpoint *base, struct adapter_config lora);
 void checkpoint_close(struct checkpoint *ck);
 
 /* A file of it; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
@@ -58,7 +69,7 @@ struct checkpoint_writer;
 struct checkpoint_writer *checkpoint_begin(const char *path, struct err *e);    /* NULL and e on error */
 int checkpoint_check(const char *path, struct err *e);          /* whether one could be written there: before the work, not after it */
 int checkpoint_add_config(struct checkpoint_writer *w, const struct config *c, struct err *e);
-int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoint *from, struct err *e);    /* config.json too */
+int checkpoint_add_companions(struct checkpoint_writer *w, const struct checkpoint *from, struct err *e);    /* config.json too, if it has one */
 int checkpoint_add_file(struct checkpoint_writer *w, const char *name, const void *p, size_t n, struct err *e);
 struct safetensors_writer *checkpoint_add_tensors(struct checkpoint_writer *w, const char *name, struct err *e);       /* the caller finishes it */
 const char *checkpoint_staged(const struct checkpoint_writer *w);               /* the folder that is being filled */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/lora.h"
 
 static const struct family *find_family(const char *model_type, struct err *e)
 {
@@ -84,6 +85,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	params_free(&m->params);
+	params_free(&m->adapter);
 	if (m->cos_sin)
 		m->be->free(m->be, m->cos_sin);
 	config_free(&m->config);
@@ -190,10 +192,39 @@ struct model *model_from_tensors(const struct config *c, const struct safetensor
 	return m;
 }
 
+struct params *model_trained(struct model *m)
+{
+	return m->adapter.parts ? &m->adapter : &m->params;
+}
+
+/* The base frozen, and the adapter on top of it. */
+static struct model *adapted_model(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
+{
+	enum model_use base = use == MODEL_TRAIN ? MODEL_SCORE : use;
+	struct model *m = model_from_checkpoint(ck->base, be, base, dtype, e);
+
+	if (!m)
+		return NULL;
+	if (lora_declare(m, &ck->lora, ck->adapter, e) == 0) {
+		if (use == MODEL_TRAIN)
+			params_alloc_trained(&m->adapter, be, KEPT_F32);
+		else
+			params_alloc(&m->adapter, be, use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, NULL);
+		lora_switch(m, true);
+		if (!ck->adapter || params_load(&m->adapter, ck->adapter, e) == 0)
+			return m;
+	}
+	err_prefix(e, "%s", ck->path);
+	model_free(m);
+	return NULL;
+}
+
 struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
 {
 	struct model *m = NULL;
 
+	if (ck->base)
+		return adapted_model(ck, be, use, dtype, e);
 	if (!find_family(ck->config.model_type, e))
 		err_prefix(e, "%s/config.json", ck->path);
 	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))

@@ -47,6 +47,8 @@ struct model {
 	struct config config;
 	struct backend *be;
 	struct params params;           /* data and gradients of them all */
+	struct params adapter;          /* a low-rank adapter's A and B (lora.h); no parts: there is none */
+	const struct lora **lora;       /* [params.tensors], what it adds to each; NULL where it adds nothing */
 	float *cos_sin;                 /* rope's table for the positions reserved so far */
 	int64_t positions;
 	struct tensor *embed, *head;    /* [V, C]; one and the same when tied */
@@ -73,6 +75,8 @@ void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer
 /* What model_init gives numbers from .. from+n-1 of a part, into host memory. */
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
 void model_free(struct model *m);
+
+struct params *model_trained(struct model *m);         /* what a MODEL_TRAIN is trained in: the adapter, or all */
 
 /* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. For a model to be trained only.
  * More than shard_bytes (0: anything) go to shards with an index (safetensors_shard). */

@@ -3,6 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/lora.h"
+
+/* An adapter that is there must be of the rank that is asked for; otherwise one is put on the base. */
+static int ask_for_adapter(struct trainer *t, const char *path, struct err *e)
+{
+	const struct trainer_args *a = t->args;
+	double alpha = a->lora_alpha > 0 ? a->lora_alpha : 2 * (double)a->lora;
+
+	if (!t->ck->base) {
+		t->ck = checkpoint_new_adapter(t->ck, adapter_config_new(path, a->lora, alpha, a->lora_targets));
+		t->state = (struct state){0};
+		return 0;
+	}
+	if (t->ck->lora.rank != a->lora)
+		return err_set(e, "%s: is an adapter of rank %lld, not %lld", path, (long long)t->ck->lora.rank, (long long)a->lora);
+	if (a->lora_alpha > 0 && t->ck->lora.alpha != alpha)
+		return err_set(e, "%s: is an adapter with alpha %g, not %g", path, t->ck->lora.alpha, alpha);
+	return 0;
+}
+
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
 {
 	struct config *c;
@@ -10,11 +30,17 @@ int trainer_open(struct trainer *t, const char *path, struct backend *be, const 
 	*t = (struct trainer){.args = a, .be = be, .ck = checkpoint_open(path, e)};
 	if (!t->ck || state_read(t->ck, &t->state, e) < 0)
 		return -1;
+	if (a->lora && ask_for_adapter(t, path, e) < 0)
+		return -1;
 	c = &t->ck->config;
-	if (strcmp(a->dtype, "auto") != 0)
+	if (!t->ck->base && strcmp(a->dtype, "auto") != 0)
 		snprintf(c->dtype, sizeof c->dtype, "%s", a->dtype);
-	t->model = model_from_checkpoint(t->ck, be, MODEL_TRAIN, DTYPE_AUTO, e);
-	return t->model ? 0 : -1;
+	t->model = model_from_checkpoint(t->ck, be, MODEL_TRAIN, model_dtype(a->dtype), e);
+	if (!t->model)
+		return -1;
+	if (t->ck->base && !t->ck->adapter)
+		lora_init(t->model, a->seed);
+	return 0;
 }
 
 int trainer_begin(struct trainer *t, bool resume, struct err *e)
@@ -25,16 +51,46 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 
 	if (resume && !strcmp(a->moments, "auto") && optimizer_half_moments(t->ck, &oa.half_moments, e) < 0)
 		return -1;
-	t->optimizer = optimizer_new(&t->model->params, &oa);
+	t->optimizer = optimizer_new(model_trained(t->model), &oa);
 	return resume ? optimizer_load(t->optimizer, t->ck, e) : 0;
+}
+
+int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
+{
+	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
+
+	if (!s)
+		return -1;
+	safetensors_shard(s, shard_bytes);
+	params_save(model_trained(t->model), s);
+	return safetensors_finish(s, e);
+}
+
+static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
+{
+	struct buf text = {0};
+	const char *const *module;
+	size_t n;
+	int rc;
+
+	module = lora_modules(t->model, &n);
+	adapter_config_write(&t->ck->lora, module, n, &text);
+	rc = checkpoint_add_file(w, ADAPTER_CONFIG, text.p, text.n, e);
+	buf_free(&text);
+	return rc < 0 ? -1 : trainer_write_tensors(t, w, ADAPTER_WEIGHTS, 0, e);
 }
 
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
 {
-	if (checkpoint_add_companions(w, t->ck, e) < 0 || model_save(t->model, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e) < 0 ||
-	    optimizer_save(t->optimizer, w, e) < 0)
-		return -1;
-	return state_write(w, &t->state, e);
+	int rc = checkpoint_add_companions(w, t->ck, e);
+
+	if (rc == 0 && t->ck->base)
+		rc = write_adapter(t, w, e);
+	else if (rc == 0)
+		rc = trainer_write_tensors(t, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
+	if (rc == 0)
+		rc = optimizer_save(t->optimizer, w, e);
+	return rc < 0 ? -1 : state_write(w, &t->state, e);
 }
 
 void trainer_close(struct trainer *t)

@@ -9,6 +9,9 @@
  *     trainer_write(&t, w, &e);                                       // config, companions, weights, optimizer/, state.json
  *     trainer_close(&t);
  *
+ * A model's weights are trained, or, with --lora or where the path is an adapter's, a low-rank adapter alone: then the checkpoint that is
+ * written is the adapter.
+ *
  * What is between the two takes no memory for training yet: a reference model can be there and gone.
  */
 #ifndef MODEL_TRAINER_H
@@ -22,9 +25,12 @@ struct trainer_args {
 	double beta1, beta2, eps, weight_decay, max_grad_norm;
 	const char *moments, *dtype;
 	double shard_size;              /* 1e9 bytes */
-	uint64_t seed;                  /* of the rounding of moments */
+	int64_t lora;                   /* rank of a low-rank adapter that is trained instead of the weights; 0: none, or the checkpoint's */
+	double lora_alpha;              /* 0: twice the rank */
+	const char *lora_targets;
+	uint64_t seed;                  /* of the rounding of moments, of a new adapter */
 };
-#define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto", .shard_size = MODEL_SHARD_GB}
+#define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto", .shard_size = MODEL_SHARD_GB, .lora_targets = "all"}
 #define TRAINER_OPTIMIZER(a) \
 	{"beta1", 0, OPT_FLOAT, &(a)->beta1, "B", "AdamW", 0, 0.999999}, \
 	{"beta2", 0, OPT_FLOAT, &(a)->beta2, "B", "AdamW", 0, 0.999999}, \
@@ -37,6 +43,12 @@ struct trainer_args {
 	{"dtype", 0, OPT_CHOICE, &(a)->dtype, "auto|float32|bfloat16|float16", "what weights are computed with and saved as; auto: the config's torch_dtype"}, \
 	TRAINER_SHARD_SIZE(&(a)->shard_size)
 
+#define TRAINER_LORA(a) \
+	OPT_HEADING("Low-rank adapter (LoRA)"), \
+	{"lora", 0, OPT_INT, &(a)->lora, "RANK", "train an adapter of that rank on the frozen weights; 0: only if the model is one", 0, 65536}, \
+	{"lora-alpha", 0, OPT_FLOAT, &(a)->lora_alpha, "A", "what it adds is scaled by A / RANK; 0: twice the rank", 0, 1e9}, \
+	{"lora-targets", 0, OPT_STRING, &(a)->lora_targets, "LIST", "modules that it adapts: q_proj,v_proj,... or all"}
+
 struct trainer {
 	const struct trainer_args *args;
 	struct backend *be;
@@ -46,10 +58,13 @@ struct trainer {
 	struct state state;             /* the checkpoint's; to be counted on */
 };
 
+/* With a->lora and a path that is no adapter: a new one, on that model as its base. */
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e);
+/* The model's tensors alone, or the adapter's, as a file of the checkpoint that is being written: MODEL_WEIGHTS, or another name. */
+int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
 void trainer_close(struct trainer *t);
 
 #endif

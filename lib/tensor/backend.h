@@ -156,7 +156,7 @@ struct backend {
 	void (*embed_back)(struct backend *, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab);
 
 	/* out = x * rstd * w, rstd = 1/sqrt(mean(x^2) + eps) per row (Zhang and Sennrich 2019, eq. 4). rstd[rows] is kept for the way
-	 * back (may be NULL). Back: dx (+)= , dw[cols] += . */
+	 * back (may be NULL). Back: dx (+)= , dw[cols] += (NULL: not wanted). */
 	void (*rmsnorm)(struct backend *, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
 	void (*rmsnorm_back)(struct backend *, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
 			     int64_t rows, int64_t cols, bool accumulate);

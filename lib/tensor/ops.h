@@ -19,8 +19,11 @@ struct tensor *op_rows(struct tape *t, struct tensor *x, const int32_t *row, int
 /* x [N, C], w [1, C] -> [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
 struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps);
 
-/* x [N, K], w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias. Gradient: x, w, bias. */
+/* x [N, K], w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias, and what w->lora adds. Gradient: x, w, bias. */
 struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);
+
+/* For op_linear: adds w->lora's part to out = x w^T. Gradient: x, A, B. */
+void op_lora(struct tape *t, struct tensor *out, struct tensor *x, struct tensor *w);
 
 /* Rotates in place the first `heads` heads of x [N, ...]; returns x. cos_sin [positions, D] as in backend.h. Gradient: x. */
 struct tensor *op_rope(struct tape *t, struct tensor *x, const int32_t *position, const float *cos_sin, int64_t heads, int64_t head_dim);

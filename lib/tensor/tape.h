@@ -25,11 +25,24 @@
 #include "base/mem.h"
 #include "tensor/backend.h"
 
+/* What a low-rank adapter adds to the products by a weight W[M,K] whose rows are several parts (q, k and v): for each adapted part, from its
+ * first row on, scale B_p A_p, with B_p [rows of the part, rank] and A [parts * rank, K], the A_p one behind the other. */
+struct lora {
+	int64_t rank, parts;
+	float scale;
+	struct tensor *a;
+	struct lora_part {
+		struct tensor *b;
+		int64_t row;
+	} *part;
+};
+
 struct tensor {
 	int64_t rows, cols;
 	float *data;                    /* [rows, cols], backend memory */
 	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
 	bool is_param;
+	const struct lora *lora;        /* of a weight of op_linear, or NULL */
 	struct packed *packed;          /* parameters that are kept in another layout or type; then data is NULL */
 };
 

@@ -69,6 +69,20 @@ static struct tensor *f_linear(struct setup *s, struct tensor **in)
 	return op_linear(&s->t, in[0], in[1], in[2]);
 }
 
+/* Two adapted parts of three; in: x, w, A of both, B of the first part, B of the last */
+static struct tensor *f_lora(struct setup *s, struct tensor **in)
+{
+	struct lora_part part[2] = {{in[3], 0}, {in[4], in[1]->rows - in[4]->rows}};
+	struct lora *l = arena_alloc(&s->t.host, sizeof *l);
+	struct tensor *out;
+
+	*l = (struct lora){.rank = in[3]->cols, .parts = 2, .scale = 0.7f, .a = in[2]};
+	l->part = memcpy(arena_alloc(&s->t.host, sizeof part), part, sizeof part);
+	in[1]->lora = l;
+	out = op_linear(&s->t, in[0], in[1], NULL);
+	return op_swiglu(&s->t, out);
+}
+
 static struct tensor *f_add(struct setup *s, struct tensor **in)
 {
 	struct tensor *a = op_add(&s->t, in[0], in[1]);
@@ -258,6 +272,7 @@ int main(void)
 	check(&s, "embedding", f_embedding, (struct tensor *[]){param(&s, V, C)}, 1);
 	check(&s, "rows", f_rows, (struct tensor *[]){param(&s, N, C)}, 1);
 	check(&s, "rmsnorm", f_rmsnorm, (struct tensor *[]){param(&s, N, C), param(&s, 1, C)}, 2);
+	check(&s, "lora", f_lora, (struct tensor *[]){param(&s, N, C), param(&s, 12, C), param(&s, 6, C), param(&s, 5, 3), param(&s, 4, 3)}, 5);
 	check(&s, "linear", f_linear, (struct tensor *[]){param(&s, N, C), param(&s, K, C), param(&s, 1, K)}, 3);
 	check(&s, "add", f_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C)}, 3);
 	check(&s, "swiglu", f_swiglu, (struct tensor *[]){param(&s, N, C), param(&s, 2 * F, C)}, 2);

@@ -1,7 +1,8 @@
 /* Tiny Qwen2 models against what PyTorch computes in float64 (tests/pytorch/make-fixture.py): logits, logprobs, entropies, loss and the
- * gradient of every parameter; packed into one pass, in passes of their own, and by the decoding cache. */
+ * gradient of every parameter, with PEFT's adapter on one, too; packed into one pass, in passes of their own, and by the decoding cache. */
 #include "test.h"
 
+#include "model/merge.h"
 #include "model/pass.h"
 #include "record/json.h"
 
@@ -99,10 +100,12 @@ static void train(const char *name, struct backend *be, int64_t tokens)
 	float dlogprob[128], dentropy[128], *grad;
 	int64_t i, j, k, take, at = 0;
 	double loss = 0;
+	struct params *trained;
 	size_t p;
 
 	t.record = true;
-	params_need_grad(&f.m->params);
+	trained = model_trained(f.m);
+	params_need_grad(trained);
 	for (i = 0; i < f.count; i += take) {
 		struct pass pass;
 
@@ -128,14 +131,14 @@ static void train(const char *name, struct backend *be, int64_t tokens)
 	CHECK(error_of(&f, "logprob", logprob, f.predicted) < 2e-6);
 	CHECK(error_of(&f, "entropy", entropy, f.predicted) < 2e-6);
 	CHECK(error_of(&f, "loss", &(float){(float)loss}, 1) < 1e-5);
-	for (p = 0; p < f.m->params.parts; p++) {
-		const struct part *part = &f.m->params.part[p];
+	for (p = 0; p < trained->parts; p++) {
+		const struct part *part = &trained->part[p];
 		int64_t n = part->shape[0] * (part->ndim == 2 ? part->shape[1] : 1);
 		char gname[128];
 		double error;
 
 		grad = xmalloc((size_t)n * sizeof *grad);
-		be->download(be, grad, f.m->params.grad + part->offset, (size_t)n * sizeof *grad);
+		be->download(be, grad, trained->grad + part->offset, (size_t)n * sizeof *grad);
 		snprintf(gname, sizeof gname, "grad.%s", part->name);
 		error = error_of(&f, gname, grad, n);
 		if (!(error < 1e-4))
@@ -197,20 +200,50 @@ static void decode(const char *name, struct backend *be)
 	close_fixture(&f);
 }
 
+/* An adapter and its base, merged, are what PEFT makes of them; what is not adapted stays. */
+static void merge(const char *name, struct backend *be)
+{
+	static const char *const module[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.down_proj"};
+	struct fixture f = open_fixture(name, be, MODEL_SCORE);
+	struct checkpoint_writer *w;
+	struct checkpoint *merged;
+	char path[5000], part[128];
+	struct err e;
+	float x[4096];
+	size_t i;
+
+	snprintf(path, sizeof path, "%s/merged", test_scratch());
+	w = checkpoint_begin(path, &e);
+	if (!w || model_merge(f.ck, be, NULL, 0, w, &e) < 0 || checkpoint_commit(w, &e) < 0 || !(merged = checkpoint_open(path, &e)))
+		TEST_FAIL("%s", e.msg);
+	for (i = 0; i < 4; i++) {
+		const struct st_tensor *t;
+
+		snprintf(part, sizeof part, "merged.model.layers.1.%s.weight", module[i]);
+		t = safetensors_find(merged->weights, part + strlen("merged."));
+		CHECK(t && t->count <= 4096 && safetensors_floats(merged->weights, t, 0, t->count, x, &e) == 0);
+		CHECK(error_of(&f, part, x, t->count) < 1e-6);
+	}
+	CHECK(!merged->base && merged->weights->n == f.ck->weights->n);
+	checkpoint_close(merged);
+	close_fixture(&f);
+}
+
 int main(void)
 {
-	const char *name[] = {"qwen2-gqa", "qwen2-untied"};
+	const char *name[] = {"qwen2-gqa", "qwen2-untied", "qwen2-gqa-lora"};
 	int i, threads;
 
 	for (threads = 1; threads <= 2; threads++) {
 		struct backend *be = backend_cpu_new(threads);
 
-		for (i = 0; i < 2; i++) {
+		for (i = 0; i < 3; i++) {
 			train(name[i], be, 1);
 			train(name[i], be, 30);
 			train(name[i], be, 1000);
 			decode(name[i], be);
 		}
+		merge(name[2], be);
 		backend_close(be);
 	}
 	return 0;

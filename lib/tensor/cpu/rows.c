@@ -108,7 +108,8 @@ static void cpu_rmsnorm_back(struct backend *be, float *dx, float *dw, const flo
 	pool_run(c->pool, blocks, cpu_grain((double)(cols * SUM_ROWS) * 0.8), rmsnorm_back_rows,
 		 &(struct rows){.cpu = c, .out = dx, .dw = sums, .in = dout, .in2 = x, .in3 = w, .in4 = rstd, .rows = rows, .cols = cols,
 				.flag = accumulate});
-	add_blocks(c, dw, sums, blocks, cols);
+	if (dw)
+		add_blocks(c, dw, sums, blocks, cols);
 }
 
 static void rope_rows(void *arg, int64_t from, int64_t to, int worker)

@@ -34,5 +34,7 @@ struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, str
 		n->in[1] = w;
 		n->in[2] = bias;
 	}
+	if (w->lora)
+		op_lora(t, out, x, w);
 	return out;
 }
