@@ -62,11 +62,12 @@ struct packed {
 };
 
 /* Keys and values of past tokens, in pages of KV_PAGE tokens: a page may stand in the tables of several sequences (the prompt of
- * a group). For `attention`, K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]. */
+ * a group). For `attention`, K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]; for `latent`, K is
+ * [KV_PAGE][K] (a row for each token) and there is no V. */
 #define KV_PAGE 16
 struct kv_cache {
 	int64_t layers, pages;
-	int64_t k_width, v_width;       /* floats of a token in one layer: G*D each */
+	int64_t k_width, v_width;       /* floats of a token in one layer: G*D each; for `latent` its K, and 0 */
 	float *k, *v;                   /* [layers][pages][width * KV_PAGE] each */
 };
 
@@ -100,6 +101,32 @@ struct attention {
 	int64_t seqs;
 	struct kv_cache *cache;         /* NULL in training; else keys and values of the new rows are written into their pages first */
 	int64_t layer;
+};
+
+/* Attention over one row of keys for all heads, the values being the first R of its K numbers: multi-head latent attention (DeepSeek-V2,
+ * arXiv:2405.04434, section 2.1.2) after the up-projections of keys and values have been taken into the queries and the output. */
+struct latent {
+	int64_t rows, heads, key_dim, value_dim;        /* N H K R; R <= K */
+	float scale;                    /* scores are scale * q.k; causal */
+	const float *q;                 /* [N, H*K] */
+	const float *keys;              /* [N, K] */
+	float *out;                     /* [N, H*R] */
+	float *lse;                     /* [N, H], or NULL */
+	const struct seq *seq;          /* host */
+	int64_t seqs;
+	struct kv_cache *cache;         /* NULL in training; else the new rows' keys are written into their pages first */
+	int64_t layer;
+};
+
+/* Which experts a token goes to and with what weights (DeepSeek-V3, arXiv:2412.19437, eq. 12-16, as transformers computes it). With
+ * s = sigmoid(logits) and c = s + bias: a group of E/groups experts counts as the sum of its two largest c; outside of the top_groups best
+ * groups c becomes 0; the `top` largest c are chosen (of equals the first). Their weights are scale * s, or, normalized,
+ * scale * s / (sum of the chosen s + 1e-20). */
+struct routing {
+	int64_t experts, groups, top_groups, top;       /* E and K below */
+	bool normalize;
+	float scale;
+	const float *bias;              /* [E] */
 };
 
 struct adamw {                          /* Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2 */
@@ -166,6 +193,24 @@ struct backend {
 	/* Back: dqkv [N, (H+2G)*D] (stride qkv_stride) is overwritten, from dout [N, H*D], and out, lse, qkv of the way there. */
 	void (*attention)(struct backend *, const struct attention *);
 	void (*attention_back)(struct backend *, const struct attention *, const float *dout, float *dqkv);
+
+	/* Back: dq [N, H*K] and dkeys [N, K] are overwritten, from dout [N, H*R] and out, lse, q, keys of the way there. */
+	void (*latent)(struct backend *, const struct latent *);
+	void (*latent_back)(struct backend *, const struct latent *, const float *dout, float *dq, float *dkeys);
+
+	/* id [N, K]: the experts of each row of logits [N, E], in rising order; weight [N, K]; score [N, K]: their s. Back: dlogits is
+	 * overwritten; nothing flows to the bias. */
+	void (*route)(struct backend *, const struct routing *, const float *logits, int32_t *id, float *weight, float *score, int64_t rows);
+	void (*route_back)(struct backend *, const struct routing *, const float *dweight, const int32_t *id, const float *score, float *dlogits,
+			   int64_t rows);
+	/* out[i,:] (+)= sum over j < top of weight[i*top+j] * x[place[i*top+j],:], in j's order; weight NULL: all are 1 */
+	void (*combine)(struct backend *, float *out, const float *x, const int32_t *place, const float *weight, int64_t rows, int64_t top,
+			int64_t cols, bool accumulate);
+	/* For y = weight[i] * (x[i,:] A^T), where d is the gradient of y times A: dweight[i] = d[i,:] . x[i,:]; then d[i,:] and x[i,:] are
+	 * multiplied by weight[i], to be the gradient of x and what A's gradient is made of. */
+	void (*weigh_back)(struct backend *, float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols);
+	/* to[i*ld_to + j] (+)= from[i*ld + j] */
+	void (*columns)(struct backend *, float *to, int64_t ld_to, const float *from, int64_t ld, int64_t rows, int64_t cols, bool accumulate);
 
 	/* gate_up is [N, 2F]: out[N,F] = silu(gate) * up. Back: dgate_up is overwritten. */
 	void (*swiglu)(struct backend *, float *out, const float *gate_up, int64_t rows, int64_t cols);

@@ -139,6 +139,39 @@ static void attention_back(UNUSED struct backend *be, UNUSED const struct attent
 {
 }
 
+static void latent(UNUSED struct backend *be, UNUSED const struct latent *a)
+{
+}
+
+static void latent_back(UNUSED struct backend *be, UNUSED const struct latent *a, UNUSED const float *dout, UNUSED float *dq, UNUSED float *dkeys)
+{
+}
+
+static void route(UNUSED struct backend *be, UNUSED const struct routing *r, UNUSED const float *logits, UNUSED int32_t *id, UNUSED float *weight,
+		  UNUSED float *score, UNUSED int64_t rows)
+{
+}
+
+static void route_back(UNUSED struct backend *be, UNUSED const struct routing *r, UNUSED const float *dweight, UNUSED const int32_t *id,
+		       UNUSED const float *score, UNUSED float *dlogits, UNUSED int64_t rows)
+{
+}
+
+static void combine(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *x, UNUSED const int32_t *place, UNUSED const float *weight,
+		    UNUSED int64_t rows, UNUSED int64_t top, UNUSED int64_t cols, UNUSED bool accumulate)
+{
+}
+
+static void weigh_back(UNUSED struct backend *be, UNUSED float *dweight, UNUSED float *d, UNUSED float *x, UNUSED const float *weight,
+		       UNUSED int64_t rows, UNUSED int64_t cols)
+{
+}
+
+static void columns(UNUSED struct backend *be, UNUSED float *to, UNUSED int64_t ld_to, UNUSED const float *from, UNUSED int64_t ld,
+		    UNUSED int64_t rows, UNUSED int64_t cols, UNUSED bool accumulate)
+{
+}
+
 static void swiglu(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *gate_up, UNUSED int64_t rows, UNUSED int64_t cols)
 {
 }
@@ -200,7 +233,8 @@ struct backend *backend_dry_new(void)
 		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .pack_rows = pack_rows,
 		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,
 		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .rope = rope, .attention = attention,
-		.attention_back = attention_back, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
+		.attention_back = attention_back, .latent = latent, .latent_back = latent_back, .route = route, .route_back = route_back,
+		.combine = combine, .weigh_back = weigh_back, .columns = columns, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
 		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw,
 		.adamw_mixed = adamw_mixed, .split = split, .widen = widen, .round_half = round_half, .sum_squares = sum_squares, .scale = scale,
 	};

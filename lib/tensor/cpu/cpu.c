@@ -126,10 +126,11 @@ struct backend *backend_cpu_new_isa(int threads, const char *isa)
 		.alloc = cpu_alloc, .free = cpu_free, .zero = cpu_zero, .copy = cpu_copy, .upload = cpu_copy, .download = cpu_download,
 		.destroy = cpu_destroy,
 		.gemm = cpu_gemm,
-		.attention = cpu_attention, .attention_back = cpu_attention_back,
+		.attention = cpu_attention, .attention_back = cpu_attention_back, .latent = cpu_latent, .latent_back = cpu_latent_back,
 		.logprob = cpu_logprob, .logprob_back = cpu_logprob_back, .sample = cpu_sample,
 	};
 	cpu_rows_ops(&c->be);
+	cpu_route_ops(&c->be);
 	cpu_weight_ops(&c->be);
 	snprintf(c->be.what, sizeof c->be.what, "cpu: %s kernels, %d thread%s", isa, c->threads, c->threads == 1 ? "" : "s");
 	return &c->be;

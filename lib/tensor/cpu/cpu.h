@@ -37,11 +37,14 @@ void cpu_weight_ops(struct backend *be);        /* sets the entries that weight.
 void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
 void cpu_attention(struct backend *, const struct attention *);
 void cpu_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
+void cpu_latent(struct backend *, const struct latent *);
+void cpu_latent_back(struct backend *, const struct latent *, const float *dout, float *dq, float *dkeys);
 void cpu_logprob(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
 		 int64_t rows, int64_t vocab);
 void cpu_logprob_back(struct backend *, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
 		      const float *dentropy, int64_t rows, int64_t vocab);
 void cpu_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cpu_rows_ops(struct backend *);    /* sets the entries that rows.c implements */
+void cpu_route_ops(struct backend *);   /* those that route.c implements */
 
 #endif

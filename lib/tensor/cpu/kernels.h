@@ -64,6 +64,21 @@ struct attend_back {
 	float *scratch;                 /* attend_back_scratch() floats */
 };
 
+/* Some rows of latent attention: `heads` heads of positions first .. first+n-1 of one sequence */
+struct attend_latent {
+	int64_t first, n, heads, key_dim, value_dim;
+	float scale;
+	const float *q;                 /* position p, head h at q[(p - first) * q_stride + h * key_dim] */
+	int64_t q_stride;
+	const float *const *page;       /* page[i]: KV_PAGE rows of keys, `stride` apart */
+	int64_t stride;
+	float *out;                     /* as q, with value_dim and out_stride */
+	int64_t out_stride;
+	float *lse;                     /* position p, head h at lse[(p - first) * lse_stride + h], or NULL */
+	int64_t lse_stride;
+	float *scratch;                 /* attend_latent_scratch() floats */
+};
+
 struct kernels {
 	const char *name;
 	const int64_t *mm_rows;                                 /* [panels]: the most rows; 0: not so many panels */
@@ -86,6 +101,12 @@ struct kernels {
 	void (*attend)(const struct attend *);
 	int64_t (*attend_back_scratch)(int64_t n, int64_t heads, int64_t head_dim);
 	void (*attend_back)(const struct attend_back *);
+	int64_t (*attend_latent_scratch)(const struct attend_latent *);
+	void (*attend_latent)(const struct attend_latent *);
+	/* Row i, of n keys of which it sees `seen`: scores in p (without scale) become p and, with d = dout.v in ds, ds = scale p (d - delta),
+	 * where delta = dout.out over `dim`; 0 behind those seen. */
+	void (*attend_latent_back)(float *p, float *ds, int64_t seen, int64_t n, float scale, float lse, const float *out, const float *dout,
+				   int64_t dim);
 
 	void (*rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
 	/* dw[cols] is overwritten by what these rows give */
@@ -94,6 +115,10 @@ struct kernels {
 	void (*rope)(const struct rope *);
 	void (*swiglu)(float *out, const float *gate_up, int64_t rows, int64_t cols);
 	void (*swiglu_back)(float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
+	void (*sigmoid)(float *out, const float *x, int64_t n);
+	void (*combine)(float *out, const float *x, const int32_t *place, const float *weight, int64_t rows, int64_t top, int64_t cols,
+			bool accumulate);
+	void (*weigh_back)(float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols);
 	void (*add)(float *out, const float *a, const float *b, int64_t n);
 	void (*scale)(float *x, float by, int64_t n);
 	void (*column_sums)(float *sum, const float *x, int64_t rows, int64_t cols);    /* overwrites sum[cols] */

@@ -1,9 +1,12 @@
-/* attend.c - attention for some rows of one key/value head
+/* attend.c - attention for some rows of one key/value head, and latent attention, whose values are the beginnings of its keys
  *
  * A row is a position and a query head. Its result is fixed by its own query and the keys up to its position:
  *     s_j = chain over d of fma(scale * q_d, k_jd);  m = max s_j;  p_j = exp(s_j - m);  l = sum of p_j in lane j % 16
  *     o_d = chain over j of fma(p_j, v_jd);  out_d = o_d / l;  lse = m + log l
  * so that it does not matter how many rows are computed at once, nor whether the keys come from a cache.
+ *
+ * Latent attention has many heads over the same keys, which lie in rows. So a few pages at a time are turned to lie side by side for all
+ * heads' scores, and again a few pages at a time are gathered for all heads, the sums resting in between: the chains stay what they are.
  */
 #include "isa.h"
 #include "mm.h"
@@ -13,11 +16,12 @@
 /* Up to ROWS_1 rows worked on at once. Row i sees keys 0 .. limit[i]-1; limits rise by row. */
 struct block {
 	int64_t head_dim, width;        /* width: of a row of scores */
+	int64_t value_dim;              /* of v and o: D, or less */
 	const float *q;                 /* [R][D], scaled */
 	const float *const *k, *const *v;
 	int64_t v_stride;
 	float *score;                   /* [R][width] */
-	float *o;                       /* [R][ROUND16(D)] */
+	float *o;                       /* [R][ROUND16(value_dim)] */
 	int64_t limit[MM_ROWS];
 };
 
@@ -46,15 +50,21 @@ INLINE void scores(const int R, const int P, const struct block *b, int64_t page
 		score_pages(R, 1, b, p);
 }
 
-/* o[:, P panels from column col on] = p v, the keys that all rows see first, then those that only the later ones do */
-INLINE void gather_panels(const int R, const int P, const struct block *b, int64_t col)
+/* o[:, P panels from column col on] = p v over keys from .. to-1 (from is a page's first; what is before it is in o), the keys that all
+ * rows see first, then those that only the later ones do */
+INLINE void gather_panels(const int R, const int P, const struct block *b, int64_t col, int64_t from, int64_t to)
 {
-	const int64_t ld = ROUND16(b->head_dim), shared = b->limit[0];
+	const int64_t ld = ROUND16(b->value_dim), shared = b->limit[0] < to ? b->limit[0] : to, all = b->limit[R - 1] < to ? b->limit[R - 1] : to;
 	int64_t j, n;
 	mm_acc acc;
 
-	mm_zero(R, P, acc);
-	for (j = 0; j < shared; j += n) {
+	if (from == 0)
+		mm_zero(R, P, acc);
+	else
+		UNROLL for (int i = 0; i < R; i++)
+			UNROLL for (int k = 0; k < P * LANE_REGS; k++)
+				acc[i][k] = vf_load(b->o + i * ld + col + k * VL);
+	for (j = from; j < shared; j += n) {
 		const float *v = b->v[j / KV_PAGE] + col, *panel[MM_PANELS];
 
 		n = shared - j < KV_PAGE ? shared - j : KV_PAGE;
@@ -62,7 +72,7 @@ INLINE void gather_panels(const int R, const int P, const struct block *b, int64
 			panel[p] = v + p * PANEL;
 		mm_steps(R, P, acc, n, b->score + j, b->width, 1, panel, b->v_stride);
 	}
-	for (; j < b->limit[R - 1]; j++) {
+	for (; j < all; j++) {
 		const float *v = b->v[j / KV_PAGE] + j % KV_PAGE * b->v_stride + col;
 
 		UNROLL for (int i = 1; i < R; i++)
@@ -78,28 +88,28 @@ INLINE void gather_panels(const int R, const int P, const struct block *b, int64
 			vf_store(b->o + i * ld + col + k * VL, acc[i][k]);
 }
 
-INLINE void gather(const int R, const int P, const struct block *b)
+INLINE void gather(const int R, const int P, const struct block *b, int64_t from, int64_t to)
 {
 	int64_t col = 0;
 
-	for (; col + P * PANEL <= ROUND16(b->head_dim); col += P * PANEL)
-		gather_panels(R, P, b, col);
-	if (P > 2 && col + 2 * PANEL <= ROUND16(b->head_dim)) {
-		gather_panels(R, 2, b, col);
+	for (; col + P * PANEL <= ROUND16(b->value_dim); col += P * PANEL)
+		gather_panels(R, P, b, col, from, to);
+	if (P > 2 && col + 2 * PANEL <= ROUND16(b->value_dim)) {
+		gather_panels(R, 2, b, col, from, to);
 		col += 2 * PANEL;
 	}
-	if (P > 1 && col < b->head_dim)
-		gather_panels(R, 1, b, col);
+	if (P > 1 && col < b->value_dim)
+		gather_panels(R, 1, b, col, from, to);
 }
 
 #define BLOCK(R) \
 	static void scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), b, pages); } \
-	static void gather_##R(const struct block *b) { gather(R, PANELS_FOR(R), b); }
+	static void gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), b, from, to); }
 #define ENTRY(R) [R] = {scores_##R, gather_##R},
 EACH_R(BLOCK)
 static const struct {
 	void (*scores)(const struct block *, int64_t pages);
-	void (*gather)(const struct block *);
+	void (*gather)(const struct block *, int64_t from, int64_t to);
 } block_fn[] = {EACH_R(ENTRY)};
 
 /* The scores of keys behind the limit become minus infinity, up to a multiple of 16; returns the largest of the others. */
@@ -145,7 +155,7 @@ static void attend_block(const struct attend *a, int64_t row, int64_t n, float *
 	int64_t position[MM_ROWS], head[MM_ROWS], i, d;
 	const v16 scale = v16_set(a->scale);
 
-	b.head_dim = dim;
+	b.head_dim = b.value_dim = dim;
 	b.width = ROUND16(last);
 	b.k = a->k;
 	b.v = a->v;
@@ -168,7 +178,7 @@ static void attend_block(const struct attend *a, int64_t row, int64_t n, float *
 		max[i] = limit_scores(b.score + i * b.width, b.limit[i]);
 	for (i = 0; i < n; i++)
 		sum[i] = weights(b.score + i * b.width, b.limit[i], max[i]);
-	block_fn[n].gather(&b);
+	block_fn[n].gather(&b, 0, last);
 	for (i = 0; i < n; i++) {
 		float *out = a->out + position[i] * a->out_stride + head[i] * dim;
 		const float *o = b.o + i * ROUND16(dim);
@@ -210,5 +220,126 @@ void ISA_FN(attend)(const struct attend *a)
 		fetch_rows(a, row + n, rows < row + 2 * n ? rows : row + 2 * n);
 		attend_block(a, row, n, a->scratch);
 		row += n;
+	}
+}
+
+#define PAGES 4         /* of latent attention's keys at once: they stay in the second-level cache while all rows pass over them */
+
+/* Blocks of rows as even as can be: block i of a's rows, its first into *row */
+static int64_t latent_block(const struct attend_latent *a, int64_t i, int64_t *row)
+{
+	const int64_t rows = a->n * a->heads, blocks = (rows + ROWS_1 - 1) / ROWS_1;
+
+	*row = i * rows / blocks;
+	return (i + 1) * rows / blocks - *row;
+}
+
+int64_t ISA_FN(attend_latent_scratch)(const struct attend_latent *a)
+{
+	return a->n * a->heads * (ROUND16(a->key_dim) + ROUND16(a->first + a->n) + ROUND16(a->value_dim)) + PAGES * PANEL * a->key_dim + 64;
+}
+
+/* The parts of the scratch memory */
+struct latent_work {
+	int64_t rows, blocks, width, last;      /* last: keys that the last row sees */
+	float *q;                               /* [rows][key_dim], scaled */
+	float *score;                           /* [rows][width] */
+	float *o;                               /* [rows][ROUND16(value_dim)] */
+	float *turned;                          /* [PAGES][key_dim][PANEL] */
+};
+
+static struct block latent_rows(const struct attend_latent *a, const struct latent_work *w, int64_t i, int64_t *n)
+{
+	struct block b = {.head_dim = a->key_dim, .value_dim = a->value_dim, .width = w->width, .v = a->page, .v_stride = a->stride};
+	int64_t row, r;
+
+	*n = latent_block(a, i, &row);
+	b.q = w->q + row * a->key_dim;
+	b.score = w->score + row * w->width;
+	b.o = w->o + row * ROUND16(a->value_dim);
+	for (r = 0; r < *n; r++)
+		b.limit[r] = a->first + (row + r) / a->heads + 1;
+	return b;
+}
+
+static void latent_scores(const struct attend_latent *a, const struct latent_work *w)
+{
+	const int64_t pages = w->width / PANEL;
+	int64_t page, i, n, p;
+
+	for (page = 0; page < pages; page += PAGES) {
+		const int64_t some = pages - page < PAGES ? pages - page : PAGES;
+		const float *turned[PAGES];
+
+		for (p = 0; p < some; p++) {
+			const int64_t left = w->last - (page + p) * KV_PAGE;
+
+			turned[p] = w->turned + p * PANEL * a->key_dim;
+			ISA_FN(transpose)(w->turned + p * PANEL * a->key_dim, a->page[page + p], a->stride, left < KV_PAGE ? left : KV_PAGE,
+					  a->key_dim);
+		}
+		for (i = 0; i < w->blocks; i++) {
+			struct block b = latent_rows(a, w, i, &n);
+			const int64_t seen = ROUND16(b.limit[n - 1]) / PANEL - page;
+
+			b.k = turned;
+			b.score += page * PANEL;
+			if (seen > 0)
+				block_fn[n].scores(&b, seen < some ? seen : some);
+		}
+	}
+}
+
+static void latent_gather(const struct attend_latent *a, const struct latent_work *w)
+{
+	int64_t from, i, n;
+
+	for (from = 0; from < w->last; from += PAGES * KV_PAGE)
+		for (i = 0; i < w->blocks; i++) {
+			struct block b = latent_rows(a, w, i, &n);
+
+			if (from < b.limit[n - 1])
+				block_fn[n].gather(&b, from, from + PAGES * KV_PAGE);
+		}
+}
+
+void ISA_FN(attend_latent)(const struct attend_latent *a)
+{
+	const int64_t dim = a->key_dim, padded = ROUND16(a->value_dim);
+	const v16 scale = v16_set(a->scale);
+	struct latent_work w = {.rows = a->n * a->heads, .last = a->first + a->n};
+	int64_t i, d;
+
+	w.blocks = (w.rows + ROWS_1 - 1) / ROWS_1;
+	w.width = ROUND16(w.last);
+	w.q = a->scratch;
+	w.score = w.q + ROUND16(w.rows * dim) + 16;
+	w.o = w.score + w.rows * w.width;
+	w.turned = w.o + w.rows * padded;
+	for (i = 0; i < w.rows; i++) {
+		const float *q = a->q + i / a->heads * a->q_stride + i % a->heads * dim;
+
+		for (d = 0; d < dim; d += 16)   /* past the end of the row, where the next one will stand */
+			v16_store(w.q + i * dim + d, v16_mul(v16_load(q + d), scale));
+	}
+	latent_scores(a, &w);
+	for (i = 0; i < w.rows; i++) {
+		const int64_t limit = a->first + i / a->heads + 1;
+		float *score = w.score + i * w.width, max = limit_scores(score, limit), sum = weights(score, limit, max);
+
+		if (a->lse)
+			a->lse[i / a->heads * a->lse_stride + i % a->heads] = (float)((double)max + cpu_log(sum));
+		w.q[i] = sum;                   /* the queries have done their part */
+	}
+	latent_gather(a, &w);
+	for (i = 0; i < w.rows; i++) {
+		float *out = a->out + i / a->heads * a->out_stride + i % a->heads * a->value_dim;
+		const float *o = w.o + i * padded;
+		const v16 by = v16_set(w.q[i]);
+
+		for (d = 0; d + 16 <= a->value_dim; d += 16)
+			v16_store(out + d, v16_div(v16_load(o + d), by));
+		if (d < a->value_dim)
+			v16_store_n(out + d, v16_div(v16_load(o + d), by), a->value_dim - d);
 	}
 }

@@ -254,3 +254,23 @@ void ISA_FN(attend_back)(const struct attend_back *a)
 	give_rows(a->dk, a->stride, w.dk, w.width, n, dim, 1);
 	give_rows(a->dv, a->stride, w.dv, w.width, n, dim, 1);
 }
+
+void ISA_FN(attend_latent_back)(float *p, float *ds, int64_t seen, int64_t n, float scale, float lse, const float *out, const float *dout, int64_t dim)
+{
+	const v16 by = v16_set(scale), l = v16_set(lse);
+	v16 delta = v16_zero();
+	int64_t j;
+
+	for (j = 0; j < dim; j += 16)
+		delta = v16_fma(v16_load_n(dout + j, dim - j), v16_load_n(out + j, dim - j), delta);
+	delta = v16_set(v16_sum(delta));
+	for (j = 0; j < seen; j += 16) {
+		v16 e = v16_exp(v16_sub(v16_mul(v16_load_n(p + j, seen - j), by), l));
+		v16 d = v16_mul(v16_mul(e, v16_sub(v16_load_n(ds + j, seen - j), delta)), by);
+
+		v16_store_n(p + j, e, seen - j);
+		v16_store_n(ds + j, d, seen - j);
+	}
+	for (j = seen; j < n; j++)
+		p[j] = ds[j] = 0;
+}

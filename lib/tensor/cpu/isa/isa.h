@@ -23,6 +23,10 @@ int64_t ISA_FN(attend_scratch)(const struct attend *);
 void ISA_FN(attend)(const struct attend *);
 int64_t ISA_FN(attend_back_scratch)(int64_t n, int64_t heads, int64_t head_dim);
 void ISA_FN(attend_back)(const struct attend_back *);
+int64_t ISA_FN(attend_latent_scratch)(const struct attend_latent *);
+void ISA_FN(attend_latent)(const struct attend_latent *);
+void ISA_FN(attend_latent_back)(float *p, float *ds, int64_t seen, int64_t n, float scale, float lse, const float *out, const float *dout,
+				int64_t dim);
 
 void ISA_FN(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
 void ISA_FN(rmsnorm_back)(float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows, int64_t cols,
@@ -30,6 +34,9 @@ void ISA_FN(rmsnorm_back)(float *dx, float *dw, const float *dout, const float *
 void ISA_FN(rope)(const struct rope *);
 void ISA_FN(swiglu)(float *out, const float *gate_up, int64_t rows, int64_t cols);
 void ISA_FN(swiglu_back)(float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
+void ISA_FN(sigmoid)(float *out, const float *x, int64_t n);
+void ISA_FN(combine)(float *out, const float *x, const int32_t *place, const float *weight, int64_t rows, int64_t top, int64_t cols, bool accumulate);
+void ISA_FN(weigh_back)(float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols);
 void ISA_FN(add)(float *out, const float *a, const float *b, int64_t n);
 void ISA_FN(scale)(float *x, float by, int64_t n);
 void ISA_FN(column_sums)(float *sum, const float *x, int64_t rows, int64_t cols);

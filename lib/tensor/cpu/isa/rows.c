@@ -129,6 +129,47 @@ void ISA_FN(swiglu_back)(float *dgate_up, const float *dout, const float *gate_u
 		}
 }
 
+void ISA_FN(sigmoid)(float *out, const float *x, int64_t count)
+{
+	EACH16(count)
+		v16_store_n(out + j, sigmoid(v16_load_n(x + j, n)), n);
+}
+
+void ISA_FN(combine)(float *out, const float *x, const int32_t *place, const float *weight, int64_t rows, int64_t top, int64_t cols, bool accumulate)
+{
+	int64_t i, k;
+
+	for (i = 0; i < rows; i++, out += cols, place += top)
+		EACH16(cols) {
+			v16 sum = v16_zero();
+
+			for (k = 0; k < top; k++) {
+				v16 a = v16_load_n(x + place[k] * cols + j, n);
+
+				sum = weight ? v16_fma(v16_set(weight[i * top + k]), a, sum) : v16_add(a, sum);
+			}
+			v16_store_n(out + j, accumulate ? v16_add(v16_load_n(out + j, n), sum) : sum, n);
+		}
+}
+
+void ISA_FN(weigh_back)(float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols)
+{
+	int64_t i;
+
+	for (i = 0; i < rows; i++, d += cols, x += cols) {
+		v16 sum = v16_zero(), w = v16_set(weight[i]);
+
+		EACH16(cols) {
+			v16 a = v16_load_n(d + j, n), b = v16_load_n(x + j, n);
+
+			sum = v16_fma(a, b, sum);
+			v16_store_n(d + j, v16_mul(a, w), n);
+			v16_store_n(x + j, v16_mul(b, w), n);
+		}
+		dweight[i] = v16_sum(sum);
+	}
+}
+
 void ISA_FN(add)(float *out, const float *a, const float *b, int64_t count)
 {
 	EACH16(count)

@@ -8,7 +8,9 @@ const struct kernels ISA_FN(kernels) = {
 	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(mm_half), ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(widen_transpose),
 	 ENTRY(transpose), ENTRY(column_blocks),
 	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
-	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(add), ENTRY(scale),
+	ENTRY(attend_latent_scratch), ENTRY(attend_latent), ENTRY(attend_latent_back),
+	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(sigmoid), ENTRY(combine), ENTRY(weigh_back),
+	ENTRY(add), ENTRY(scale),
 	ENTRY(column_sums), ENTRY(add_rows), ENTRY(adamw), ENTRY(sum_squares), ENTRY(adamw_mixed), ENTRY(split), ENTRY(round_half),
 	ENTRY(softmax_sums), ENTRY(softmax_back), ENTRY(softmax_weights), ENTRY(argmax),
 };
