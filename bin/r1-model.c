@@ -277,6 +277,8 @@ static void info_json(const struct summary *s, struct buf *b)
 	json_string(b, "model_type", c->model_type);
 	json_int(b, "parameters", s->shapes->params.count);
 	json_int(b, "embedding_parameters", s->head);
+	if (s->adapter)
+		json_int(b, "adapter_parameters", s->adapter);
 	json_string(b, "dtype", s->dtype);
 	json_int(b, "bytes", s->bytes);
 	json_int(b, "num_hidden_layers", c->layers);
@@ -332,6 +334,9 @@ static void info_weights(const struct summary *s)
 	putchar('\n');
 	if (!s->ck)
 		return;
+	if (s->ck->base)
+		printf("  adapter      LoRA of rank %lld, alpha %g, on %s: %s parameters\n", (long long)s->ck->lora.rank, s->ck->lora.alpha,
+		       s->ck->base->path, COUNT(s->adapter));
 	printf("  weights      %s, %s\n", s->dtype ? s->dtype : "none", SIZE(s->bytes));
 	if (s->unused)
 		printf("  unused       %zu tensor%s, the first is '%s'\n", s->unused, s->unused == 1 ? "" : "s", s->first_unused);
@@ -393,7 +398,7 @@ static int side_open(struct side *s, const char *path, struct err *e)
 	s->ck = checkpoint_open(path, e);
 	if (!s->ck)
 		return -1;
-	s->weights = s->ck->weights;
+	s->weights = s->ck->base ? s->ck->adapter : s->ck->weights;
 	e->msg[0] = 0;
 	s->optimizer = checkpoint_tensors(s->ck, "optimizer/optimizer.safetensors", e);
 	return !s->optimizer && e->msg[0] ? -1 : 0;

@@ -332,15 +332,16 @@ void checkpoint_close(struct checkpoint *ck)
 	free(ck);
 }
 
-/* Where in the archive the model lies: beside the config.json that is the least deep. */
+/* Where in the archive the model, or the adapter, lies: beside the config.json that is the least deep. */
 static char *find_prefix(const struct archive_files *a)
 {
 	size_t i, best = SIZE_MAX, depth;
-	const char *found = NULL, *slash, *p;
+	const char *found = NULL, *slash, *name, *p;
 
 	for (i = 0; i < a->n; i++) {
 		slash = strrchr(a->file[i].name, '/');
-		if (strcmp(slash ? slash + 1 : a->file[i].name, "config.json") != 0)
+		name = slash ? slash + 1 : a->file[i].name;
+		if (strcmp(name, "config.json") != 0 && strcmp(name, ADAPTER_CONFIG) != 0)
 			continue;
 		for (depth = 0, p = a->file[i].name; *p; p++)
 			depth += *p == '/';
@@ -349,7 +350,10 @@ static char *find_prefix(const struct archive_files *a)
 			found = a->file[i].name;
 		}
 	}
-	return found ? xstrndup(found, strlen(found) - strlen("config.json")) : xstrdup("");
+	if (!found)
+		return xstrdup("");
+	slash = strrchr(found, '/');
+	return xstrndup(found, slash ? (size_t)(slash + 1 - found) : 0);
 }
 
 static struct checkpoint *open_archive(const char *path, const char *base, struct err *e)

@@ -103,6 +103,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 {
 	const struct checkpoint_file *f;
 	struct err none;
+	size_t i;
 
 	s->ck = checkpoint_open(s->path, e);
 	if (!s->ck)
@@ -114,6 +115,8 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 	if (params_check(&s->shapes->params, s->ck->weights, e) < 0)
 		return err_prefix(e, "%s", s->path);
 	summarize_weights(s);
+	for (i = 0; s->ck->base && i < s->ck->adapter->n; i++)
+		s->adapter += s->ck->adapter->tensor[i].count;
 	f = checkpoint_file(s->ck, "tokenizer.json", e);
 	if (f && summary_count_tokens(f->text, f->n, f->path, &s->tokens, e) < 0)
 		return -1;

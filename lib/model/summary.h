@@ -30,6 +30,7 @@ struct summary {
 	struct model *shapes;           /* without weights */
 	struct checkpoint *ck;          /* NULL: only a config.json was given */
 	int64_t head;                   /* parameters of embedding and head */
+	int64_t adapter;                /* parameters of a low-rank adapter; 0: it is none */
 	const char *dtype;              /* of the weights: "BF16", "mixed" */
 	int64_t bytes;                  /* the weights take in the file */
 	size_t unused;                  /* tensors that the family does not ask for */
