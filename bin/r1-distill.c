@@ -296,6 +296,19 @@ static void shuffle(const struct work *w, int64_t epoch, size_t *order)
 	rng_shuffle(&rng, order, w->data.n);
 }
 
+/* Tokens that are in one at most: a long example is not cut. */
+static int64_t largest_pass(const struct work *w)
+{
+	int64_t all = 0, most = w->o->tokens;
+	size_t i;
+
+	for (i = 0; i < w->data.n; i++) {
+		all += w->data.span[i].n;
+		most = w->data.span[i].n > most ? w->data.span[i].n : most;
+	}
+	return all < most ? all : most;
+}
+
 static int train(struct work *w, struct err *e)
 {
 	const struct options *o = w->o;
@@ -310,6 +323,7 @@ static int train(struct work *w, struct err *e)
 	int rc = 0;
 
 	progress_rate(&p, "tok/s");
+	trainer_warn_memory(&w->trainer, largest_pass(w));
 	while (rc == 0 && w->trainer.state.step < steps && !tool_interrupted() && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
 		int64_t s = w->trainer.state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
 		double lr = schedule_rate(&sched, w->trainer.state.step + 1);

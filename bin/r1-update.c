@@ -415,6 +415,19 @@ static void close_all(struct work *w)
 	backend_close(w->be);
 }
 
+/* Tokens that are in one at most: a long completion is not cut. */
+static int64_t largest_pass(const struct batch *b, const struct options *o)
+{
+	int64_t all = 0, most = o->tokens;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		all += b->rollout[i].n;
+		most = b->rollout[i].n > most ? b->rollout[i].n : most;
+	}
+	return all < most ? all : most;
+}
+
 static int train(struct work *w, const struct options *o, const struct tool *t, struct policy_metrics *m, double *lr, struct err *e)
 {
 	struct state *s = &w->trainer.state;
@@ -433,6 +446,8 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	rc = score_reference(w, o, e);
 	if (rc == 0)
 		rc = trainer_begin(&w->trainer, true, e) < 0 ? -1 : 0;
+	if (rc == 0)
+		trainer_warn_memory(&w->trainer, largest_pass(&w->batch, o));
 	if (rc == 0)
 		rc = policy_step(w->trainer.model, w->trainer.optimizer, &a, w->batch.rollout, w->batch.n, m, t->quiet ? NULL : show_progress, &p, e);
 	progress_end(&p);

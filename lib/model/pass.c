@@ -1,7 +1,12 @@
 #include "model/pass.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "tensor/dry.h"
+
+#define DRY_TOKENS 2048                 /* longer passes grow in proportion */
 
 int64_t pass_take(const struct example *ex, int64_t count, int64_t tokens)
 {
@@ -93,4 +98,27 @@ void pass_score(struct model *m, struct tape *t, const struct example *ex, int64
 		tape_reset(t);
 	}
 	t->record = record;
+}
+
+int64_t pass_measure(const struct config *c, int64_t tokens)
+{
+	int64_t n = tokens < DRY_TOKENS ? tokens : DRY_TOKENS;
+	struct backend *be = backend_dry_new();
+	struct model *m = model_new(c, be, MODEL_SCORE, DTYPE_FLOAT32, NULL);
+	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
+	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
+	struct tape t = tape_new(be);
+	struct pass p;
+	double bytes;
+
+	t.record = true;
+	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+	pass_backward(&t, &p, dlogprob, NULL);
+	bytes = (double)t.peak / (double)n * (double)tokens;
+	tape_free(&t);
+	model_free(m);
+	be->destroy(be);
+	free(id);
+	free(dlogprob);
+	return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX / 2;
 }

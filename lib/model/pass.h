@@ -34,6 +34,9 @@ int64_t pass_take(const struct example *ex, int64_t count, int64_t tokens);
 struct pass pass_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count, bool want_entropy);
 void pass_backward(struct tape *t, struct pass *p, const float *dlogprob, const float *dentropy);
 
+/* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend. */
+int64_t pass_measure(const struct config *c, int64_t tokens);
+
 /* Logprobs of all examples without gradient, in passes of `tokens`; logprob (and entropy, if not NULL) are host [sum of n - first]. */
 void pass_score(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *logprob, float *entropy);
 

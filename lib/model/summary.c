@@ -8,8 +8,6 @@
 #include "model/pass.h"
 #include "tensor/dry.h"
 
-#define DRY_TOKENS 4096                 /* memory for longer passes grows in proportion */
-
 int summary_count_tokens(const char *text, size_t n, const char *name, int64_t *count, struct err *e)
 {
 	struct js *j = js_parse(text, n, name, e);
@@ -40,29 +38,18 @@ static int64_t bytes_of(double x)
 	return x < 0x1p62 ? (int64_t)x : INT64_MAX / 2;
 }
 
-/* Goes through the motions on a backend that only counts. */
+/* On a backend that only counts. */
 static void measure_memory(const struct config *c, const struct safetensors *weights, struct memory *k)
 {
-	int64_t n = k->length < DRY_TOKENS ? k->length : DRY_TOKENS;
 	struct backend *be = backend_dry_new();
 	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
 	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = 0.9});
-	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
-	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
-	struct tape t = tape_new(be);
-	struct pass p;
 
 	k->trainer = (int64_t)backend_dry_peak(be);
-	t.record = true;
-	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
-	pass_backward(&t, &p, dlogprob, NULL);
-	k->activations = bytes_of((double)t.peak / (double)n * (double)k->length);
-	tape_free(&t);
 	optimizer_free(o);
 	model_free(m);
 	be->destroy(be);
-	free(id);
-	free(dlogprob);
+	k->activations = pass_measure(c, k->length);
 	be = backend_dry_new();
 	m = weights ? model_for_tensors(c, weights, be, MODEL_SAMPLE, DTYPE_AUTO, NULL) : model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, NULL);
 	k->sampler = (int64_t)backend_dry_peak(be);

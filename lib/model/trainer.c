@@ -2,8 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/tool.h"
 #include "model/lora.h"
+#include "model/pass.h"
 
 /* An adapter that is there must be of the rank that is asked for; otherwise one is put on the base. */
 static int ask_for_adapter(struct trainer *t, const char *path, struct err *e)
@@ -53,6 +56,18 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 		return -1;
 	t->optimizer = optimizer_new(model_trained(t->model), &oa);
 	return resume ? optimizer_load(t->optimizer, t->ck, e) : 0;
+}
+
+void trainer_warn_memory(const struct trainer *t, int64_t tokens)
+{
+	struct params *p = model_trained(t->model);
+	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
+	double rest = (double)p->size * (4 + 4 + 2 * moment) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
+	double pass = (double)pass_measure(&t->ck->config, tokens), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
+	if (pass + rest > all)
+		tool_warn("a pass of %lld tokens will take %.1f GiB beside the model's %.1f, and this machine has %.1f: --tokens makes passes smaller",
+			  (long long)tokens, pass / 0x1p30, rest / 0x1p30, all / 0x1p30);
 }
 
 int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)

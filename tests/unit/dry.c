@@ -71,6 +71,28 @@ static void sample(struct backend *be, const struct config *c)
 	CHECK_INT(backend_dry_used(be), 0);
 }
 
+/* What a pass is said to take is what it takes. */
+static void measure(const struct config *c)
+{
+	struct backend *be = backend_cpu_new(1);
+	struct err e;
+	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, &e);
+	int32_t id[40] = {0};
+	float dlogprob[39] = {0};
+	struct tape t = tape_new(be);
+	struct pass p;
+
+	params_need_grad(&m->params);
+	t.record = true;
+	p = pass_forward(m, &t, &(struct example){.id = id, .n = 40, .first = 1, .inv_temperature = 1}, 1, true);
+	pass_backward(&t, &p, dlogprob, NULL);
+	CHECK_INT(pass_measure(c, 39), t.peak);
+	CHECK(pass_measure(c, 10000) > 4 * pass_measure(c, 2000) && pass_measure(c, 10000) < 6 * pass_measure(c, 2000));
+	tape_free(&t);
+	model_free(m);
+	backend_close(be);
+}
+
 int main(void)
 {
 	struct backend *be = backend_dry_new();
@@ -80,6 +102,7 @@ int main(void)
 	CHECK(config_parse(&c, text, strlen(text), "config.json", &e) == 0);
 	train(be, &c);
 	sample(be, &c);
+	measure(&c);
 	config_free(&c);
 	be->destroy(be);
 	return 0;
