@@ -1,4 +1,4 @@
-/* model.c - whole models against the machine's limits: decoding and training at three shapes, random weights, fp32
+/* model.c - whole models against the machine's limits: decoding and training at three shapes, random weights, computed in fp32, kept in fp32 or bf16
  *
  * Usage: model [SHAPE...]   (miniature, tiny, 0.5b; all if none is named)
  *
@@ -107,9 +107,9 @@ static double decode(const struct shape *s, struct backend *be, const char *dtyp
 }
 
 /* Seconds for forward, backward and AdamW of the shape's training batch. */
-static double train(const struct shape *s, struct backend *be, double *flops)
+static double train(const struct shape *s, struct backend *be, const char *dtype, double *flops)
 {
-	struct model *m = random_model(s, be, MODEL_TRAIN, "float32");
+	struct model *m = random_model(s, be, MODEL_TRAIN, dtype);
 	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
 	struct tape t = tape_new(be);
 	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
@@ -200,9 +200,13 @@ int main(int argc, char **argv)
 		bench_decode(s, be, &l, "float32", 64, half ? .60 : tiny ? .25 : 0);
 		if (half)
 			bench_decode(s, be, &l, "bfloat16", 64, .60);
-		seconds = train(s, be, &flops);
+		seconds = train(s, be, "float32", &flops);
 		row(s->name, "training step", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak",
 		    half || tiny ? .65 : 0);
+		if (half) {
+			seconds = train(s, be, "bfloat16", &flops);
+			row(s->name, "training step, bf16", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak", 0);
+		}
 	}
 	backend_close(be);
 	return 0;
