@@ -189,6 +189,20 @@ void lora_switch(struct model *m, bool on)
 		m->params.tensor[i]->lora = on ? m->lora[i] : NULL;
 }
 
+int lora_check(const struct model *m, struct err *e)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < m->params.tensors; i++)
+		any = any || (m->lora[i] && m->lora[i]->used);
+	for (i = 0; any && i < m->params.tensors; i++)
+		if (m->lora[i] && !m->lora[i]->used)
+			return err_set(e, "'%s' cannot be adapted: this family does not multiply by it in the plain way",
+				       m->params.part[m->params.tensor_part[i]].name);
+	return 0;
+}
+
 const char *const *lora_modules(struct model *m, size_t *n)
 {
 	const char **list = arena_calloc(&m->adapter.arena, (PROJECTIONS + 1) * sizeof *list);

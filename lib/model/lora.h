@@ -21,6 +21,10 @@ int lora_declare(struct model *m, const struct adapter_config *c, const struct s
 void lora_init(struct model *m, uint64_t seed);         /* A uniform within 1/sqrt(in), keyed by name; B 0 */
 void lora_switch(struct model *m, bool on);
 
+/* After passes have been made: that they have gone through every adapter. A family that multiplies by a weight without op_linear would train
+ * nothing there. */
+int lora_check(const struct model *m, struct err *e);
+
 /* The adapted modules' last names, once each: NULL-terminated, borrowed from m->adapter's arena. */
 const char *const *lora_modules(struct model *m, size_t *n);
 

@@ -48,7 +48,7 @@ struct model {
 	struct backend *be;
 	struct params params;           /* data and gradients of them all */
 	struct params adapter;          /* a low-rank adapter's A and B (lora.h); no parts: there is none */
-	const struct lora **lora;       /* [params.tensors], what it adds to each; NULL where it adds nothing */
+	struct lora **lora;             /* [params.tensors], what it adds to each; NULL where it adds nothing */
 	float *cos_sin;                 /* rope's table for the positions reserved so far */
 	int64_t positions;
 	struct tensor *embed, *head;    /* [V, C]; one and the same when tied */

@@ -88,6 +88,8 @@ static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, s
 	size_t n;
 	int rc;
 
+	if (lora_check(t->model, e) < 0)
+		return err_prefix(e, "%s", t->ck->path);
 	module = lora_modules(t->model, &n);
 	adapter_config_write(&t->ck->lora, module, n, &text);
 	rc = checkpoint_add_file(w, ADAPTER_CONFIG, text.p, text.n, e);

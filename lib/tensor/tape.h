@@ -35,6 +35,7 @@ struct lora {
 		struct tensor *b;
 		int64_t row;
 	} *part;
+	bool used;                      /* out: op_linear has come by */
 };
 
 struct tensor {
@@ -42,7 +43,7 @@ struct tensor {
 	float *data;                    /* [rows, cols], backend memory */
 	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
 	bool is_param;
-	const struct lora *lora;        /* of a weight of op_linear, or NULL */
+	struct lora *lora;              /* of a weight of op_linear, or NULL */
 	struct packed *packed;          /* parameters that are kept in another layout or type; then data is NULL */
 };
 

@@ -39,10 +39,11 @@ static void back(struct tape *t, struct node *n)
 
 void op_lora(struct tape *t, struct tensor *out, struct tensor *x, struct tensor *w)
 {
-	const struct lora *l = w->lora;
+	struct lora *l = w->lora;
 	int64_t N = x->rows, R = total_rank(l), p;
 	float *down = tape_memory(t, (size_t)(N * R) * sizeof *down);
 
+	l->used = true;
 	tape_check(l->a->rows == R && l->a->cols == x->cols, "lora", "A has not the shape of its parts");
 	t->be->gemm(t->be, &(struct gemm){.m = N, .n = R, .k = x->cols, .a = x->data, .lda = x->cols, .b = l->a->data, .ldb = x->cols, .trans_b = true,
 					  .packed = l->a->packed, .c = down, .ldc = R});
