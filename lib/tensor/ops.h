@@ -38,6 +38,35 @@ struct sequences {
 struct tensor *op_attention(struct tape *t, struct tensor *qkv, const struct sequences *s, int64_t layer, int64_t heads, int64_t kv_heads,
 			    int64_t head_dim, float scale);
 
+/* Multi-head latent attention (op/latent.c). R kv_lora_rank, Dn, Dr and Dv the widths of a head: not rotated, rotated, of a value. kv_b is
+ * [H*(Dn+Dv), R], of dense rows where it is packed. interleaved as in struct rope. */
+struct latent_shape {
+	int64_t heads, rank, nope, rope, value;         /* H R Dn Dr Dv */
+	bool interleaved;
+};
+/* x [N, R+Dr] (kv_a's output), w [1, R] -> [N, R+Dr]: what the cache holds. Gradient: x, w. */
+struct tensor *op_latent_keys(struct tape *t, struct tensor *x, struct tensor *w, float eps, const int32_t *position, const float *cos_sin,
+			      const struct latent_shape *s);
+/* q [N, H*(Dn+Dr)] -> [N, H*(R+Dr)]. Gradient: q, kv_b. */
+struct tensor *op_latent_queries(struct tape *t, struct tensor *q, struct tensor *kv_b, const int32_t *position, const float *cos_sin,
+				 const struct latent_shape *s);
+/* -> [N, H*R], causal within each sequence. Gradient: q, keys (without a cache only). */
+struct tensor *op_latent(struct tape *t, struct tensor *q, struct tensor *keys, const struct sequences *seqs, int64_t layer,
+			 const struct latent_shape *s, float scale);
+/* x [N, H*R] -> [N, H*Dv]. Gradient: x, kv_b. */
+struct tensor *op_latent_values(struct tape *t, struct tensor *x, struct tensor *kv_b, const struct latent_shape *s);
+
+/* logits [N, E] -> weights [N, K]; *id is set to their experts, [N, K] backend memory (struct routing; its bias must live until the reset).
+ * Gradient: logits. */
+struct tensor *op_route(struct tape *t, struct tensor *logits, const struct routing *how, int32_t **id);
+
+struct expert {
+	struct tensor *gate_up, *down;  /* [2F, C], [C, F] */
+};
+/* x [N, C], weight [N, K], id [N, K] -> [N, C]: sum over a row's experts, in rising order, of weight * down(silu(gate(x)) * up(x)). The rows
+ * of an expert are one product. `expert` [experts] must live until the reset. Gradient: x, weight, the experts. */
+struct tensor *op_experts(struct tape *t, struct tensor *x, struct tensor *weight, const int32_t *id, const struct expert *expert, int64_t experts);
+
 /* gate_up [N, 2F] -> [N, F]: silu(gate) * up. Gradient: gate_up. */
 struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
 

@@ -87,6 +87,19 @@ void *tape_memory(struct tape *t, size_t bytes)
 	return p;
 }
 
+struct tape_mark tape_mark(const struct tape *t)
+{
+	return (struct tape_mark){.chunk = t->current, .in_chunk = t->current ? t->current->used : 0, .used = t->used};
+}
+
+void tape_release(struct tape *t, struct tape_mark m)
+{
+	t->current = m.chunk ? m.chunk : t->chunk;
+	if (t->current)
+		t->current->used = m.in_chunk;
+	t->used = m.used;
+}
+
 static size_t bytes_of(const struct tensor *x)
 {
 	return (size_t)(x->rows * x->cols) * sizeof(float);

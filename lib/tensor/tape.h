@@ -75,6 +75,13 @@ void tape_backward(struct tape *t);
 /* For ops. */
 struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols);        /* data not cleared */
 void *tape_memory(struct tape *t, size_t bytes);                               /* backend memory until the reset */
+/* Memory asked for since the mark is free again. No tensor, gradient or what a node keeps may be among it. */
+struct tape_mark {
+	struct tape_chunk *chunk;
+	size_t in_chunk, used;
+};
+struct tape_mark tape_mark(const struct tape *t);
+void tape_release(struct tape *t, struct tape_mark m);
 struct node *tape_record(struct tape *t, const char *op, void (*backward)(struct tape *, struct node *), struct tensor *out);
 void tape_check(bool ok, const char *op, const char *what);                    /* aborts with a line if not ok */
 

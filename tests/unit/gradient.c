@@ -8,6 +8,7 @@
 
 static const int32_t lengths[SEQS] = {5, 1, 11};
 enum { N = 17, C = 12, K = 20, V = 23, H = 4, G = 2, D = 6, F = 10, QKV = (H + 2 * G) * D };
+enum { R = 8, Dn = 4, Dv = 7, E = 5, TOP = 2 };         /* latent attention, whose rotated part is D wide; experts */
 
 struct setup {
 	struct backend *be;
@@ -46,7 +47,7 @@ static void free_params(struct setup *s, struct tensor **in, int n)
 	}
 }
 
-/* The functions under test: from up to three inputs (all parameters, so that their gradients stay) to an output. */
+/* The functions under test: from its inputs (all parameters, so that their gradients stay) to an output. */
 typedef struct tensor *(*function)(struct setup *s, struct tensor **in);
 
 static struct tensor *f_embedding(struct setup *s, struct tensor **in)
@@ -102,6 +103,51 @@ static struct tensor *f_attention(struct setup *s, struct tensor **in)
 
 	x = op_rope(&s->t, x, tape_upload(&s->t, s->position, N), s->cos_sin, H + G, D);
 	return op_attention(&s->t, x, &q, 0, H, G, D, 0.4f);
+}
+
+static const struct latent_shape latent_shape = {.heads = H, .rank = R, .nope = Dn, .rope = D, .value = Dv, .interleaved = true};
+
+static struct tensor *f_latent_keys(struct setup *s, struct tensor **in)
+{
+	return op_latent_keys(&s->t, op_linear(&s->t, in[0], in[1], NULL), in[2], 1e-6f, tape_upload(&s->t, s->position, N), s->cos_sin, &latent_shape);
+}
+
+/* x, the matrices of q and of what keys are made of, the norm's weight, kv_b */
+static struct tensor *f_latent(struct setup *s, struct tensor **in)
+{
+	struct sequences seqs = {.seq = s->seq, .seqs = SEQS};
+	const int32_t *position = tape_upload(&s->t, s->position, N);
+	struct tensor *q = op_latent_queries(&s->t, op_linear(&s->t, in[0], in[1], NULL), in[4], position, s->cos_sin, &latent_shape);
+	struct tensor *keys = op_latent_keys(&s->t, op_linear(&s->t, in[0], in[2], NULL), in[3], 1e-6f, position, s->cos_sin, &latent_shape);
+
+	return op_latent_values(&s->t, op_latent(&s->t, q, keys, &seqs, 0, &latent_shape, 0.3f), in[4], &latent_shape);
+}
+
+/* The bias settles the choice, which has no slope. */
+static struct tensor *f_route(struct setup *s, struct tensor **in)
+{
+	static const float bias[E] = {0, 5, 9, 2, 7};
+	int32_t *id;
+
+	return op_route(&s->t, op_linear(&s->t, in[0], in[1], NULL), &(struct routing){.experts = E, .groups = 1, .top_groups = 1, .top = TOP + 1, .normalize = true, .scale = 2.5f,
+							.bias = bias}, &id);
+}
+
+/* x, the matrix of the weights, and the experts' matrices; x is used thrice. */
+static struct tensor *f_experts(struct setup *s, struct tensor **in)
+{
+	struct expert *expert = arena_alloc(&s->t.host, E * sizeof *expert);
+	int32_t id[N * TOP];
+	int i;
+
+	for (i = 0; i < N; i++) {
+		id[i * TOP] = s->id[i] % (E - 1);
+		id[i * TOP + 1] = E - 1 - (s->id[i] + i) % (E - 1 - id[i * TOP]);
+	}
+	for (i = 0; i < E; i++)
+		expert[i] = (struct expert){in[2 + 2 * i], in[3 + 2 * i]};
+	return op_add(&s->t, op_experts(&s->t, in[0], op_linear(&s->t, in[0], in[1], NULL), tape_upload(&s->t, id, N * TOP), expert, E),
+		      op_linear(&s->t, in[0], in[2 + 2 * E], NULL));
 }
 
 /* sum of coefficient_i * out_i: through a linear to one column and a logprob-free reduction is not an op, so the seed is set by hand. */
@@ -277,6 +323,13 @@ int main(void)
 	check(&s, "add", f_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C)}, 3);
 	check(&s, "swiglu", f_swiglu, (struct tensor *[]){param(&s, N, C), param(&s, 2 * F, C)}, 2);
 	check(&s, "attention", f_attention, (struct tensor *[]){param(&s, N, C), param(&s, QKV, C), param(&s, 1, QKV)}, 3);
+	check(&s, "latent_keys", f_latent_keys, (struct tensor *[]){param(&s, N, C), param(&s, R + D, C), param(&s, 1, R)}, 3);
+	check(&s, "latent", f_latent, (struct tensor *[]){
+		param(&s, N, C), param(&s, H * (Dn + D), C), param(&s, R + D, C), param(&s, 1, R), param(&s, H * (Dn + Dv), R)}, 5);
+	check(&s, "route", f_route, (struct tensor *[]){param(&s, N, C), param(&s, E, C)}, 2);
+	check(&s, "experts", f_experts, (struct tensor *[]){
+		param(&s, N, C), param(&s, TOP, C), param(&s, 2 * F, C), param(&s, C, F), param(&s, 2 * F, C), param(&s, C, F), param(&s, 2 * F, C),
+		param(&s, C, F), param(&s, 2 * F, C), param(&s, C, F), param(&s, 2 * F, C), param(&s, C, F), param(&s, C, C)}, 13);
 	check_logprob(&s);
 	be->free(be, s.cos_sin);
 	tape_free(&s.t);
