@@ -97,11 +97,11 @@ $B/plugins.o: $B/plugins.c
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
 # Debian's packages: to build, and for the pipes of stages/ and the tests
-PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev jq parallel gnuplot-nox
+PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	need 'command -v $(CC)' gcc; need 'command -v pkg-config' pkg-config; need 'pkg-config --exists jansson' libjansson-dev; \
-	need 'pkg-config --exists libarchive' libarchive-dev; need 'pkg-config --exists libpcre2-8' libpcre2-dev; \
+	need 'pkg-config --exists libarchive' libarchive-dev; need 'pkg-config --exists libpcre2-8' libpcre2-dev; need 'pkg-config --exists libseccomp' libseccomp-dev; \
 	need 'command -v jq' jq; need 'command -v parallel' parallel; need 'command -v gnuplot' gnuplot-nox; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "missing:$$missing (names of Debian's packages)" >&2; exit 1; fi; \
@@ -110,7 +110,7 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	else echo "missing packages; run:  sudo apt-get install$$missing" >&2; exit 1; fi
 
 clean: ## remove what was built (not run/)
-	rm -rf build $(TOOLS:%=bin/%)
+	rm -rf build $(TOOLS:%=bin/%) sandbox/r1-sandbox
 
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
