@@ -197,6 +197,14 @@ static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
 	}
 }
 
+/* Half of them, in whole blocks of the kernels */
+static int64_t half_rows(const struct plan *p)
+{
+	const int64_t block = p->cpu->kern->mm_rows[1];
+
+	return div_up(div_up(p->rows_each, 2), block) * block;
+}
+
 /* Cuts C until every thread has some pieces, as long as they are worth it. */
 static void cut(struct plan *p)
 {
@@ -210,17 +218,17 @@ static void cut(struct plan *p)
 		p->row_pieces = div_up(g->m, p->rows_each);
 		p->panel_pieces = div_up(p->panels, p->panels_each);
 		if (p->rows_each > 1024) {
-			p->rows_each = div_up(p->rows_each, 2);
+			p->rows_each = half_rows(p);
 			continue;
 		}
 		if (g->batch * p->row_pieces * p->panel_pieces >= want || flops * (double)(p->rows_each * p->panels_each * PANEL) < 4e5)
 			return;
 		if (p->rows_each > 256)
-			p->rows_each = div_up(p->rows_each, 2);
+			p->rows_each = half_rows(p);
 		else if (p->panels_each > 4)
 			p->panels_each = div_up(p->panels_each, 2);
 		else if (p->rows_each > 48)
-			p->rows_each = div_up(p->rows_each, 2);
+			p->rows_each = half_rows(p);
 		else if (p->panels_each > 1)
 			p->panels_each = div_up(p->panels_each, 2);
 		else

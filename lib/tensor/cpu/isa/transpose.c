@@ -72,6 +72,9 @@ void ISA_FN(column_blocks)(float *to, const float *from, int64_t ld, int64_t n, 
 	for (k = 0; k < depth; k += ROWS) {
 		const int64_t rows = depth - k < ROWS ? depth - k : ROWS;
 
+		for (j = k + ROWS; j < k + 2 * ROWS && j < depth; j++)
+			for (i = 0; i < n; i += 16)
+				__builtin_prefetch(from + j * ld + i);
 		for (i = 0; i < blocks; i++) {
 			const int64_t first = i * n / blocks, cols = (i + 1) * n / blocks - first;
 			const float *row = from + k * ld + first;
