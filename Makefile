@@ -18,10 +18,10 @@ endif
 CONFIG := $(notdir $(CC))$(if $(SAN),-san)
 B := build/$(CONFIG)
 BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
-PKGS := jansson libarchive libpcre2-8
+PKGS := jansson libarchive libpcre2-8 libcurl
 CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)
-LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8) -lm -pthread
+LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) -lm -pthread
 ifdef SAN
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -65,7 +65,12 @@ $B/libr1.a: $(OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 
-$B/%.o: %.c
+# Said before the first file is compiled, not by a header that is not found
+MISSING = $(shell command -v pkg-config >/dev/null && for p in $(PKGS); do pkg-config --exists $$p || echo $$p; done)
+packages:
+	@[ -z "$(MISSING)" ] || { echo "missing: $(MISSING) (as pkg-config calls it); 'make deps' installs what is needed" >&2; exit 1; }
+
+$B/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -97,11 +102,12 @@ $B/plugins.o: $B/plugins.c
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
 # Debian's packages: to build, and for the pipes of stages/ and the tests
-PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev jq parallel gnuplot-nox
+PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	need 'command -v $(CC)' gcc; need 'command -v pkg-config' pkg-config; need 'pkg-config --exists jansson' libjansson-dev; \
-	need 'pkg-config --exists libarchive' libarchive-dev; need 'pkg-config --exists libpcre2-8' libpcre2-dev; need 'pkg-config --exists libseccomp' libseccomp-dev; \
+	need 'pkg-config --exists libarchive' libarchive-dev; need 'pkg-config --exists libpcre2-8' libpcre2-dev; \
+	need 'pkg-config --exists libseccomp' libseccomp-dev; need 'pkg-config --exists libcurl' libcurl4-openssl-dev; \
 	need 'command -v jq' jq; need 'command -v parallel' parallel; need 'command -v gnuplot' gnuplot-nox; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "missing:$$missing (names of Debian's packages)" >&2; exit 1; fi; \
@@ -115,4 +121,4 @@ clean: ## remove what was built (not run/)
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
-.PHONY: all deps clean help
+.PHONY: all deps clean help packages

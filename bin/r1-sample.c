@@ -2,14 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/tool.h"
+#include "model/outlet.h"
+#include "model/remote.h"
 #include "model/rollouts.h"
 #include "model/sampler.h"
 #include "model/state.h"
 #include "record/record.h"
-#include "record/resume.h"
 #include "text/template.h"
 
 struct options {
@@ -18,44 +20,24 @@ struct options {
 	double temperature, top_p, min_p;
 	bool greedy;
 	struct opt_list stop;
-};
-
-/* A problem whose completions are under way: they are written in order, as soon as they and all before them are there. */
-struct problem {
-	struct problem *next;
-	struct record record;
-	const char *id;
-	int64_t samples, written;
-	struct outcome {
-		bool ready;
-		struct buf line;                /* what is to be written */
-		struct resume_line at;          /* --resume: where it is */
-	} *outcome;
-};
-
-/* What a model wrote, as it goes into a record. */
-struct made {
-	const char *text;
-	size_t text_n;
-	const int32_t *id;              /* [n] */
-	const float *logprob;           /* [n] */
-	size_t n;
-	const char *finish;
+	const char *model_name, *api, *key_file, *logprobs, *thinking;          /* of servers */
+	int64_t per_request, tries;
+	double wait, connect_timeout, timeout;
 };
 
 struct work {
 	const struct options *o;
 	struct tool *tool;
-	struct backend *be;
+	struct backend *be;             /* of a model that runs here, as the next five */
 	struct checkpoint *ck;
 	struct tokenizer *tokenizer;
-	struct template *template;
 	struct model *model;
 	struct sampler *sampler;
+	struct remote *remote;          /* of a server, as is the key */
+	struct buf key;
+	struct template *template;      /* NULL: the server's own */
 	struct reader *in;
-	struct writer *out;             /* NULL under --resume */
-	struct resume *resume;
-	struct problem *head, **tail;
+	struct outlet *out;
 	int64_t problems, completions, step;
 	struct buf text, bytes;
 	struct progress progress;
@@ -66,91 +48,67 @@ struct work {
 	int rc;
 };
 
-static void free_problem(struct problem *p)
-{
-	int64_t i;
-
-	for (i = 0; i < p->samples; i++)
-		buf_free(&p->outcome[i].line);
-	free(p->outcome);
-	record_free(&p->record);
-	free(p);
-}
-
 /* ---- out ---- */
 
-static void make_record(struct work *w, const struct problem *p, int64_t k, const struct made *c, struct record *r)
+static void take_made(struct work *w, struct problem *p, int64_t sample, const struct made *m)
 {
-	const struct options *o = w->o;
-
-	record_copy(r, &p->record);
-	record_set_int(r, "sample", o->first + k);
-	record_set_int(r, "group", o->group);
-	record_set_string(r, "completion", c->text, c->text_n);
-	record_set_ints(r, "completion_ids", c->id, c->n);
-	record_set_floats(r, "logprobs", c->logprob, c->n);
-	record_set_str(r, "finish_reason", c->finish);
-	record_set_str(r, "model", o->adapter ? o->adapter : o->model);
-	record_set_int(r, "step", w->step);
-	record_set_uint(r, "seed", w->tool->seed);
-	record_set_number(r, "temperature", o->greedy ? 0 : o->temperature);
-	record_set_number(r, "top_p", o->top_p);
-}
-
-/* Under --resume a completion goes to the file as soon as it is made, and is put in its place at the end. */
-static void take_made(struct work *w, struct problem *p, int64_t k, const struct made *c)
-{
-	struct outcome *out = &p->outcome[k];
-	struct record r = {0};
-
-	make_record(w, p, k, c, &r);
-	if (w->resume) {
-		if (w->rc >= 0)
-			w->rc = resume_add(w->resume, &r, &out->at, w->e);
-	} else {
-		record_write(&r, &out->line);
-		buf_char(&out->line, '\n');
-	}
-	record_free(&r);
-	out->ready = true;
 	w->completions++;
+	if (w->rc >= 0 && (outlet_put(w->out, p, sample - w->o->first, m, w->e) < 0 || outlet_write(w->out, w->e) < 0))
+		w->rc = -1;
 }
 
-static void write_ready(struct work *w)
+static void text_of(void *arg, const int32_t *id, size_t n, struct buf *to)
 {
-	while (w->rc >= 0 && w->head) {
-		struct problem *p = w->head;
+	struct work *w = arg;
 
-		for (; w->rc >= 0 && p->written < p->samples && p->outcome[p->written].ready; p->written++) {
-			struct outcome *out = &p->outcome[p->written];
-
-			if (w->resume)
-				resume_order(w->resume, out->at);
-			else
-				w->rc = writer_text(w->out, out->line.p, out->line.n, w->e);
-			buf_free(&out->line);
-		}
-		if (p->written < p->samples)
-			return;
-		w->head = p->next;
-		if (!w->head)
-			w->tail = &w->head;
-		free_problem(p);
-	}
+	completion_text(w->tokenizer, &w->ck->config, id, (int64_t)n, to);
 }
 
 static void on_done(void *arg, const struct sampler_done *d)
 {
 	struct work *w = arg;
-	struct problem *p = d->user;
-	struct made c = {.id = d->id, .logprob = d->logprob, .n = (size_t)d->n, .finish = d->stopped ? "stop" : "length"};
+	struct made m = {.id = d->id, .logprob = d->logprob, .tokens = (size_t)d->n, .finish = d->stopped ? "stop" : "length"};
 
 	buf_clear(&w->text);
-	completion_text(w->tokenizer, &w->ck->config, d->id, d->n, &w->text);
-	c.text = w->text.p ? w->text.p : "";
-	c.text_n = w->text.n;
-	take_made(w, p, d->sample - w->o->first, &c);
-	write_ready(w);
+	text_of(w, d->id, (size_t)d->n, &w->text);
+	m.text = w->text.p ? w->text.p : "";
+	m.n = w->text.n;
+	take_made(w, d->user, d->sample, &m);
+}
+
+static void on_remote_done(void *arg, const struct remote_done *d)
+{
+	struct made m = {.text = d->text, .n = d->n, .id = d->id, .logprob = d->logprob, .tokens = d->tokens,
+			 .finish = d->stopped ? "stop" : "length"};
+
+	take_made(arg, d->user, d->sample, &m);
+}
+
+/* Without --skip-bad nothing more is begun, but what is under way comes to its end. */
+static void on_remote_failed(void *arg, void *user, int64_t first, int64_t samples, bool all, const struct err *e)
+{
+	struct work *w = arg;
+	struct problem *p = user;
+	struct err why;
+	int64_t k;
+
+	if (w->rc < 0)
+		return;
+	if (samples > 1)
+		record_error(outlet_record(p), &why, "samples %lld to %lld: %s", (long long)first, (long long)(first + samples - 1), e->msg);
+	else
+		record_error(outlet_record(p), &why, "sample %lld: %s", (long long)first, e->msg);
+	for (k = 0; k < samples; k++)
+		outlet_fail(p, first + k - w->o->first);
+	if (all) {
+		*w->e = why;
+		w->rc = -1;
+	} else if (!w->bad && (!w->in || reader_bad(w->in, &why) < 0)) {
+		w->why = why;
+		w->bad = w->ended = true;
+	}
+	if (w->rc >= 0 && outlet_write(w->out, w->e) < 0)
+		w->rc = -1;
 }
 
 /* Stop strings are looked for in the text of the last few tokens: each has a byte at least. */
@@ -186,6 +144,9 @@ static int make_prompt(struct work *w, struct record *r, struct buf *to, struct 
 	const char *s;
 	size_t n;
 
+	if (!w->template && (record_has(r, "messages") || record_has(r, "problem")))
+		return record_error(r, e, "what is to become of '%s' says --template, which --api completions needs",
+				    record_has(r, "messages") ? "messages" : "problem");
 	if (record_has(r, "messages")) {
 		messages = record_js(r, "messages", e);
 		if (!messages)
@@ -208,86 +169,6 @@ static int make_prompt(struct work *w, struct record *r, struct buf *to, struct 
 	return s ? 0 : -1;
 }
 
-/* ---- --resume: what is there already ---- */
-
-static void field_text(struct record *r, const char *name, struct buf *to)
-{
-	struct err none;
-	const struct js *j = record_has(r, name) ? record_js(r, name, &none) : NULL;
-
-	buf_clear(to);
-	if (j)
-		js_write(j, 0, to);
-	else
-		buf_str(to, "missing");
-}
-
-/* Why a completion that is there is not what this command would write. */
-static int tell_difference(struct record *kept, struct record *want, struct err *e)
-{
-	static const char *const names[] = {"model", "step", "seed", "temperature", "top_p", "group", "prompt", "prompt_ids"};
-	struct buf a = {0}, b = {0};
-	size_t i;
-
-	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
-		field_text(kept, names[i], &a);
-		field_text(want, names[i], &b);
-		if (a.n != b.n || memcmp(a.p, b.p, a.n) != 0)
-			break;
-	}
-	if (i < sizeof names / sizeof names[0])
-		record_error(kept, e, "'%s' is %.120s, but %.120s by this command: it is of another run", names[i], a.p, b.p);
-	else
-		record_error(kept, e, "is not what this command makes of the problem: it is of another run, or was edited");
-	buf_free(&a);
-	buf_free(&b);
-	return -1;
-}
-
-/* Writes the record anew with what the model wrote then: the same bytes must come of it. */
-static int check_kept(struct work *w, struct problem *p, int64_t k, struct record *kept, struct err *e)
-{
-	struct made c = {0};
-	struct record want = {0};
-	size_t logprobs;
-	int rc = 0;
-
-	if (!(c.id = record_ints(kept, "completion_ids", &c.n, e)) || !(c.logprob = record_floats(kept, "logprobs", &logprobs, e)) ||
-	    !(c.finish = record_string(kept, "finish_reason", NULL, e)))
-		return -1;
-	if (logprobs != c.n)
-		return record_error(kept, e, "'logprobs' has %zu numbers for %zu completion_ids", logprobs, c.n);
-	buf_clear(&w->text);
-	completion_text(w->tokenizer, &w->ck->config, c.id, (int64_t)c.n, &w->text);
-	c.text = w->text.p ? w->text.p : "";
-	c.text_n = w->text.n;
-	make_record(w, p, k, &c, &want);
-	buf_clear(&w->bytes);
-	record_write(&want, &w->bytes);
-	if (w->bytes.n != kept->raw.n || memcmp(w->bytes.p, kept->raw.p, kept->raw.n) != 0)
-		rc = tell_difference(kept, &want, e);
-	record_free(&want);
-	return rc;
-}
-
-/* Marks what is there of a problem as ready. */
-static int take_kept(struct work *w, struct problem *p, const char *id, size_t n, struct err *e)
-{
-	struct record kept = {0};
-	int64_t k;
-	int rc = 0;
-
-	for (k = 0; rc >= 0 && k < p->samples; k++) {
-		rc = resume_find(w->resume, id, n, w->o->first + k, &kept, &p->outcome[k].at, e);
-		if (rc > 0) {
-			p->outcome[k].ready = true;
-			rc = check_kept(w, p, k, &kept, e);
-		}
-	}
-	record_free(&kept);
-	return rc < 0 ? -1 : 0;
-}
-
 /* The prompt's tokens, all of them in the model's vocabulary. */
 static int encode_prompt(struct work *w, const struct record *r, const struct buf *prompt, struct tokens *ids, struct err *e)
 {
@@ -302,69 +183,174 @@ static int encode_prompt(struct work *w, const struct record *r, const struct bu
 	return 0;
 }
 
-/* Asks the sampler for what is not there yet of p, run by run. */
-static int start_problem(struct work *w, struct problem *p, const struct tokens *ids, const char *id, struct err *e)
+/* Calls start for what is not there yet of p, run by run. */
+static int start_due(struct work *w, struct problem *p, int (*start)(struct work *, struct problem *, int64_t, int64_t, void *), void *arg)
 {
-	int64_t from, to;
+	int64_t n = w->o->samples, from, to;
 
-	for (from = 0; from < p->samples; from = to) {
-		struct sampler_prompt sp = {.id = ids->id, .n = (int64_t)ids->n, .stream = hash_str(id), .user = p};
-
-		for (to = from; to < p->samples && p->outcome[to].ready == p->outcome[from].ready; to++)
+	for (from = 0; from < n; from = to) {
+		for (to = from; to < n && outlet_due(p, to) == outlet_due(p, from); to++)
 			;
-		if (p->outcome[from].ready)
-			continue;
-		sp.first = (int32_t)(w->o->first + from);
-		sp.samples = (int32_t)(to - from);
-		if (sampler_add(w->sampler, &sp, e) < 0)
-			return record_error(&p->record, e, "%s", e->msg);
+		if (outlet_due(p, from) && start(w, p, w->o->first + from, to - from, arg) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-/* Takes r over, unless it fails. With w->rc < 0 and w->e what is wrong is not the record. */
-static int take_problem(struct work *w, struct record *r, struct err *e)
+static int start_sampler(struct work *w, struct problem *p, int64_t first, int64_t samples, void *arg)
 {
-	struct problem *p = NULL;
+	struct sampler_prompt *sp = arg;
+
+	sp->first = (int32_t)first;
+	sp->samples = (int32_t)samples;
+	sp->user = p;
+	return sampler_add(w->sampler, sp, w->e);
+}
+
+static int start_remote(struct work *w, struct problem *p, int64_t first, int64_t samples, void *arg)
+{
+	struct remote_prompt *rp = arg;
+
+	rp->first = first;
+	rp->samples = samples;
+	rp->user = p;
+	remote_add(w->remote, rp);
+	return 0;
+}
+
+/* A problem without a name gets one that its text fixes. Returns the id, which lives in the record. */
+static const char *name_problem(struct record *r, const char *text, size_t n, struct err *e)
+{
+	char made[32];
+
+	if (!record_has(r, "id")) {
+		snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(text ? text : "", n));
+		record_set_str(r, "id", made);
+	}
+	return record_string(r, "id", NULL, e);
+}
+
+/* From here on what is wrong is not the record: w->rc < 0 and w->e say so. */
+static int queue_problem(struct work *w, struct record *r, struct problem **p)
+{
+	*p = outlet_add(w->out, r, w->e);
+	if (!*p)
+		return w->rc = -1;
+	w->problems++;
+	return 0;
+}
+
+static int take_local(struct work *w, struct record *r, struct err *e)
+{
 	struct buf prompt = {0};
 	struct tokens ids = {0};
-	char made[32];
-	const char *id = NULL;
-	size_t id_n = 0;
+	struct sampler_prompt sp = {0};
+	struct problem *p;
+	const char *id;
 	int rc = -1;
 
-	if ((record_has(r, "id") && !(id = record_string(r, "id", &id_n, e))) || make_prompt(w, r, &prompt, e) < 0 ||
-	    encode_prompt(w, r, &prompt, &ids, e) < 0)
+	if ((record_has(r, "id") && !record_string(r, "id", NULL, e)) || make_prompt(w, r, &prompt, e) < 0 ||
+	    encode_prompt(w, r, &prompt, &ids, e) < 0 || !(id = name_problem(r, prompt.p, prompt.n, e)))
 		goto out;
-	if (!id) {              /* a problem without a name gets one that its text fixes */
-		id_n = (size_t)snprintf(made, sizeof made, "%016llx", (unsigned long long)hash_bytes(prompt.p ? prompt.p : "", prompt.n));
-		record_set_str(r, "id", made);
-		id = made;
+	sp = (struct sampler_prompt){.id = ids.id, .n = (int64_t)ids.n, .stream = hash_str(id)};
+	if (sampler_check(w->sampler, sp.n, e) < 0) {
+		record_error(r, e, "%s", e->msg);
+		goto out;
 	}
 	record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
 	record_set_ints(r, "prompt_ids", ids.id, ids.n);
-	p = xcalloc(1, sizeof *p);
-	p->samples = w->o->samples;
-	p->outcome = xcalloc((size_t)p->samples, sizeof *p->outcome);
-	record_copy(&p->record, r);
-	if (w->resume && take_kept(w, p, id, id_n, w->e) < 0) {
-		w->rc = -1;
-		goto out;
-	}
-	rc = start_problem(w, p, &ids, id, e);
-	if (rc == 0) {
-		*w->tail = p;
-		w->tail = &p->next;
-		w->problems++;
-		p = NULL;
-		write_ready(w);
-	}
+	if (queue_problem(w, r, &p) == 0)
+		rc = start_due(w, p, start_sampler, &sp);
 out:
-	if (p)
-		free_problem(p);
 	tokens_free(&ids);
 	buf_free(&prompt);
 	return rc;
+}
+
+/* The messages of a chat: the record's own, or its problem (or prompt) as the one question. Freed by the caller. */
+static struct js *make_messages(struct record *r, struct err *e)
+{
+	const char *field = record_has(r, "problem") || !record_has(r, "prompt") ? "problem" : "prompt", *s;
+	struct js *list, *m;
+	const struct js *there;
+	size_t n;
+
+	if (record_has(r, "messages")) {
+		if (!(there = record_js(r, "messages", e)))
+			return NULL;
+		if (js_is_array(there) && js_size(there))
+			return js_copy(there);
+		record_error(r, e, js_is_array(there) ? "'messages' has no message" : "'messages' is %s, not an array", js_type(there));
+		return NULL;
+	}
+	if (!(s = record_string(r, field, &n, e)))
+		return NULL;
+	m = js_object();
+	js_set(m, "role", js_new_string("user", 4));
+	js_set(m, "content", js_new_string(s, n));
+	list = js_array();
+	js_push(list, m);
+	return list;
+}
+
+/* To a chat go messages, which the server makes a prompt of; else the prompt's text. */
+static int take_remote(struct work *w, struct record *r, struct err *e)
+{
+	bool asked = record_has(r, "messages") || record_has(r, "problem");
+	bool chat = *w->o->api == 'a' ? !w->template && (asked || !record_has(r, "prompt")) : !strcmp(w->o->api, "chat");
+	struct remote_prompt rp = {.system = w->o->system};
+	struct buf prompt = {0};
+	struct js *messages = NULL;
+	struct problem *p;
+	const char *id;
+	int rc = -1;
+
+	if (record_has(r, "id") && !record_string(r, "id", NULL, e))
+		return -1;
+	if (chat) {
+		if (!(messages = make_messages(r, e)))
+			goto out;
+		js_write(messages, 0, &prompt);
+	} else if (make_prompt(w, r, &prompt, e) < 0) {
+		goto out;
+	}
+	if (!(id = name_problem(r, prompt.p, prompt.n, e)))
+		goto out;
+	rp.stream = hash_str(id);
+	rp.messages = messages;
+	rp.text = prompt.p ? prompt.p : "";
+	rp.n = prompt.n;
+	if (!chat)
+		record_set_string(r, "prompt", rp.text, rp.n);
+	else if (asked)                 /* what the server makes of the messages is not known */
+		record_remove(r, "prompt");
+	record_remove(r, "prompt_ids");
+	if (queue_problem(w, r, &p) == 0)
+		rc = start_due(w, p, start_remote, &rp);
+out:
+	js_free(messages);
+	buf_free(&prompt);
+	return rc;
+}
+
+/* Takes r over, unless it fails. */
+static int take_problem(struct work *w, struct record *r, struct err *e)
+{
+	if ((w->remote ? take_remote(w, r, e) : take_local(w, r, e)) < 0)
+		return -1;
+	if (outlet_write(w->out, w->e) < 0)
+		return w->rc = -1;
+	return 0;
+}
+
+static bool wants(const struct work *w)
+{
+	return w->remote ? remote_wants(w->remote) : sampler_wants(w->sampler);
+}
+
+static bool busy(const struct work *w)
+{
+	return w->remote ? remote_busy(w->remote) : sampler_busy(w->sampler);
 }
 
 static void read_more(struct work *w)
@@ -372,9 +358,9 @@ static void read_more(struct work *w)
 	struct record r = {0};
 	int rc;
 
-	while (w->rc >= 0 && !w->ended && sampler_wants(w->sampler)) {
+	while (w->rc >= 0 && !w->ended && wants(w)) {
 		if (w->in) {
-			if (sampler_busy(w->sampler) && !reader_ready(w->in))
+			if (busy(w) && !reader_ready(w->in))
 				break;          /* those that are under way do not wait for a slow pipe */
 			rc = reader_next(w->in, &r, &w->why);
 			if (rc > 0 && take_problem(w, &r, &w->why) < 0 && w->rc >= 0)
@@ -393,7 +379,7 @@ static void read_more(struct work *w)
 
 /* ---- the whole ---- */
 
-static int open_all(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
 	struct state s;
 	const struct config *c;
@@ -403,7 +389,7 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
-	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template, e)) ||
+	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template ? o->template : "mini", e)) ||
 	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, model_dtype(o->dtype), e)))
 		return -1;
 	tool_debug("%s", w->be->what);
@@ -419,25 +405,55 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	if (context > c->max_positions)
 		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)context, (long long)c->max_positions);
 	w->sampler = sampler_new(w->model, &p, o->batch, context, on_done, w);
+	return 0;
+}
+
+static enum remote_choice choice(const char *s)
+{
+	return !strcmp(s, "on") ? REMOTE_ON : !strcmp(s, "off") ? REMOTE_OFF : REMOTE_AUTO;
+}
+
+static int open_remote(struct work *w, const struct options *o, struct tool *t, struct err *e)
+{
+	struct remote_params p = {.url = o->model, .model = o->model_name, .temperature = o->greedy ? 0 : o->temperature, .top_p = o->top_p,
+				  .min_p = o->min_p, .top_k = o->top_k, .max_tokens = o->max_tokens, .stop = o->stop.item, .stops = o->stop.n,
+				  .seed = t->seed, .logprobs = choice(o->logprobs), .thinking = choice(o->thinking), .batch = o->batch,
+				  .per_request = o->per_request, .tries = o->tries, .wait = o->wait, .connect_timeout = o->connect_timeout,
+				  .timeout = o->timeout, .verbose = t->verbose};
+	struct remote_events on = {.done = on_remote_done, .failed = on_remote_failed, .arg = w};
+	const char *key = getenv("OPENAI_API_KEY");
+
+	if (o->key_file && http_read_key(o->key_file, &w->key, e) < 0)
+		return -1;
+	p.key = o->key_file ? w->key.p : key && *key ? key : NULL;
+	if (!o->key_file && p.key && http_check_key(p.key, e) < 0)
+		return err_prefix(e, "OPENAI_API_KEY");
+	w->step = o->step;
+	if (o->template && !(w->template = template_open(o->template, e)))
+		return -1;
+	return (w->remote = remote_open(&p, &on, e)) ? 0 : -1;
+}
+
+static int open_all(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+{
+	struct outlet_params p = {.output = o->output, .resume = o->resume, .seed = t->seed, .temperature = o->greedy ? 0 : o->temperature,
+				  .top_p = o->top_p, .first = o->first, .samples = o->samples, .group = o->group, .pass_failed = t->skip_bad,
+				  .arg = w};
+
+	if ((remote_is_url(o->model) ? open_remote(w, o, t, e) : open_local(w, o, t, e)) < 0)
+		return -1;
+	p.model = w->remote ? remote_model(w->remote) : o->model;
+	p.step = w->step;
+	p.text = w->remote ? NULL : text_of;
 	if (!o->prompt)
 		w->in = reader_open(files, (size_t)n, t);
-	if (!o->resume)
-		return (w->out = writer_open(o->output, e)) ? 0 : -1;
-	w->resume = resume_open(o->resume, e);
-	if (w->resume && resume_kept(w->resume))
-		tool_note("%s: %lld completion%s there already%s", o->resume, (long long)resume_kept(w->resume),
-			  resume_kept(w->resume) == 1 ? " is" : "s are", resume_cut(w->resume) ? ", and a half one that is made anew" : "");
-	return w->resume ? 0 : -1;
+	return (w->out = outlet_open(&p, e)) ? 0 : -1;
 }
 
 static void close_all(struct work *w)
 {
-	struct problem *p, *next;
-
-	for (p = w->head; p; p = next) {
-		next = p->next;
-		free_problem(p);
-	}
+	remote_close(w->remote);
+	buf_free(&w->key);
 	sampler_free(w->sampler);
 	model_free(w->model);
 	template_free(w->template);
@@ -448,6 +464,11 @@ static void close_all(struct work *w)
 		reader_close(w->in);
 	buf_free(&w->text);
 	buf_free(&w->bytes);
+}
+
+static int64_t tokens(const struct work *w)
+{
+	return w->remote ? remote_tokens(w->remote) : sampler_tokens(w->sampler);
 }
 
 static int run(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
@@ -463,40 +484,63 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 		read_more(w);
 		if (w->ended)
 			w->progress.total = w->problems * o->samples;
-		if (w->rc < 0 || tool_interrupted() || (w->ended && !sampler_busy(w->sampler)))
+		if (w->rc < 0 || tool_interrupted() || (w->ended && !busy(w)))
 			break;
-		sampler_step(w->sampler);
+		if (w->remote)
+			remote_step(w->remote, 100);
+		else
+			sampler_step(w->sampler);
 		if (!t->quiet)
-			progress_set(&w->progress, w->completions, sampler_tokens(w->sampler));
+			progress_set(&w->progress, w->completions, tokens(w));
 	}
 	progress_end(&w->progress);
 	if (w->rc >= 0 && tool_interrupted())
 		w->rc = err_set(e, "interrupted: the completions written are whole");
 	else if (w->rc >= 0 && w->bad)
 		w->rc = err_set(e, "%s", w->why.msg);
-	if (w->resume && resume_close(w->resume, w->rc >= 0, e) < 0)
+	if (outlet_close(w->out, w->rc >= 0, e) < 0)
 		w->rc = -1;
-	w->resume = NULL;
-	if (writer_close(w->out, w->rc < 0 ? NULL : e) < 0)
-		w->rc = -1;
+	w->out = NULL;
 	if (w->rc >= 0)
 		tool_note("%lld completion%s of %lld problem%s, %lld tokens, %.0f tok/s; %.1f MiB at most", (long long)w->completions,
-			  w->completions == 1 ? "" : "s", (long long)w->problems, w->problems == 1 ? "" : "s",
-			  (long long)sampler_tokens(w->sampler), (double)sampler_tokens(w->sampler) / (clock_seconds() - started + 1e-9),
-			  (double)memory_peak() / 1048576);
+			  w->completions == 1 ? "" : "s", (long long)w->problems, w->problems == 1 ? "" : "s", (long long)tokens(w),
+			  (double)tokens(w) / (clock_seconds() - started + 1e-9), (double)memory_peak() / 1048576);
 	return w->rc;
+}
+
+/* Options that only one kind of model has; -1 or the exit code. */
+static int check_kind(const struct tool *t, const struct options *o, const struct opt *opts)
+{
+	static const char *const local[] = {"adapter", "dtype", "context"};
+	static const char *const server[] = {"model-name", "api", "key-file", "logprobs", "per-request", "tries", "retry-wait",
+					     "connect-timeout", "timeout"};
+	bool remote = remote_is_url(o->model);
+	size_t i;
+
+	for (i = 0; remote && i < sizeof local / sizeof local[0]; i++)
+		if (opt_given(opts, local[i]))
+			return tool_usage(t, "--%s is for a model that runs here, not for a server", local[i]);
+	for (i = 0; !remote && i < sizeof server / sizeof server[0]; i++)
+		if (opt_given(opts, server[i]))
+			return tool_usage(t, "--%s is for a server (--model http://...)", server[i]);
+	if (remote && o->template && !strcmp(o->api, "chat"))
+		return tool_usage(t, "--api chat leaves the template to the server: there is no --template beside it");
+	return -1;
 }
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-sample", .usage = "--model DIR [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
-	struct options o = {.template = "mini", .dtype = "auto", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1};
+	struct tool t = {.name = "r1-sample", .usage = "--model DIR|URL [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
+	struct options o = {.dtype = "auto", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1, .api = "auto",
+			    .logprobs = "auto", .thinking = "auto", .per_request = 1, .tries = 16, .wait = 0.5, .connect_timeout = 10,
+			    .timeout = 1800};
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),
-		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint: a folder or an archive"},
+		{"model", 'm', OPT_STRING, &o.model, "DIR|URL", "checkpoint (a folder or an archive), or a server: http://host:port/v1"},
 		{"adapter", 0, OPT_STRING, &o.adapter, "DIR", "low-rank adapter on that model"},
 		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
 		{"system", 0, OPT_STRING, &o.system, "TEXT", "system message, for templates that have one"},
+		{"thinking", 0, OPT_CHOICE, &o.thinking, "auto|on|off", "for templates that can have reasoning or not; auto: as they do by themselves"},
 		{"prompt", 'p', OPT_STRING, &o.prompt, "TEXT", "take this one problem instead of reading files"},
 		OPT_HEADING("Sampling"),
 		{"samples", 'n', OPT_INT, &o.samples, "N", "completions for each problem", 1, 1 << 20},
@@ -511,8 +555,18 @@ int main(int argc, char **argv)
 		{"stop", 0, OPT_LIST, &o.stop, "TEXT", "end a completion after this text (may be repeated)"},
 		{"step", 0, OPT_INT, &o.step, "N", "the step to write into records; -1: the checkpoint's", -1, 1e15},
 		TOOL_OPTIONS_SEED(&t),
+		OPT_HEADING("Server"),
+		{"model-name", 0, OPT_STRING, &o.model_name, "NAME", "the model, as the server calls it [its only one]"},
+		{"api", 0, OPT_CHOICE, &o.api, "auto|chat|completions", "auto: completions for a --template or a 'prompt', else chat"},
+		{"key-file", 0, OPT_STRING, &o.key_file, "FILE", "the key is in FILE [in the environment: OPENAI_API_KEY]"},
+		{"logprobs", 0, OPT_CHOICE, &o.logprobs, "auto|on|off", "ask for logprobs and ids; auto: logprobs at temperature 1 alone"},
+		{"per-request", 0, OPT_INT, &o.per_request, "N", "completions of one request", 1, 1024},
+		{"tries", 0, OPT_INT, &o.tries, "N", "how often a request is tried", 1, 1e6},
+		{"retry-wait", 0, OPT_FLOAT, &o.wait, "S", "seconds before the second try, doubled for each one more, up to 60", 0, 3600},
+		{"connect-timeout", 0, OPT_FLOAT, &o.connect_timeout, "S", "seconds until a connection is given up", 0.001, 1e6},
+		{"timeout", 0, OPT_FLOAT, &o.timeout, "S", "seconds until a request is given up and tried again", 0.001, 2e6},
 		OPT_HEADING("Computing"),
-		{"batch", 'b', OPT_INT, &o.batch, "N", "completions at once: speed and memory, not results", 1, 1 << 16},
+		{"batch", 'b', OPT_INT, &o.batch, "N", "completions (of a server: requests) at once: speed and memory, not results", 1, 1 << 16},
 		{"dtype", 0, OPT_CHOICE, &o.dtype, MODEL_DTYPES, "what weights are kept as; auto: 16 bits where that loses nothing"},
 		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: max-tokens + 1024", 0, 1 << 30},
 		TOOL_OPTIONS_COMPUTE(&t),
@@ -524,11 +578,12 @@ int main(int argc, char **argv)
 	struct work w = {.o = &o, .tool = &t, .e = &e};
 	int rc = tool_begin(&t, opts, &argc, &argv);
 
-	w.tail = &w.head;
 	if (rc >= 0)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
+	if ((rc = check_kind(&t, &o, opts)) >= 0)
+		return rc;
 	if (o.output && o.resume)
 		return tool_usage(&t, "--resume names the file that is written: there is no --output beside it");
 	if (o.prompt && argc)

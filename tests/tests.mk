@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 LINK_TEST = @mkdir -p $(@D) && rm -f $@ && $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.c,$^) $B/libr1.a $(LDLIBS)
 
 # A test that does not build is one that failed; the others run.
-test: all $(CLOCKWORK) $B/libr1.a ## run the tests (TESTS=KIND/NAME..., UPDATE=1)
+test: all $(CLOCKWORK) $B/libr1.a $B/tests/server/api ## run the tests (TESTS=KIND/NAME..., UPDATE=1)
 	+@MAKE='$(MAKE)' tests/run-tests '$B' $(TEST_JOBS) $(if $(TESTS),$(TESTS),'*')
 
 $B/tests/unit/%: tests/unit/%.c $B/libr1.a
@@ -21,6 +21,10 @@ check-zero: all $(CLOCKWORK) ## kill make zero at random moments (KILLS=10) and 
 
 # Without libFuzzer: the same targets over their kept inputs, as part of the tests
 $B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $B/libr1.a
+	$(LINK_TEST)
+
+# What tests of --model http://... speak to
+$B/tests/server/%: tests/server/%.c $B/libr1.a
 	$(LINK_TEST)
 
 $B/tests/bench/%: tests/bench/%.c $B/libr1.a

@@ -132,15 +132,22 @@ void sampler_free(struct sampler *s)
 	free(s);
 }
 
+int sampler_check(const struct sampler *s, int64_t n, struct err *e)
+{
+	if (n < 1)
+		return err_set(e, "the prompt has no tokens");
+	if (n >= s->context)
+		return err_set(e, "the prompt has %lld tokens: with a context of %lld there is no room for a completion", (long long)n,
+			       (long long)s->context);
+	return 0;
+}
+
 int sampler_add(struct sampler *s, const struct sampler_prompt *in, struct err *e)
 {
 	struct prefix *p;
 
-	if (in->n < 1)
-		return err_set(e, "the prompt has no tokens");
-	if (in->n >= s->context)
-		return err_set(e, "the prompt has %lld tokens: with a context of %lld there is no room for a completion", (long long)in->n,
-			       (long long)s->context);
+	if (sampler_check(s, in->n, e) < 0)
+		return -1;
 	if (in->samples < 1)
 		return 0;
 	p = xcalloc(1, sizeof *p);

@@ -58,6 +58,7 @@ struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int
 void sampler_free(struct sampler *s);
 
 int sampler_add(struct sampler *s, const struct sampler_prompt *p, struct err *e);    /* -1: longer than the context, or no tokens */
+int sampler_check(const struct sampler *s, int64_t n, struct err *e);    /* would a prompt of n tokens be taken? */
 bool sampler_wants(const struct sampler *s);    /* another prompt could start soon */
 bool sampler_busy(const struct sampler *s);
 void sampler_step(struct sampler *s);

@@ -1,0 +1,24 @@
+/* remote_private.h - private to lib/model/remote*.c: what is in a server's reply */
+#ifndef MODEL_REMOTE_PRIVATE_H
+#define MODEL_REMOTE_PRIVATE_H
+
+#include "base/buf.h"
+#include "model/remote.h"
+
+struct remote_choice_text {             /* used again for the next */
+	struct buf text;
+	int32_t *id;                    /* [tokens] */
+	float *logprob;                 /* [tokens] */
+	size_t tokens, id_cap, logprob_cap;
+	bool has_ids, has_logprobs, stopped;
+};
+
+/* The reply's document, its text made UTF-8 where it is none. NULL and e (without a place). */
+struct js *remote_parse(const char *body, size_t n, struct err *e);
+/* One member of 'choices', of either API. -1 and e if it cannot be used. */
+int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct remote_params *p, struct err *e);
+void remote_free_choice(struct remote_choice_text *c);
+/* What a server says went wrong, on one line; empty if it says nothing. */
+void remote_error_text(const struct js *j, struct err *why);
+
+#endif
