@@ -1,4 +1,4 @@
-#include "model/config.h"
+#include "model/config_private.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,18 +9,18 @@
 
 /* Settings that change what a model computes, and the one value of each that all families here compute. Absent and null are fine
  * everywhere; a key that is not listed is taken to change nothing. */
-enum demand { MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_PLAIN_ROPE, MUST_BE_FULL_ATTENTION };
+enum demand {
+	MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_SIGMOID, MUST_BE_NOAUX_TC, MUST_BE_FULL_ATTENTION
+};
 static const struct {
 	const char *key;
 	enum demand demand;
-	const char *model_type;         /* of this family only */
+	const char *model_type;         /* of this family only; with a '!' in front: of all others */
 } demands[] = {
 	{"hidden_act", MUST_BE_SILU, NULL},
 	{"hidden_activation", MUST_BE_SILU, NULL},
-	{"rope_scaling", MUST_BE_PLAIN_ROPE, NULL},
-	{"rope_parameters", MUST_BE_PLAIN_ROPE, NULL},
 	{"partial_rotary_factor", MUST_BE_ONE, NULL},
-	{"rope_interleave", MUST_BE_FALSE, NULL},
+	{"rope_interleave", MUST_BE_FALSE, "!deepseek_v3"},
 	{"use_mrope", MUST_BE_FALSE, NULL},
 	{"use_sliding_window", MUST_BE_FALSE, NULL},
 	{"layer_types", MUST_BE_FULL_ATTENTION, NULL},
@@ -42,10 +42,12 @@ static const struct {
 	{"logit_scale", MUST_BE_ONE, NULL},
 	{"num_experts", MUST_BE_ZERO, NULL},
 	{"num_local_experts", MUST_BE_ZERO, NULL},
-	{"n_routed_experts", MUST_BE_ZERO, NULL},
+	{"n_routed_experts", MUST_BE_ZERO, "!deepseek_v3"},
+	{"moe_layer_freq", MUST_BE_ONE, "deepseek_v3"},
+	{"scoring_func", MUST_BE_SIGMOID, "deepseek_v3"},
+	{"topk_method", MUST_BE_NOAUX_TC, "deepseek_v3"},
 	{"is_encoder_decoder", MUST_BE_FALSE, NULL},
 	{"add_cross_attention", MUST_BE_FALSE, NULL},
-	{"quantization_config", MUST_BE_NULL, NULL},
 	{"compression_config", MUST_BE_NULL, NULL},
 };
 
@@ -66,23 +68,6 @@ static bool all_full_attention(const struct js *j)
 	return true;
 }
 
-/* {"rope_type": "default"}, with the base at most. */
-static bool plain_rope(const struct js *j)
-{
-	struct js_iter it;
-
-	if (!js_is_object(j))
-		return false;
-	for (it = js_each(j); js_next(&it);) {
-		if (!strcmp(it.key, "rope_type") || !strcmp(it.key, "type") ? is_word(it.value, "default") : !strcmp(it.key, "rope_theta"))
-			continue;
-		if (!strcmp(it.key, "partial_rotary_factor") && js_is_number(it.value) && js_number(it.value) == 1)
-			continue;
-		return false;
-	}
-	return true;
-}
-
 static bool meets(const struct js *j, enum demand demand)
 {
 	switch (demand) {
@@ -98,12 +83,24 @@ static bool meets(const struct js *j, enum demand demand)
 		return js_is_number(j) && js_number(j) == 1;
 	case MUST_BE_SILU:
 		return is_word(j, "silu") || is_word(j, "swish");
-	case MUST_BE_PLAIN_ROPE:
-		return plain_rope(j);
+	case MUST_BE_SIGMOID:
+		return is_word(j, "sigmoid");
+	case MUST_BE_NOAUX_TC:
+		return is_word(j, "noaux_tc");
 	case MUST_BE_FULL_ATTENTION:
 		return all_full_attention(j);
 	}
 	return false;
+}
+
+int config_refuse(const char *key, const struct js *value, const char *more, struct err *e)
+{
+	struct buf text = {0};
+
+	js_write(value, 0, &text);
+	err_set(e, "'%s' = %.120s%s is not supported%s", key, text.p, text.n > 120 ? "..." : "", more);
+	buf_free(&text);
+	return -1;
 }
 
 static int refuse(const struct config *c, const struct js *j, struct err *e)
@@ -112,40 +109,46 @@ static int refuse(const struct config *c, const struct js *j, struct err *e)
 
 	for (i = 0; i < sizeof demands / sizeof *demands; i++) {
 		const struct js *value = js_get(j, demands[i].key);
-		struct buf text = {0};
+		const char *of = demands[i].model_type;
 
 		if (!value || js_is_null(value) || meets(value, demands[i].demand))
 			continue;
-		if (demands[i].model_type && strcmp(demands[i].model_type, c->model_type) != 0)
+		if (of && (*of == '!') == !strcmp(of + (*of == '!'), c->model_type))
 			continue;
-		js_write(value, 0, &text);
-		err_set(e, "'%s' = %.120s%s is not supported%s", demands[i].key, text.p, text.n > 120 ? "..." : "",
-			demands[i].demand == MUST_BE_SILU ? " (only silu)" : "");
-		buf_free(&text);
-		return -1;
+		return config_refuse(demands[i].key, value, demands[i].demand == MUST_BE_SILU ? " (only silu)" : "", e);
 	}
 	return 0;
 }
 
-static int get_size(const struct js *j, const char *key, int64_t absent, int64_t max, int64_t *to, struct err *e)
+static int get_int(const struct js *j, const char *key, int64_t min, int64_t max, int64_t *to, struct err *e)
 {
 	const struct js *v = js_get(j, key);
 
-	if (!v || js_is_null(v)) {
-		if (!absent)
-			return err_set(e, "'%s' is missing", key);
-		*to = absent;
+	if (!v || js_is_null(v))
 		return 0;
-	}
 	if (!js_is_int(v))
 		return err_set(e, "'%s' is %s, not a whole number", key, js_is_number(v) ? "a real number" : js_type(v));
-	if (js_int(v) < 1 || js_int(v) > max)
-		return err_set(e, "'%s' is %lld, not between 1 and %lld", key, (long long)js_int(v), (long long)max);
+	if (js_int(v) < min || js_int(v) > max)
+		return err_set(e, "'%s' is %lld, not between %lld and %lld", key, (long long)js_int(v), (long long)min, (long long)max);
 	*to = js_int(v);
 	return 0;
 }
 
-static int get_number(const struct js *j, const char *key, double absent, double min, double *to, struct err *e)
+int config_size(const struct js *j, const char *key, int64_t absent, int64_t max, int64_t *to, struct err *e)
+{
+	*to = absent;
+	if (get_int(j, key, 1, max, to, e) < 0)
+		return -1;
+	return *to ? 0 : err_set(e, "'%s' is missing", key);
+}
+
+int config_count(const struct js *j, const char *key, int64_t absent, int64_t max, int64_t *to, struct err *e)
+{
+	*to = absent;
+	return get_int(j, key, 0, max, to, e);
+}
+
+int config_number(const struct js *j, const char *key, double absent, double min, double *to, struct err *e)
 {
 	const struct js *v = js_get(j, key);
 
@@ -160,7 +163,7 @@ static int get_number(const struct js *j, const char *key, double absent, double
 	return 0;
 }
 
-static int get_bool(const struct js *j, const char *key, bool absent, bool *to, struct err *e)
+int config_bool(const struct js *j, const char *key, bool absent, bool *to, struct err *e)
 {
 	const struct js *v = js_get(j, key);
 
@@ -238,6 +241,12 @@ static int check_sizes(const struct config *c, struct err *e)
 {
 	double C = (double)c->hidden_size, F = (double)c->intermediate_size, V = (double)c->vocab_size, D = (double)c->head_dim;
 	double layer = 2 * C * D * (double)(c->heads + c->kv_heads) + 3 * C * F;
+	const struct latent_config *l = &c->latent;
+
+	if (l->kv_rank)
+		layer = (C + (double)(c->heads * (l->nope + l->rope + l->value))) * (double)(l->q_rank + l->kv_rank + l->rope) +
+			C * (double)(c->heads * (l->nope + l->rope + l->value)) +
+			3 * C * (F + (double)(c->experts.count + c->experts.shared) * (double)c->experts.intermediate_size);
 
 	if (c->heads % c->kv_heads)
 		return err_set(e, "'num_attention_heads' %lld is no multiple of 'num_key_value_heads' %lld", (long long)c->heads, (long long)c->kv_heads);
@@ -250,34 +259,34 @@ static int check_sizes(const struct config *c, struct err *e)
 
 static int get_shape(struct config *c, const struct js *j, struct err *e)
 {
-	if (get_size(j, "vocab_size", 0, INT32_MAX, &c->vocab_size, e) < 0 ||
-	    get_size(j, "hidden_size", 0, 1 << 20, &c->hidden_size, e) < 0 ||
-	    get_size(j, "num_hidden_layers", 0, 1 << 14, &c->layers, e) < 0 ||
-	    get_size(j, "num_attention_heads", 0, 1 << 16, &c->heads, e) < 0 ||
-	    get_size(j, "num_key_value_heads", c->heads, 1 << 16, &c->kv_heads, e) < 0 ||
-	    get_size(j, "intermediate_size", 0, 1 << 24, &c->intermediate_size, e) < 0 ||
-	    get_size(j, "max_position_embeddings", 32768, INT32_MAX, &c->max_positions, e) < 0)
+	if (config_size(j, "vocab_size", 0, INT32_MAX, &c->vocab_size, e) < 0 ||
+	    config_size(j, "hidden_size", 0, 1 << 20, &c->hidden_size, e) < 0 ||
+	    config_size(j, "num_hidden_layers", 0, 1 << 14, &c->layers, e) < 0 ||
+	    config_size(j, "num_attention_heads", 0, 1 << 16, &c->heads, e) < 0 ||
+	    config_size(j, "num_key_value_heads", c->heads, 1 << 16, &c->kv_heads, e) < 0 ||
+	    config_size(j, "intermediate_size", 0, 1 << 24, &c->intermediate_size, e) < 0 ||
+	    config_size(j, "max_position_embeddings", strcmp(c->model_type, "deepseek_v3") ? 32768 : 4096, INT32_MAX, &c->max_positions, e) < 0)
 		return -1;
+	if (!strcmp(c->model_type, "deepseek_v3"))
+		return config_deepseek(c, j, e) < 0 ? -1 : check_sizes(c, e);
 	if ((!js_get(j, "head_dim") || js_is_null(js_get(j, "head_dim"))) && c->hidden_size % c->heads)
 		return err_set(e, "'hidden_size' %lld is no multiple of 'num_attention_heads' %lld", (long long)c->hidden_size, (long long)c->heads);
-	if (get_size(j, "head_dim", c->hidden_size / c->heads, 1 << 16, &c->head_dim, e) < 0)
+	if (config_size(j, "head_dim", c->hidden_size / c->heads, 1 << 16, &c->head_dim, e) < 0)
 		return -1;
 	return check_sizes(c, e);
 }
 
-/* Newer files write "dtype", and the rotary base inside "rope_parameters". */
+/* Newer files write "dtype". */
 static int fill(struct config *c, const struct js *j, struct err *e)
 {
-	const struct js *rope = js_get(j, "rope_theta") ? j : js_get(j, "rope_parameters");
-
 	if (!js_is_object(j))
 		return err_set(e, "is %s, not an object", js_type(j));
 	c->bos = -1;
-	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0)
+	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0 || config_rope(c, j, e) < 0 || config_quantization(c, j, e) < 0)
 		return -1;
-	if (get_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 || get_number(rope, "rope_theta", 10000, 1, &c->rope_theta, e) < 0 ||
-	    get_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||
-	    get_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
+	if (config_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 ||
+	    config_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||
+	    config_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
 	    get_word(j, js_get(j, "torch_dtype") ? "torch_dtype" : "dtype", "float32", c->dtype, sizeof c->dtype, e) < 0)
 		return -1;
 	return get_tokens(c, j, e);
@@ -371,6 +380,10 @@ void config_write(const struct config *c, struct buf *to)
 		js_set(j, "tie_word_embeddings", js_new_bool(c->tie_word_embeddings));
 	if (strcmp(was.dtype, c->dtype) != 0)
 		js_set(j, js_get(j, "dtype") ? "dtype" : "torch_dtype", js_new_string(c->dtype, strlen(c->dtype)));
+	/* Weights are written as they are computed with, and without the layers that predict further tokens. */
+	js_remove(j, "quantization_config");
+	if (js_int(js_get(j, "num_nextn_predict_layers")))
+		js_set(j, "num_nextn_predict_layers", js_new_int(0));
 	js_write(j, 2, to);
 	buf_char(to, '\n');
 	js_free(j);

@@ -6,8 +6,8 @@
  *     config_free(&c);
  *
  * What is read is checked: sizes are positive, H is a multiple of G, D is even, and there are at most 2^42 parameters, so that no product
- * of sizes overflows int64_t. A setting that would change the mathematics and that no family here computes (rope_scaling, sliding
- * windows, quantised weights, another activation ...) is refused by its name. Whether a family of that model_type exists is the
+ * of sizes overflows int64_t. A setting that would change the mathematics and that no family here computes (a scaling of rope, sliding
+ * windows, a way to quantise weights, another activation ...) is refused by its name. Whether a family of that model_type exists is the
  * model's to say (model.h).
  *
  * The document itself is kept: fields that mean nothing to us are written back unchanged and in order.
@@ -28,6 +28,38 @@
 
 #define CONFIG_EOS 8
 
+/* "rope_scaling", or "rope_parameters": how rotary positions reach beyond the context that a model was made for */
+enum rope_type { ROPE_DEFAULT, ROPE_YARN };
+struct rope_scaling {
+	enum rope_type type;
+	double factor;                  /* of the context, at least 1 */
+	int64_t original;               /* original_max_position_embeddings; max_position_embeddings where absent */
+	double beta_fast, beta_slow;    /* turns over the original context between which the ramp lies; 32 and 1 where absent */
+	double mscale, mscale_all_dim;  /* 0: absent */
+	double attention_factor;        /* of cosines and sines; 0: it follows from the others */
+	bool truncate;                  /* the ramp begins and ends at whole pairs; true where absent */
+};
+
+/* deepseek_v3: multi-head latent attention; kv_rank is 0 in other families */
+struct latent_config {
+	int64_t q_rank;                 /* q_lora_rank; 0: null, queries are made at once */
+	int64_t kv_rank;                /* kv_lora_rank */
+	int64_t nope, rope, value;      /* qk_nope_head_dim, qk_rope_head_dim (head_dim too), v_head_dim */
+	bool interleave;                /* rope_interleave: rotated pairs lie beside each other */
+	bool bias;                      /* attention_bias: of q_a, kv_a and o */
+};
+
+/* A mixture of experts; count is 0 where there is none */
+struct experts_config {
+	int64_t count, top;             /* n_routed_experts, num_experts_per_tok */
+	int64_t groups, top_groups;     /* n_group, topk_group */
+	int64_t shared;                 /* n_shared_experts, as one of so many times the width; 0: none */
+	int64_t intermediate_size;      /* moe_intermediate_size */
+	int64_t dense_layers;           /* first_k_dense_replace: the first layers, which have none; L at most */
+	bool normalize;                 /* norm_topk_prob */
+	double scale;                   /* routed_scaling_factor */
+};
+
 struct config {
 	char model_type[32];            /* "qwen2" */
 	int64_t hidden_size;            /* C */
@@ -41,6 +73,11 @@ struct config {
 	double rms_norm_eps;            /* 1e-6 where absent */
 	double rope_theta;              /* 10000 where absent */
 	double initializer_range;       /* 0.02 where absent */
+	struct rope_scaling rope;
+	struct latent_config latent;
+	struct experts_config experts;
+	int64_t nextn_layers;           /* num_nextn_predict_layers: layers behind the last, which are left out */
+	int64_t fp8_block[2];           /* rows and columns to a scale of weights in F8_E4M3; 0: no quantization_config */
 	bool tie_word_embeddings;       /* false where absent */
 	char dtype[16];                 /* torch_dtype: "float32", "bfloat16", "float16"; float32 where absent */
 	int32_t bos;                    /* bos_token_id; -1: none */
@@ -57,8 +94,13 @@ int config_read_generation(struct config *c, const char *text, size_t n, const c
 struct config config_copy(const struct config *c);
 void config_free(struct config *c);
 
+/* The rotation of pair i by a position is position * frequency[i], i = 0 .. D/2-1 (Su et al. 2021, eq. 15), scaled as c->rope says. Returns
+ * what cosines and sines are multiplied by. */
+double rope_frequencies(const struct config *c, double *frequency);
+double rope_mscale(double factor, double mscale);       /* YaRN's: 0.1 mscale ln factor + 1 */
+
 /* The document, indented by 2, a newline at its end. Fields of the struct that were changed since the reading are written with their new
- * values; all others as they stood. */
+ * values; all others as they stood, but for what a checkpoint that is written has not: quantised weights, layers that predict further tokens. */
 void config_write(const struct config *c, struct buf *to);
 
 #endif

@@ -130,11 +130,10 @@ void model_init(struct model *m, uint64_t seed)
 	}
 }
 
-/* cos and sin of position / theta^(2i/D), i = 0 .. D/2-1 (Su et al. 2021, eq. 15). */
 void model_reserve_positions(struct model *m, int64_t positions)
 {
 	int64_t D = m->config.head_dim, p, i;
-	double *frequency;
+	double *frequency, size;
 	float *table;
 
 	if (positions <= m->positions)
@@ -145,12 +144,11 @@ void model_reserve_positions(struct model *m, int64_t positions)
 		positions = 256;
 	frequency = xmalloc((size_t)D * sizeof *frequency);
 	table = xmalloc((size_t)(positions * D) * sizeof *table);
-	for (i = 0; i < D / 2; i++)
-		frequency[i] = pow(m->config.rope_theta, -2.0 * (double)i / (double)D);
+	size = rope_frequencies(&m->config, frequency);
 	for (p = 0; p < positions; p++)
 		for (i = 0; i < D / 2; i++) {
-			table[p * D + i] = (float)cos((double)p * frequency[i]);
-			table[p * D + D / 2 + i] = (float)sin((double)p * frequency[i]);
+			table[p * D + i] = (float)(size * cos((double)p * frequency[i]));
+			table[p * D + D / 2 + i] = (float)(size * sin((double)p * frequency[i]));
 		}
 	if (m->cos_sin)
 		m->be->free(m->be, m->cos_sin);

@@ -183,6 +183,11 @@ struct js *js_copy(const struct js *j)
 	return j ? js_of(there(json_deep_copy(j_of(j)))) : NULL;
 }
 
+void js_remove(struct js *object, const char *key)
+{
+	json_object_del(j_of(object), key);
+}
+
 void js_set(struct js *object, const char *key, struct js *child)
 {
 	struct buf clean = {0};

@@ -60,6 +60,7 @@ struct js *js_new_bool(bool b);
 struct js *js_new_null(void);
 struct js *js_copy(const struct js *j);                                         /* deep */
 void js_set(struct js *object, const char *key, struct js *child);
+void js_remove(struct js *object, const char *key);                             /* if it is there */
 void js_push(struct js *array, struct js *child);
 void js_write(const struct js *j, int indent, struct buf *to);                  /* indent 0: one line */
 

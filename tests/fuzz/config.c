@@ -14,6 +14,11 @@ static void check(const struct config *c)
 		abort();
 	if (c->heads % c->kv_heads || c->head_dim % 2 || !(c->rms_norm_eps >= 0) || !(c->rope_theta >= 1) || c->bos >= c->vocab_size)
 		abort();
+	if (c->experts.count && (c->experts.count % c->experts.groups || c->experts.count / c->experts.groups < 2 || c->experts.top > c->experts.count ||
+				 c->experts.top_groups > c->experts.groups || c->experts.dense_layers > c->layers))
+		abort();
+	if (c->latent.kv_rank && (c->latent.rope != c->head_dim || c->latent.nope < 1 || c->latent.value < 1))
+		abort();
 	for (i = 0; i < c->eos_count; i++)
 		if (c->eos[i] < 0 || c->eos[i] >= c->vocab_size)
 			abort();

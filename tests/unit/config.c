@@ -136,13 +136,24 @@ static void refused(void)
 	refuse("bos_token_id", "-1", "config.json: 'bos_token_id' holds -1, which is no token of a vocabulary of 151936");
 	/* what would change the mathematics */
 	refuse("hidden_act", "\"gelu\"", "config.json: 'hidden_act' = \"gelu\" is not supported (only silu)");
-	refuse("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"yarn\",\"factor\":4.0} is not supported");
+	refuse("rope_scaling", "{\"type\": \"longrope\", \"factor\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"longrope\",\"factor\":4.0} is not supported");
+	refuse("rope_scaling", "{\"type\": \"yarn\", \"warp\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"yarn\",\"warp\":4.0} is not supported");
+	refuse("rope_scaling", "{\"type\": \"yarn\"}", "config.json: 'rope_scaling': 'factor' is missing");
+	refuse("rope_parameters", "{\"type\": \"yarn\", \"factor\": 0.5}", "config.json: 'rope_parameters': 'factor' is 0.5, less than 1");
+	refuse("rope_scaling", "4", "config.json: 'rope_scaling' = 4 is not supported");
 	refuse("use_sliding_window", "true", "config.json: 'use_sliding_window' = true is not supported");
 	refuse("layer_types", "[\"full_attention\", \"sliding_attention\"]",
 	       "config.json: 'layer_types' = [\"full_attention\",\"sliding_attention\"] is not supported");
 	refuse("mlp_bias", "true", "config.json: 'mlp_bias' = true is not supported");
 	refuse("attention_bias", "false", "config.json: 'attention_bias' = false is not supported");
-	refuse("quantization_config", "{\"quant_method\": \"gptq\"}", "config.json: 'quantization_config' = {\"quant_method\":\"gptq\"} is not supported");
+	refuse("quantization_config", "{\"quant_method\": \"gptq\"}",
+	       "config.json: 'quantization_config' = {\"quant_method\":\"gptq\"} is not supported (only fp8, e4m3, with a weight_block_size)");
+	refuse("quantization_config", "{\"quant_method\": \"fp8\", \"fmt\": \"e5m2\", \"weight_block_size\": [128, 128]}",
+	       "config.json: 'quantization_config' = {\"quant_method\":\"fp8\",\"fmt\":\"e5m2\",\"weight_block_size\":[128,128]} is not supported "
+	       "(only fp8, e4m3, with a weight_block_size)");
+	refuse("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": [128, 0]}",
+	       "config.json: 'quantization_config' = {\"quant_method\":\"fp8\",\"weight_block_size\":[128,0]} is not supported (weight_block_size is two sizes)");
+	refuse("n_routed_experts", "8", "config.json: 'n_routed_experts' = 8 is not supported");
 	refuse("num_experts", "8", "config.json: 'num_experts' = 8 is not supported");
 	refuse("partial_rotary_factor", "0.5", "config.json: 'partial_rotary_factor' = 0.5 is not supported");
 }
@@ -176,6 +187,95 @@ static void broken(void)
 	CHECK(config_read(&c, "/nonexistent/config.json", &e) < 0);
 	CHECK_STR(e.msg, "/nonexistent/config.json: No such file or directory");
 	config_free(&c);
+}
+
+/* DeepSeek-V3's own, shortened by what does not matter here */
+static const char deepseek[] = "{\n"
+	"  \"model_type\": \"deepseek_v3\",\n"
+	"  \"ep_size\": 1,\n"
+	"  \"first_k_dense_replace\": 3,\n"
+	"  \"hidden_act\": \"silu\",\n"
+	"  \"hidden_size\": 7168,\n"
+	"  \"intermediate_size\": 18432,\n"
+	"  \"kv_lora_rank\": 512,\n"
+	"  \"max_position_embeddings\": 163840,\n"
+	"  \"moe_intermediate_size\": 2048,\n"
+	"  \"moe_layer_freq\": 1,\n"
+	"  \"n_group\": 8,\n"
+	"  \"n_routed_experts\": 256,\n"
+	"  \"n_shared_experts\": 1,\n"
+	"  \"norm_topk_prob\": true,\n"
+	"  \"num_attention_heads\": 128,\n"
+	"  \"num_experts_per_tok\": 8,\n"
+	"  \"num_hidden_layers\": 61,\n"
+	"  \"num_key_value_heads\": 128,\n"
+	"  \"num_nextn_predict_layers\": 1,\n"
+	"  \"q_lora_rank\": 1536,\n"
+	"  \"qk_nope_head_dim\": 128,\n"
+	"  \"qk_rope_head_dim\": 64,\n"
+	"  \"quantization_config\": {\"activation_scheme\": \"dynamic\", \"fmt\": \"e4m3\", \"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]},\n"
+	"  \"rms_norm_eps\": 1e-06,\n"
+	"  \"rope_scaling\": {\"beta_fast\": 32, \"beta_slow\": 1, \"factor\": 40, \"mscale\": 1.0, \"mscale_all_dim\": 1.0,"
+	" \"original_max_position_embeddings\": 4096, \"type\": \"yarn\"},\n"
+	"  \"rope_theta\": 10000,\n"
+	"  \"routed_scaling_factor\": 2.5,\n"
+	"  \"scoring_func\": \"sigmoid\",\n"
+	"  \"topk_group\": 4,\n"
+	"  \"topk_method\": \"noaux_tc\",\n"
+	"  \"torch_dtype\": \"bfloat16\",\n"
+	"  \"v_head_dim\": 128,\n"
+	"  \"vocab_size\": 129280\n"
+	"}\n";
+
+static void refuse_deepseek(const char *key, const char *value, const char *want)
+{
+	const char *text = with(deepseek, key, value);
+	struct config c;
+	struct err e;
+
+	if (config_parse(&c, text, strlen(text), "c", &e) == 0)
+		TEST_FAIL("%s = %s was accepted", key, value);
+	CHECK_STR(e.msg, want);
+	config_free(&c);
+}
+
+static void deepseek_v3(void)
+{
+	struct config c;
+	struct buf b = {0};
+	double f[32];
+
+	accept(deepseek, &c);
+	CHECK(c.latent.q_rank == 1536 && c.latent.kv_rank == 512 && c.latent.nope == 128 && c.latent.rope == 64 && c.latent.value == 128);
+	CHECK(c.latent.interleave && !c.latent.bias && c.head_dim == 64 && c.kv_heads == 128);
+	CHECK(c.experts.count == 256 && c.experts.top == 8 && c.experts.groups == 8 && c.experts.top_groups == 4 && c.experts.shared == 1);
+	CHECK(c.experts.intermediate_size == 2048 && c.experts.dense_layers == 3 && c.experts.normalize && c.experts.scale == 2.5);
+	CHECK(c.nextn_layers == 1 && c.fp8_block[0] == 128 && c.fp8_block[1] == 128);
+	CHECK(c.rope.type == ROPE_YARN && c.rope.factor == 40 && c.rope.original == 4096 && c.rope.mscale == 1 && c.rope.truncate);
+	/* pairs 10 and 23 are where 32 turns and 1 turn over 4096 tokens lie: below, the angles are as they were, above, 1/40 of that */
+	CHECK_NEAR(rope_frequencies(&c, f), 1, 1e-15);
+	CHECK_NEAR(f[10], pow(10000, -20.0 / 64), 1e-12);
+	CHECK_NEAR(f[11], pow(10000, -22.0 / 64) * (1 - 1.0 / 13 * (1 - 1.0 / 40)), 1e-12);
+	CHECK_NEAR(f[23], pow(10000, -46.0 / 64) / 40, 1e-12);
+	CHECK_NEAR(rope_mscale(40, 1), 1.3688879454113936, 1e-15);
+	config_write(&c, &b);
+	CHECK(!strstr(b.p, "quantization_config") && strstr(b.p, "\"num_nextn_predict_layers\": 0") && strstr(b.p, "\"mscale_all_dim\": 1.0"));
+	config_free(&c);
+	buf_free(&b);
+	accept(with(deepseek, "q_lora_rank", "null"), &c);
+	CHECK_INT(c.latent.q_rank, 0);
+	config_free(&c);
+	refuse_deepseek("topk_method", "\"greedy\"", "c: 'topk_method' = \"greedy\" is not supported");
+	refuse_deepseek("scoring_func", "\"softmax\"", "c: 'scoring_func' = \"softmax\" is not supported");
+	refuse_deepseek("moe_layer_freq", "2", "c: 'moe_layer_freq' = 2 is not supported");
+	refuse_deepseek("n_group", "7", "c: 'n_routed_experts' 256 do not make 'n_group' 7 groups of two at least");
+	refuse_deepseek("topk_group", "9", "c: 'topk_group' 9 is more than 'n_group' 8");
+	refuse_deepseek("num_experts_per_tok", "300", "c: 'num_experts_per_tok' 300 is more than 'n_routed_experts' 256");
+	refuse_deepseek("num_key_value_heads", "64", "c: 'num_key_value_heads' 64 is not 'num_attention_heads' 128");
+	refuse_deepseek("qk_rope_head_dim", "63", "c: a head has 63 dimensions; rotary positions need an even number");
+	refuse_deepseek("head_dim", "128", "c: 'head_dim' 128 is not 'qk_rope_head_dim' 64");
+	refuse_deepseek("first_k_dense_replace", "-1", "c: 'first_k_dense_replace' is -1, not between 0 and 2147483647");
+	refuse_deepseek("hidden_act", "\"gelu\"", "c: 'hidden_act' = \"gelu\" is not supported (only silu)");
 }
 
 static void generation(void)
@@ -229,6 +329,7 @@ int main(void)
 	refused();
 	harmless();
 	broken();
+	deepseek_v3();
 	generation();
 	writing();
 	return 0;
