@@ -336,7 +336,7 @@ static void unpack(struct box *b, int fd)
 		r.kind = (int)why;
 	else if (WIFEXITED(b->status) && WEXITSTATUS(b->status) == 126)
 		r = (struct jail_report){.kind = JAIL_BROKEN, .error = said.f.error};
-	snprintf(r.what, sizeof r.what, "%s", WIFSIGNALED(b->status) ? "killed" : r.kind == JAIL_BROKEN ? said.f.what : said.text);
+	snprintf(r.what, sizeof r.what, "%s", WIFSIGNALED(b->status) ? strsignal(WTERMSIG(b->status)) : r.kind == JAIL_BROKEN ? said.f.what : said.text);
 	finish(b, &r);
 }
 

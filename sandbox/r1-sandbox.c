@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("What it sees and leaves"),
 		{"put", 0, OPT_LIST, &o.put, "FILE", "a copy of this file in its folder; may be repeated"},
 		{"tree", 0, OPT_STRING, &o.tree, "PATH", "copies of all files of this archive or folder"},
-		{"show", 0, OPT_LIST, &o.show, "PATH", "let it see this file or folder of the machine, read-only; may be repeated"},
+		{"show", 0, OPT_LIST, &o.show, "PATH[:AT]", "let it see this file or folder of the machine, read-only; may be repeated"},
 		{"env", 0, OPT_LIST, &o.env, "NAME=VALUE", "set in its environment; may be repeated"},
 		{"keep", 0, OPT_LIST, &o.keep, "NAME", "write what it left under this name in its folder to this folder; may be repeated"},
 		{"stdout", 0, OPT_STRING, &o.out, "FILE", "its output goes there, not into the record"},

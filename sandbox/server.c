@@ -488,6 +488,7 @@ static void judge(struct server *s, struct box *b)
 		snprintf(r->why, sizeof r->why, "more than %lld bytes of output", (long long)r->output);
 	} else if (use.killed || (b->reported && l->kind == JAIL_MEMORY)) {
 		r->verdict = "MLE";
+		r->status = -1;         /* by the kernel or by init: it was not the program's own end */
 		snprintf(r->why, sizeof r->why, "more than %.4g MiB of memory", (double)r->limits.memory / (double)MIB);
 	} else if (!b->reported) {
 		snprintf(r->why, sizeof r->why, "the box died");
@@ -530,9 +531,15 @@ static void close_box(struct box *b)
 	shut(&b->in);
 	free(b->block);
 	if (b->packer > 0) {
+		int status = 0;
+
 		kill(b->packer, SIGKILL);
-		while (waitpid(b->packer, NULL, 0) < 0 && errno == EINTR)
+		while (waitpid(b->packer, &status, 0) < 0 && errno == EINTR)
 			;
+		if (b->over && WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+			b->r->verdict = "IE";
+			snprintf(b->r->why, sizeof b->r->why, "%.200s: cannot be read", b->r->tree);
+		}
 	}
 }
 

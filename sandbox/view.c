@@ -115,27 +115,41 @@ static int bind_there(const char *from, const char *to, bool folder)
 	return mount(from, to, NULL, MS_BIND | MS_REC, NULL);
 }
 
-/* Shows a file, folder or link of the host under its own name; what is not there is passed over. */
-static int show(const char *path)
+/* Shows a file, folder or link of the host under its own name, or at `at`; what is not there is passed over unless it was asked for. */
+static int show(const char *path, const char *at, bool asked)
 {
 	char from[PATH_MAX], target[PATH_MAX];
 	struct stat st;
 	ssize_t n;
 
 	snprintf(from, sizeof from, OLD "%s", path);
-	if (lstat(from, &st) < 0)
-		return errno == ENOENT ? 0 : -1;
+	if ((asked ? stat(from, &st) : lstat(from, &st)) < 0)
+		return errno == ENOENT && !asked ? 0 : -1;
 	if (S_ISLNK(st.st_mode)) {
 		n = readlink(from, target, sizeof target - 1);
 		if (n < 0)
 			return -1;
 		target[n] = 0;
-		parents(path);
-		return symlink(target, path) < 0 && errno != EEXIST ? -1 : 0;
+		return symlink(target, at);
 	}
-	if (bind_there(from, path, S_ISDIR(st.st_mode)) < 0)
+	if (bind_there(from, at, S_ISDIR(st.st_mode)) < 0)
 		return -1;
-	return read_only_below(path);
+	return read_only_below(at);
+}
+
+static int show_asked(const char *text)
+{
+	char path[PATH_MAX], *colon;
+
+	snprintf(path, sizeof path, "%s", text);
+	colon = strrchr(path, ':');
+	if (colon)
+		*colon++ = 0;
+	if (*path != '/' || (colon && *colon != '/')) {
+		errno = EINVAL;
+		return -1;
+	}
+	return show(path, colon ? colon : path, true);
 }
 
 /* The host's file as a copy: it may be a link out of what is shown */
@@ -226,11 +240,15 @@ const char *view_enter(const struct view *v, char *what, size_t n)
 		bad = devices();
 	if (bad)
 		return bad;
-	for (i = 0; i < sizeof usual / sizeof *usual + v->shows; i++) {
-		const char *path = i < sizeof usual / sizeof *usual ? usual[i] : v->show[i - sizeof usual / sizeof *usual];
-
-		if (show(path) < 0) {
-			snprintf(what, n, "show %s", path);
+	for (i = 0; i < sizeof usual / sizeof *usual; i++) {
+		if (show(usual[i], usual[i], false) < 0) {
+			snprintf(what, n, "show %s", usual[i]);
+			return what;
+		}
+	}
+	for (i = 0; i < v->shows; i++) {
+		if (show_asked(v->show[i]) < 0) {
+			snprintf(what, n, "show %.100s", v->show[i]);
 			return what;
 		}
 	}

@@ -22,7 +22,7 @@ struct view_text {              /* a file of our own */
 };
 
 struct view {
-	const char *const *show;        /* (shows) further files and folders of the host to be seen, read-only, under their own names */
+	const char *const *show;        /* (shows) further files and folders of the host to be seen, read-only: PATH or PATH:AT */
 	size_t shows;
 	const struct view_text *text;   /* (texts) */
 	size_t texts;
