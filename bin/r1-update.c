@@ -297,7 +297,7 @@ static int save_reference(struct checkpoint_writer *w, const struct work *k, boo
 	s = checkpoint_add_tensors(w, name, e);
 	if (!s)
 		return -1;
-	if (params_copy(model_trained(k->trainer.model), s, k->carried ? k->carried : ck->weights, e) == 0)
+	if (params_copy(model_trained(k->trainer.model), s, k->carried ? k->carried : ck->weights, model_fp8(&ck->config), e) == 0)
 		return safetensors_finish(s, e);
 	safetensors_discard(s);
 	return -1;

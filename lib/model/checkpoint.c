@@ -202,6 +202,8 @@ static int open_weights(struct checkpoint *ck, struct err *e)
 	int rc;
 
 	ck->weights = safetensors_new();
+	if (ck->config.fp8_block[0])
+		safetensors_blocks(ck->weights, ck->config.fp8_block[0], ck->config.fp8_block[1]);
 	rc = add_tensors(ck, ck->weights, "model.safetensors", e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;

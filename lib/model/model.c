@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/tool.h"
 #include "model/lora.h"
 
 static const struct family *find_family(const char *model_type, struct err *e)
@@ -102,7 +103,7 @@ void model_init_part(const struct model *m, const struct part *p, uint64_t seed,
 {
 	uint64_t stream = hash_str(p->name);
 	size_t len = strlen(p->name);
-	bool bias = len > 5 && !strcmp(p->name + len - 5, ".bias");
+	bool bias = len > 4 && !strcmp(p->name + len - 4, "bias");
 	double z[2];
 	int64_t j;
 
@@ -164,6 +165,39 @@ struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, 
 	return m->family->forward(m, t, id, position, rows, s);
 }
 
+enum weight_type model_fp8(const struct config *c)
+{
+	return !strcmp(c->dtype, "bfloat16") ? WEIGHT_BF16 : WEIGHT_F32;
+}
+
+int64_t model_active(const struct model *m)
+{
+	const struct experts_config *x = &m->config.experts;
+	int64_t n = m->params.count;
+	size_t i;
+
+	for (i = 0; x->count && i < m->params.parts; i++)
+		if (strstr(m->params.part[i].name, ".mlp.experts."))
+			n -= part_count(&m->params.part[i]);
+	if (x->count)
+		n += (m->config.layers - x->dense_layers) * x->top * 3 * m->config.hidden_size * x->intermediate_size;
+	return n;
+}
+
+int64_t model_left_out(const struct config *c, const struct safetensors *from)
+{
+	int64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < from->n; i++) {
+		long long layer;
+
+		if (sscanf(from->tensor[i].name, "model.layers.%lld.", &layer) == 1 && layer >= c->layers)
+			n++;
+	}
+	return c->nextn_layers ? n : 0;
+}
+
 struct model *model_for_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
 				enum model_dtype dtype, struct err *e)
 {
@@ -172,7 +206,7 @@ struct model *model_for_tensors(const struct config *c, const struct safetensors
 
 	if (!m)
 		return NULL;
-	type = dtype == DTYPE_AUTO ? params_types(&m->params, from) : all_of(m, dtype == DTYPE_BFLOAT16 ? WEIGHT_BF16 : WEIGHT_F32);
+	type = dtype == DTYPE_AUTO ? params_types(&m->params, from, model_fp8(c)) : all_of(m, dtype == DTYPE_BFLOAT16 ? WEIGHT_BF16 : WEIGHT_F32);
 	alloc(m, use, type);
 	free(type);
 	return m;
@@ -220,6 +254,7 @@ static struct model *adapted_model(const struct checkpoint *ck, struct backend *
 struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
 {
 	struct model *m = NULL;
+	int64_t left_out;
 
 	if (ck->base)
 		return adapted_model(ck, be, use, dtype, e);
@@ -227,6 +262,9 @@ struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend 
 		err_prefix(e, "%s/config.json", ck->path);
 	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))
 		err_prefix(e, "%s", ck->path);
+	else if ((left_out = model_left_out(&ck->config, ck->weights)) > 0)
+		tool_note("%s: %lld tensor%s of layers from %lld on are left out: they predict further tokens (num_nextn_predict_layers), and are not computed",
+			  ck->path, (long long)left_out, left_out == 1 ? "" : "s", (long long)ck->config.layers);
 	return m;
 }
 

@@ -35,7 +35,8 @@ extern const struct family *const family_table[];
 
 enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid out for few rows at once; gradients; neither */
 
-/* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32. DTYPE_BFLOAT16 rounds what does not fit. It is
+/* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32; what
+ * a file has in F8_E4M3: bfloat16 if torch_dtype says so. DTYPE_BFLOAT16 rounds what does not fit. It is
  * the keeping alone: everything is computed in float32. A model that is trained is kept as its configuration's torch_dtype says, which is what
  * is computed with and what is saved, with what its optimizer needs beside it (enum params_kept). */
 enum model_dtype { DTYPE_AUTO, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
@@ -75,6 +76,11 @@ void model_init(struct model *m, uint64_t seed);        /* normal(0, initializer
 /* What model_init gives numbers from .. from+n-1 of a part, into host memory. */
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w);
 void model_free(struct model *m);
+
+int64_t model_active(const struct model *m);            /* parameters that a token meets: of experts, those that it is sent to */
+/* Tensors of a file that belong to layers behind the last (num_nextn_predict_layers), which no family computes; whoever loads says so. */
+int64_t model_left_out(const struct config *c, const struct safetensors *from);
+enum weight_type model_fp8(const struct config *c);     /* what weights of F8_E4M3 are turned into by DTYPE_AUTO: by torch_dtype */
 
 struct params *model_trained(struct model *m);         /* what a MODEL_TRAIN is trained in: the adapter, or all */
 

@@ -31,9 +31,9 @@ struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, co
 		p->part = xgrow(p->part, &p->parts_cap, p->parts + 1, sizeof *p->part);
 		p->part[p->parts++] = (struct part){.name = xasprintf("%s.%s", prefix, part[i].name), .shape = {part[i].rows, cols},
 						    .ndim = cols ? 2 : 1, .offset = p->size, .tensor = p->tensors - 1, .row = x->rows,
-						    .decay = cols != 0};
+						    .decay = cols != 0, .fixed = part[i].fixed};
 		p->size += n;
-		p->count += n;
+		p->count += part[i].fixed ? 0 : n;
 		x->rows += part[i].rows;
 	}
 	x->cols = cols;
@@ -42,6 +42,11 @@ struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, co
 		x->rows = 1;
 	}
 	return x;
+}
+
+static bool is_fixed(const struct params *p, size_t tensor)
+{
+	return p->part[p->tensor_part[tensor]].fixed;
 }
 
 /* Vectors are a row of floats, whatever matrices are kept as. */
@@ -62,7 +67,7 @@ void params_alloc(struct params *p, struct backend *be, enum params_use use, con
 		if (is_vector(p, i) || (use == PARAMS_READ && kept == WEIGHT_F32))
 			x->data = be->alloc(be, (size_t)(x->rows * x->cols) * sizeof *x->data);
 		else
-			x->packed = be->pack(be, x->rows, x->cols, kept, use == PARAMS_SAMPLE);
+			x->packed = be->pack(be, x->rows, x->cols, kept, use == PARAMS_SAMPLE && !x->in_rows);
 	}
 }
 
@@ -93,7 +98,7 @@ void params_alloc_trained(struct params *p, struct backend *be, enum params_kept
 		struct tensor *x = p->tensor[i];
 		int64_t at = p->tensor_offset[i];
 
-		if (kept != KEPT_BF16) {
+		if (kept != KEPT_BF16 && !is_fixed(p, i)) {
 			x->data = p->theta + at;
 		} else if (is_vector(p, i)) {
 			x->data = zeros(be, (size_t)(x->rows * x->cols) * sizeof *x->data);
@@ -112,7 +117,7 @@ void params_need_grad(struct params *p)
 		return;
 	p->grad = zeros(p->be, (size_t)p->size * sizeof *p->grad);
 	for (i = 0; i < p->tensors; i++)
-		p->tensor[i]->grad = p->grad + p->tensor_offset[i];
+		p->tensor[i]->grad = is_fixed(p, i) ? NULL : p->grad + p->tensor_offset[i];
 }
 
 void params_follow(struct params *p)
@@ -122,7 +127,7 @@ void params_follow(struct params *p)
 	if (p->kept == KEPT_F16)
 		p->be->round_half(p->be, p->theta, p->master, p->size);
 	for (i = 0; p->kept == KEPT_BF16 && i < p->tensors; i++)
-		if (is_vector(p, i))
+		if (is_vector(p, i) && !is_fixed(p, i))
 			p->be->widen(p->be, p->tensor[i]->data, p->half + p->tensor_offset[i], p->tensor[i]->cols);
 }
 
@@ -134,7 +139,7 @@ void params_free(struct params *p)
 	for (i = 0; i < p->tensors; i++) {
 		if (p->tensor[i]->packed && !p->trained)
 			p->be->unpack(p->be, p->tensor[i]->packed);
-		if (p->tensor[i]->data && !p->theta)
+		if (p->tensor[i]->data && (!p->theta || is_fixed(p, i)))
 			p->be->free(p->be, p->tensor[i]->data);
 	}
 	for (i = 0; i < sizeof memory / sizeof *memory; i++)
@@ -173,9 +178,9 @@ static void put_floats(struct params *p, const struct part *part, int64_t at, co
 {
 	struct tensor *x = p->tensor[part->tensor];
 
-	if (p->trained)
+	if (p->trained && !part->fixed)
 		put_trained(p, p->tensor_offset[part->tensor] + at, host, n);
-	if (x->data && !p->theta)
+	if (x->data && (!p->theta || part->fixed))
 		p->be->upload(p->be, x->data + at, host, (size_t)n * sizeof *host);
 }
 

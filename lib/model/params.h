@@ -36,6 +36,7 @@ struct part {
 	size_t tensor;                  /* which it is of ... */
 	int64_t row;                    /* ... and from which row on (in vectors: from which number on) */
 	bool decay;                     /* weight decay applies: matrices, not norms and biases */
+	bool fixed;                     /* a vector that is never trained, and float32 in memory and files whatever the others are */
 };
 
 struct params {
@@ -47,7 +48,7 @@ struct params {
 	size_t *tensor_part;            /* its first part */
 	size_t tensors, tensors_cap;
 	int64_t size;                   /* floats in theta, gaps included */
-	int64_t count;                  /* parameters */
+	int64_t count;                  /* parameters, without those that are fixed */
 	bool trained;                   /* then backend memory [size], as `kept` says; else each tensor has memory of its own */
 	enum params_kept kept;
 	float *theta, *master, *grad;   /* grad NULL until params_need_grad */
@@ -60,6 +61,7 @@ struct params {
 struct param_part {
 	const char *name;
 	int64_t rows;
+	bool fixed;                     /* a vector that is never trained; it is a tensor of its own */
 };
 struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, const struct param_part *part, int parts);
 
@@ -74,14 +76,14 @@ void params_need_grad(struct params *p);
 void params_follow(struct params *p);
 /* Rows from .. from+rows-1 of a part (of a vector: numbers) from host memory, aligned to nothing, rounded or widened as types ask. */
 void params_put(struct params *p, const struct part *part, int64_t from, int64_t rows, const void *host, enum weight_type type);
-/* All parts from a file; what is F16 is computed with as what it stands for. */
+/* All parts from a file; what is F16 or F8_E4M3 is computed with as what it stands for. */
 int params_load(struct params *p, const struct safetensors *from, struct err *e);
-/* What a file's matrices are best kept as, [tensors], freed by the caller: bfloat16 those whose every number is one. */
-enum weight_type *params_types(const struct params *p, const struct safetensors *from);
+/* What a file's matrices are best kept as, [tensors], freed by the caller: bfloat16 those whose every number is one; what is F8_E4M3 as told. */
+enum weight_type *params_types(const struct params *p, const struct safetensors *from, enum weight_type fp8);
 void params_free(struct params *p);
 
 /* Values [size] laid out like the numbers (moments, say) under "prefix + name of the part": declared first, then written, in the order of
- * the parts. `dtype` is that of the file in declare, of the memory in write and read: F32 (which is converted), or BF16 or I16. */
+ * the parts. Without a prefix they are the numbers themselves: what is fixed is F32. `dtype` is that of the file in declare, of the memory in write and read: F32 (which is converted), or BF16 or I16. */
 void params_declare(const struct params *p, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype);
 void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype);
 int params_read(const struct params *p, const struct safetensors *from, const char *prefix, void *values, enum st_dtype dtype, struct err *e);
@@ -95,8 +97,8 @@ void params_write_fine(const struct params *p, struct safetensors_writer *w);
 int params_read_fine(struct params *p, const struct safetensors *from, struct err *e);
 
 int params_check(const struct params *p, const struct safetensors *from, struct err *e);        /* every part is there, of its shape */
-/* The parts as they stand in another file: declares them and writes them. */
-int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, struct err *e);
+/* The parts as they stand in another file, but F8_E4M3 as told: declares them and writes them. */
+int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, enum weight_type fp8, struct err *e);
 int64_t part_count(const struct part *p);               /* numbers in it */
 
 #endif

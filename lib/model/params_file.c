@@ -69,7 +69,7 @@ int params_load(struct params *p, const struct safetensors *from, struct err *e)
 	return 0;
 }
 
-enum weight_type *params_types(const struct params *p, const struct safetensors *from)
+enum weight_type *params_types(const struct params *p, const struct safetensors *from, enum weight_type fp8)
 {
 	enum weight_type *type = xmalloc(p->tensors * sizeof *type);
 	size_t i;
@@ -79,7 +79,7 @@ enum weight_type *params_types(const struct params *p, const struct safetensors 
 	for (i = 0; i < p->parts; i++) {
 		const struct st_tensor *t = safetensors_find(from, p->part[i].name);
 
-		if (!t || !st_is_bfloat(t))
+		if (!t || (t->dtype == ST_F8_E4M3 ? fp8 == WEIGHT_F32 : !st_is_bfloat(t)))
 			type[p->part[i].tensor] = WEIGHT_F32;
 	}
 	return type;
@@ -94,30 +94,35 @@ void params_declare(const struct params *p, struct safetensors_writer *w, const 
 	for (i = 0; i < p->parts; i++) {
 		char *name = xasprintf("%s%s", prefix, p->part[i].name);
 
-		safetensors_declare(w, name, dtype, p->part[i].shape, p->part[i].ndim);
+		safetensors_declare(w, name, p->part[i].fixed && !*prefix ? ST_F32 : dtype, p->part[i].shape, p->part[i].ndim);
 		free(name);
 	}
 }
 
-void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype)
+/* n numbers of that type, backend memory */
+static void write_part(const struct params *p, struct safetensors_writer *w, const void *values, int64_t n, enum st_dtype dtype)
 {
-	size_t size = st_dtype_size(dtype), i;
-	char *host = xmalloc((size_t)PIECE * size);
+	size_t size = st_dtype_size(dtype);
+	char *host = xmalloc((size_t)(n < PIECE ? n : PIECE) * size);
+	int64_t done, piece;
 
-	for (i = 0; i < p->parts; i++) {
-		const struct part *part = &p->part[i];
-		int64_t n = part_count(part), done, piece;
-
-		for (done = 0; done < n; done += piece) {
-			piece = n - done < PIECE ? n - done : PIECE;
-			p->be->download(p->be, host, (const char *)values + (size_t)(part->offset + done) * size, (size_t)piece * size);
-			if (dtype == ST_F32)
-				safetensors_write(w, (float *)host, piece);
-			else
-				safetensors_write_raw(w, host, piece);
-		}
+	for (done = 0; done < n; done += piece) {
+		piece = n - done < PIECE ? n - done : PIECE;
+		p->be->download(p->be, host, (const char *)values + (size_t)done * size, (size_t)piece * size);
+		if (dtype == ST_F32)
+			safetensors_write(w, (float *)host, piece);
+		else
+			safetensors_write_raw(w, host, piece);
 	}
 	free(host);
+}
+
+void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype)
+{
+	size_t i;
+
+	for (i = 0; i < p->parts; i++)
+		write_part(p, w, (const char *)values + (size_t)p->part[i].offset * st_dtype_size(dtype), part_count(&p->part[i]), dtype);
 }
 
 /* A part's values into `to` (backend memory), their shape checked. */
@@ -182,11 +187,20 @@ enum st_dtype params_dtype(const struct params *p)
 
 void params_save(const struct params *p, struct safetensors_writer *w)
 {
+	size_t i;
+
 	params_declare(p, w, "", params_dtype(p));
-	if (p->kept == KEPT_BF16)
-		params_write(p, w, p->half, ST_BF16);
-	else
-		params_write(p, w, p->theta, ST_F32);
+	for (i = 0; i < p->parts; i++) {
+		const struct part *part = &p->part[i];
+		int64_t n = part_count(part);
+
+		if (part->fixed)
+			write_part(p, w, p->tensor[part->tensor]->data, n, ST_F32);
+		else if (p->kept == KEPT_BF16)
+			write_part(p, w, p->half + part->offset, n, ST_BF16);
+		else
+			write_part(p, w, p->theta + part->offset, n, ST_F32);
+	}
 }
 
 void params_declare_fine(const struct params *p, struct safetensors_writer *w)
@@ -218,8 +232,26 @@ int params_read_fine(struct params *p, const struct safetensors *from, struct er
 	return 0;
 }
 
-int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, struct err *e)
+/* A tensor of another type than the one it was declared as */
+static int write_converted(struct safetensors_writer *w, const struct safetensors *from, const struct st_tensor *t, struct err *e)
 {
+	float *wide = xmalloc((size_t)(t->count < PIECE ? t->count : PIECE) * sizeof *wide);
+	int64_t done, piece;
+	int rc = 0;
+
+	for (done = 0; done < t->count && rc == 0; done += piece) {
+		piece = t->count - done < PIECE ? t->count - done : PIECE;
+		rc = safetensors_floats(from, t, done, piece, wide, e);
+		if (rc == 0)
+			safetensors_write(w, wide, piece);
+	}
+	free(wide);
+	return rc;
+}
+
+int params_copy(const struct params *p, struct safetensors_writer *w, const struct safetensors *from, enum weight_type fp8, struct err *e)
+{
+	enum st_dtype of_fp8 = fp8 == WEIGHT_BF16 ? ST_BF16 : ST_F32;
 	const struct st_tensor *t;
 	size_t i;
 
@@ -227,11 +259,14 @@ int params_copy(const struct params *p, struct safetensors_writer *w, const stru
 		t = find_part(&p->part[i], from, p->part[i].name, e);
 		if (!t)
 			return -1;
-		safetensors_declare(w, t->name, t->dtype, t->shape, t->ndim);
+		safetensors_declare(w, t->name, t->dtype == ST_F8_E4M3 ? of_fp8 : t->dtype, t->shape, t->ndim);
 	}
 	for (i = 0; i < p->parts; i++) {
 		t = safetensors_find(from, p->part[i].name);
-		safetensors_write_raw(w, t->data, t->count);
+		if (t->dtype != ST_F8_E4M3)
+			safetensors_write_raw(w, t->data, t->count);
+		else if (write_converted(w, from, t, e) < 0)
+			return -1;
 		safetensors_forget(from, t);
 	}
 	return 0;

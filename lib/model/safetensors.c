@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct safetensors_private {
 	int sources;
 	size_t sources_cap, tensors_cap;
 	struct map names;       /* to the index in tensor[]; also holds the names */
+	int64_t block[2];       /* of F8_E4M3 */
 };
 
 static const struct {
@@ -55,6 +57,7 @@ struct safetensors *safetensors_new(void)
 	struct safetensors *s = xcalloc(1, sizeof *s);
 
 	s->private = xcalloc(1, sizeof *s->private);
+	safetensors_blocks(s, 128, 128);
 	return s;
 }
 
@@ -496,10 +499,63 @@ bool st_is_bfloat(const struct st_tensor *t)
 	return t->dtype == ST_BF16 || t->dtype == ST_F16;
 }
 
+void safetensors_blocks(struct safetensors *s, int64_t rows, int64_t cols)
+{
+	s->private->block[0] = rows;
+	s->private->block[1] = cols;
+}
+
+/* Sign, 4 bits of exponent with a bias of 7, 3 of fraction; S.1111.111 is NaN. */
+static float from_e4m3(unsigned char h)
+{
+	const int exponent = h >> 3 & 15, fraction = h & 7;
+	const float magnitude = exponent ? ldexpf((float)(8 + fraction), exponent - 10) : ldexpf((float)fraction, -9);
+
+	return (h & 127) == 127 ? NAN : h & 128 ? -magnitude : magnitude;
+}
+
+static int fp8_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e)
+{
+	const int64_t rows = s->private->block[0], cols = s->private->block[1], width = t->ndim == 2 ? t->shape[1] : 1;
+	char *name = xasprintf("%s_scale_inv", t->name);
+	const struct st_tensor *scale = safetensors_find(s, name);
+	float table[256], *by;
+	int64_t i, across, some;
+
+	free(name);
+	if (!scale)
+		return err_set(e, "%s: '%.200s' is of type F8_E4M3 and has no '%.200s_scale_inv' beside it", safetensors_file(s, t->file), t->name, t->name);
+	across = (width + cols - 1) / cols;
+	if (t->ndim != 2 || scale->ndim != 2 || scale->shape[0] != (t->shape[0] + rows - 1) / rows || scale->shape[1] != across)
+		return err_set(e, "%s: '%.200s_scale_inv' has not a scale for each block of %lld by %lld", safetensors_file(s, t->file), t->name,
+			       (long long)rows, (long long)cols);
+	by = xmalloc((size_t)scale->count * sizeof *by + 1);
+	if (st_widen(scale->dtype, scale->data, scale->count, by) < 0) {
+		free(by);
+		return err_set(e, "%s: '%.200s' is of type %s; only F32, F16 and BF16 can be scales", safetensors_file(s, t->file), scale->name,
+			       dtypes[scale->dtype].name);
+	}
+	for (i = 0; i < 256; i++)
+		table[i] = from_e4m3((unsigned char)i);
+	for (; n > 0; n -= some, from += some) {        /* what is left of a row's block at a time */
+		const int64_t col = from % width;
+		const float one = by[from / width / rows * across + col / cols];
+
+		some = cols - col % cols < width - col ? cols - col % cols : width - col;
+		some = some < n ? some : n;
+		for (i = 0; i < some; i++)
+			*to++ = table[t->data[from + i]] * one;
+	}
+	free(by);
+	return 0;
+}
+
 int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e)
 {
+	if (t->dtype == ST_F8_E4M3)
+		return fp8_floats(s, t, from, n, to, e);
 	if (st_widen(t->dtype, t->data + (size_t)from * dtypes[t->dtype].size, n, to) < 0)
-		return err_set(e, "%s: '%.200s' is of type %s; only F32, F16 and BF16 can be computed with", safetensors_file(s, t->file), t->name,
+		return err_set(e, "%s: '%.200s' is of type %s; only F32, F16, BF16 and F8_E4M3 can be computed with", safetensors_file(s, t->file), t->name,
 			       dtypes[t->dtype].name);
 	return 0;
 }

@@ -2,7 +2,7 @@
  *
  *     struct safetensors *s = safetensors_open("run/policy/model.safetensors", &e);   // or a model.safetensors.index.json
  *     const struct st_tensor *t = safetensors_find(s, "model.norm.weight");
- *     if (t && safetensors_floats(s, t, 0, t->count, w, &e) < 0) ...                  // any of F32, F16, BF16 to float
+ *     if (t && safetensors_floats(s, t, 0, t->count, w, &e) < 0) ...                  // any of F32, F16, BF16, F8_E4M3 to float
  *     safetensors_close(s);
  *
  *     struct safetensors_writer *w = safetensors_create("model.safetensors", &e);
@@ -13,6 +13,9 @@
  * A file is: the header's length (8 bytes, little endian), the header (a JSON object, padded by blanks so that the data begin at a multiple
  * of 8), the data. Nothing in a file is believed before it is checked: the header's length against the file's, every offset against the data,
  * each tensor's size against its shape and type, and that the tensors cover the data without overlap or hole.
+ *
+ * A tensor in F8_E4M3 (1 sign, 4 exponent, 3 fraction bits; no infinities) stands for numbers with a scale for each block of rows and columns:
+ * those of "X" are in "X_scale_inv" [ceil(rows / block), ceil(columns / block)], which its numbers are multiplied by, in float32.
  *
  * What is written depends only on names, types, shapes and numbers: the same bytes each time. "__metadata__" is {"format": "pt"}, which
  * other readers ask for. The machine must be little endian.
@@ -66,7 +69,9 @@ const struct st_tensor *safetensors_find(const struct safetensors *s, const char
 void safetensors_forget(const struct safetensors *s, const struct st_tensor *t);
 const char *safetensors_file(const struct safetensors *s, int file);                           /* that file's name */
 
-/* Numbers from .. from+n-1 of t as float32 (exact for all three types). -1: its type is none of F32, F16, BF16. Two calls for different
+/* Rows and columns of a block of F8_E4M3; 128 by 128 otherwise. */
+void safetensors_blocks(struct safetensors *s, int64_t rows, int64_t cols);
+/* Numbers from .. from+n-1 of t as float32, exact for F32, F16, BF16, and F8_E4M3 with its scales. -1: another type, or no scales. Two calls for different
  * tensors or ranges may run at once. */
 int safetensors_floats(const struct safetensors *s, const struct st_tensor *t, int64_t from, int64_t n, float *to, struct err *e);
 

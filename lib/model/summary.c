@@ -61,6 +61,15 @@ static void measure_memory(const struct config *c, const struct safetensors *wei
 	k->training = bytes_of((double)k->trainer + (double)k->activations);
 }
 
+/* The scales of a tensor in F8_E4M3 belong to it. */
+static bool is_scale(struct map *known, const char *name)
+{
+	static const char suffix[] = "_scale_inv";
+	size_t n = strlen(name), k = strlen(suffix);
+
+	return n > k && !strcmp(name + n - k, suffix) && map_get(known, name, n - k);
+}
+
 static void summarize_weights(struct summary *s)
 {
 	const struct safetensors *weights = s->ck->weights;
@@ -72,6 +81,10 @@ static void summarize_weights(struct summary *s)
 	for (i = 0; i < weights->n; i++) {
 		const struct st_tensor *t = &weights->tensor[i];
 
+		if (is_scale(&known, t->name)) {
+			s->bytes += (int64_t)t->bytes;
+			continue;
+		}
 		if (!map_get(&known, t->name, strlen(t->name))) {
 			if (!s->unused++)
 				s->first_unused = t->name;

@@ -43,6 +43,7 @@ struct tensor {
 	float *data;                    /* [rows, cols], backend memory */
 	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
 	bool is_param;
+	bool in_rows;                   /* parameters: where they are packed, then in dense rows */
 	struct lora *lora;              /* of a weight of op_linear, or NULL */
 	struct packed *packed;          /* parameters that are kept in another layout or type; then data is NULL */
 };

@@ -381,7 +381,7 @@ static void other_types(void)
 	float x;
 
 	CHECK(s && safetensors_floats(s, &s->tensor[0], 0, 1, &x, &e) < 0);
-	CHECK_STR(e.msg, "x.safetensors: 'a' is of type I64; only F32, F16 and BF16 can be computed with");
+	CHECK_STR(e.msg, "x.safetensors: 'a' is of type I64; only F32, F16, BF16 and F8_E4M3 can be computed with");
 	safetensors_close(s);
 	free(memory);
 }
