@@ -276,6 +276,7 @@ static void info_json(const struct summary *s, struct buf *b)
 	json_string(b, "model", s->path);
 	json_string(b, "model_type", c->model_type);
 	json_int(b, "parameters", s->shapes->params.count);
+	json_int(b, "active_parameters", model_active(s->shapes));
 	json_int(b, "embedding_parameters", s->head);
 	if (s->adapter)
 		json_int(b, "adapter_parameters", s->adapter);
@@ -322,9 +323,16 @@ static void info_weights(const struct summary *s)
 
 	printf("  family       %s%s\n", c->model_type, c->tie_word_embeddings ? ", head tied to the embedding" : "");
 	printf("  parameters   %s, of which %s in the embedding%s\n", COUNT(n), COUNT(s->head), c->tie_word_embeddings ? "" : " and the head");
-	printf("  shape        %lld layer%s, width %s, %lld query and %lld key/value heads of %lld, feed-forward %s\n", (long long)c->layers,
-	       c->layers == 1 ? "" : "s", COUNT(c->hidden_size), (long long)c->heads, (long long)c->kv_heads, (long long)c->head_dim,
-	       COUNT(c->intermediate_size));
+	if (c->experts.count)
+		printf("  active       %s for a token: %lld of %lld experts in %lld of the layers\n", COUNT(model_active(s->shapes)), (long long)c->experts.top,
+		       (long long)c->experts.count, (long long)(c->layers - c->experts.dense_layers));
+	printf("  shape        %lld layer%s, width %s, ", (long long)c->layers, c->layers == 1 ? "" : "s", COUNT(c->hidden_size));
+	if (c->latent.kv_rank)
+		printf("%lld heads of %lld and %lld rotated, values of %lld, latent of %lld", (long long)c->heads, (long long)c->latent.nope,
+		       (long long)c->latent.rope, (long long)c->latent.value, (long long)c->latent.kv_rank);
+	else
+		printf("%lld query and %lld key/value heads of %lld", (long long)c->heads, (long long)c->kv_heads, (long long)c->head_dim);
+	printf(", feed-forward %s\n", COUNT(c->intermediate_size));
 	printf("  context      %s tokens\n", COUNT(c->max_positions));
 	printf("  vocabulary   %s", COUNT(c->vocab_size));
 	if (s->tokens)

@@ -9,7 +9,8 @@
 
 #define PREFIX "base_model.model"
 
-static const char *const projections[] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+static const char *const projections[] = {"q_proj", "k_proj", "v_proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "o_proj", "gate_proj", "up_proj",
+					  "down_proj"};
 #define PROJECTIONS (sizeof projections / sizeof *projections)
 
 /* "model.layers.0.self_attn.q_proj" of "model.layers.0.self_attn.q_proj.weight"; NULL if no adapter goes there. */
@@ -103,6 +104,26 @@ static void adapt(struct model *m, const struct adapter_config *c, const struct 
 	m->lora[tensor] = l->parts ? l : NULL;
 }
 
+/* "q_proj, k_proj, ..., or all", as far as the model has them */
+static void list_modules(const struct model *m, struct buf *to)
+{
+	size_t k, i;
+
+	for (k = 0; k < PROJECTIONS; k++) {
+		bool found = false;
+
+		for (i = 0; i < m->params.parts && !found; i++) {
+			char *module = module_of(&m->params.part[i]);
+
+			found = module && is_target(projections[k], module);
+			free(module);
+		}
+		if (found)
+			buf_printf(to, "%s, ", projections[k]);
+	}
+	buf_str(to, "or all");
+}
+
 /* A new adapter's targets must each be something. */
 static int check_targets(const struct model *m, const char *targets, struct err *e)
 {
@@ -119,8 +140,11 @@ static int check_targets(const struct model *m, const char *targets, struct err 
 			free(module);
 		}
 		if (!found) {
-			err_set(e, "no module of this model that could be adapted is called '%s' (q_proj, k_proj, v_proj, o_proj, gate_proj, "
-				   "up_proj, down_proj, or all)", one);
+			struct buf known = {0};
+
+			list_modules(m, &known);
+			err_set(e, "no module of this model that could be adapted is called '%s' (%s)", one, known.p);
+			buf_free(&known);
 			free(one);
 			return -1;
 		}

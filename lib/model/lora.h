@@ -7,8 +7,8 @@
  *     lora_switch(m, true);                           // op_linear adds them from now on
  *
  * The module "model.layers.0.self_attn.q_proj" has base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight [r, in] and
- * lora_B.weight [out, r]. Modules that can be adapted are those that a model multiplies by with op_linear: the projections of attention and of
- * dense feed-forward layers.
+ * lora_B.weight [out, r]. Modules that can be adapted are those that a model multiplies by with op_linear: the projections of attention (of
+ * latent attention all but kv_b_proj), of dense feed-forward layers and of experts that all tokens share.
  */
 #ifndef MODEL_LORA_H
 #define MODEL_LORA_H

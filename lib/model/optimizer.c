@@ -66,7 +66,8 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 		a.grad_scale = (float)(o->args.clip / norm);
 	for (i = 0; i < p->tensors; i++) {
 		a.weight_decay = p->tensor[i]->rows > 1 ? (float)o->args.weight_decay : 0;
-		step_tensor(o, p->tensor[i], p->tensor_offset[i], &a);
+		if (p->tensor[i]->grad)         /* else it is fixed */
+			step_tensor(o, p->tensor[i], p->tensor_offset[i], &a);
 	}
 	params_follow(p);
 	p->be->zero(p->be, p->grad, (size_t)p->size * sizeof *p->grad);
