@@ -44,7 +44,7 @@ ISAFLAGS_portable += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
 ISAFLAGS_avx2 += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
 ISAFLAGS_avx512 += $(if $(SANITIZED),-O1 -fno-sanitize=all)
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
-KINDS := model/family model/loss task/reward task/verifier task/advantage task/filter
+KINDS := model/family model/loss task/reward task/verifier task/language task/advantage task/filter
 
 OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/plugins.o
 

@@ -33,7 +33,10 @@ static int score(struct tool *t, struct rewards *w, char **files, size_t n, cons
 	int rc = out ? 0 : -1;
 
 	while (rc >= 0 && (rc = reader_next(in, &r, e)) > 0) {
-		if (rewards_score(w, &r, e) < 0) {
+		rc = rewards_score(w, &r, e);
+		if (rc == -2)
+			break;
+		if (rc < 0) {
 			rc = reader_bad(in, e);
 			continue;
 		}
@@ -73,9 +76,10 @@ int main(int argc, char **argv)
 	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...",
 		.summary = "Score completions: accuracy, format and other rewards"};
 	struct opt_list specs = {0};
-	const char *output = NULL;
+	const char *output = NULL, *sandbox = NULL;
 	struct opt opts[] = {
 		{"reward", 'r', OPT_LIST, &specs, "SPEC", "a reward and its weight; may be repeated [accuracy, format]"},
+		{"sandbox", 0, OPT_STRING, &sandbox, "COMMAND", "what runs programs, with its options [r1-sandbox]"},
 		{"output", 'o', OPT_STRING, &output, "FILE", "write there, not to stdout"},
 		TOOL_OPTIONS(&t),
 		OPT_END};
@@ -91,7 +95,10 @@ int main(int argc, char **argv)
 		if (!w) {
 			rc = tool_usage(&t, "--reward: %s", e.msg);
 		} else {
-			bool failed = score(&t, w, argv, (size_t)argc, output, &e) < 0;
+			bool failed;
+
+			rewards_programs(w, sandbox);
+			failed = score(&t, w, argv, (size_t)argc, output, &e) < 0;
 
 			if (!failed)
 				summary(w);

@@ -139,16 +139,15 @@ static char *own_group(const char *controller)
 /* A folder of ours in or above `own`, in which `file` says that the controller works; NULL. */
 static char *make_parent(const char *own, const char *file)
 {
-	char *at = xstrdup(own), *slash;
+	char at[PATH_MAX], *slash;
 
+	snprintf(at, sizeof at, "%s", own);
 	for (;;) {
 		char *dir = xasprintf("%s/r1-sandbox-%d", at, (int)getpid());
 
 		if (mkdir(dir, 0755) == 0) {
-			if (has(dir, file)) {
-				free(at);
+			if (has(dir, file))
 				return dir;
-			}
 			rmdir(dir);
 		}
 		free(dir);
@@ -157,7 +156,6 @@ static char *make_parent(const char *own, const char *file)
 			break;
 		*slash = 0;
 	}
-	free(at);
 	return NULL;
 }
 

@@ -16,7 +16,7 @@
 struct options {
 	double cpu, wall;
 	int64_t memory, disk, files, file_size, stack, processes, descriptors, output;  /* MiB where they are sizes */
-	struct opt_list put, keep, env, show, preload;
+	struct opt_list put, keep, env, show;
 	const char *tree, *out, *err;
 	bool records, brief, check, unsafe, no_cgroup, fresh;
 };
@@ -189,37 +189,13 @@ static int check(const struct server *s, struct err *e)
 	return writer_close(out, rc < 0 ? NULL : e) < 0 ? -1 : rc;
 }
 
-/* NAME=PATH of --preload: modules for interpreters */
-static struct view_text *preloads(const struct options *o, struct err *e)
-{
-	struct view_text *text = xcalloc(o->preload.n + 1, sizeof *text);
-	size_t i;
-
-	for (i = 0; i < o->preload.n; i++) {
-		const char *eq = strchr(o->preload.item[i], '=');
-		struct buf b = {0};
-
-		if (!eq || eq == o->preload.item[i]) {
-			err_set(e, "--preload: '%s' is not NAME=PATH", o->preload.item[i]);
-			return NULL;
-		}
-		if (file_read(eq + 1, &b, e) < 0)
-			return NULL;
-		text[i] = (struct view_text){xasprintf("%.*s.py", (int)(eq - o->preload.item[i]), o->preload.item[i]), b.p, b.n};
-	}
-	return text;
-}
-
 static int work(struct tool *t, const struct options *o, char **argv, int argc, struct err *e)
 {
-	struct server_options so = {.show = o->show.item, .shows = o->show.n, .texts = o->preload.n, .unsafe = o->unsafe,
+	struct server_options so = {.show = o->show.item, .shows = o->show.n, .unsafe = o->unsafe,
 		.no_cgroup = o->no_cgroup, .no_interpreter = o->fresh || !o->records};
 	struct server *s;
 	int rc;
 
-	so.text = preloads(o, e);
-	if (!so.text)
-		return -1;
 	s = server_open(&so, e);
 	if (!s)
 		return err_prefix(e, "refusing to run anything");
@@ -268,7 +244,6 @@ int main(int argc, char **argv)
 		OPT_HEADING("How"),
 		{"records", 0, OPT_FLAG, &o.records, NULL, "read runs as records from the files named, or stdin"},
 		{"brief", 0, OPT_FLAG, &o.brief, NULL, "with --records: leave what was asked out of what is written"},
-		{"preload", 0, OPT_LIST, &o.preload, "NAME=PATH", "a Python module that programs find ready; may be repeated"},
 		{"fresh", 0, OPT_FLAG, &o.fresh, NULL, "start python3 anew for each record, not from one that is ready"},
 		{"no-cgroup", 0, OPT_FLAG, &o.no_cgroup, NULL, "do without control groups"},
 		{"unsafe", 0, OPT_FLAG, &o.unsafe, NULL, "run without a jail where none can be made: only for programs that are trusted"},
@@ -284,6 +259,5 @@ int main(int argc, char **argv)
 	free(o.keep.item);
 	free(o.env.item);
 	free(o.show.item);
-	free(o.preload.item);
 	return rc;
 }

@@ -24,8 +24,6 @@
 struct server_options {
 	const char *const *show;        /* (shows) what else of the host is to be seen, read-only */
 	size_t shows;
-	const struct view_text *text;   /* (texts) modules for interpreters */
-	size_t texts;
 	bool unsafe;                    /* without namespaces: rlimits, the filter, and good faith */
 	bool no_cgroup;
 	bool no_interpreter;            /* start python3 anew for each run */

@@ -199,9 +199,9 @@ static const char *devices(void)
 	return NULL;
 }
 
-static const char *texts(const struct view *v)
+static const char *texts(void)
 {
-	size_t i;
+	const struct view_text *t;
 
 	if (mkdir("/etc", 0755) < 0 || mkdir("/.r1", 0755) < 0 || mkdir("/.proc", 0755) < 0 || mkdir("/proc", 0755) < 0 ||
 	    mkdir("/box", 0755) < 0 || symlink("box/tmp", "/tmp") < 0)
@@ -212,11 +212,11 @@ static const char *texts(const struct view *v)
 		return "write /etc";
 	copy("/etc/ld.so.cache");
 	copy("/etc/localtime");
-	for (i = 0; i < v->texts; i++) {
+	for (t = view_harness; t->name; t++) {
 		char path[PATH_MAX];
 
-		snprintf(path, sizeof path, "/.r1/%s", v->text[i].name);
-		if (write_file(path, v->text[i].p, v->text[i].n, 0555) < 0)
+		snprintf(path, sizeof path, "/.r1/%s", t->name);
+		if (write_file(path, t->p, t->n, 0555) < 0)
 			return "write /.r1";
 	}
 	return NULL;
@@ -235,7 +235,7 @@ const char *view_enter(const struct view *v, char *what, size_t n)
 		return "mount a tmpfs";
 	if (mkdir("/tmp" OLD, 0700) < 0 || syscall(SYS_pivot_root, "/tmp", "/tmp" OLD) < 0 || chdir("/") < 0)
 		return "change the root";
-	bad = texts(v);
+	bad = texts();
 	if (!bad)
 		bad = devices();
 	if (bad)

@@ -5,7 +5,7 @@
  *     /dev           null, zero, full, random, urandom; fd, stdin, stdout, stderr, shm are links
  *     /proc          each box's own: its own processes and nothing else
  *     /box           each box's private tmpfs: work (its folder and home), tmp, shm; /tmp is a link to it
- *     /.r1           modules and the shared object for interpreters
+ *     /.r1           the harnesses of sandbox/harness/, and zygote.so
  *
  * Nothing else of the host is there: no /home, /root, /var, /run, /sys, no other /dev, no other /etc.
  */
@@ -24,9 +24,10 @@ struct view_text {              /* a file of our own */
 struct view {
 	const char *const *show;        /* (shows) further files and folders of the host to be seen, read-only: PATH or PATH:AT */
 	size_t shows;
-	const struct view_text *text;   /* (texts) */
-	size_t texts;
 };
+
+/* The harnesses, as the build made them; name NULL behind the last */
+extern const struct view_text view_harness[];
 
 /* In the zygote, after its namespaces are made: makes this tree the root. Returns what failed (errno says why), or NULL. */
 const char *view_enter(const struct view *v, char *what, size_t n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "task/program.h"
 #include "text/template.h"
 
 struct rewards {
@@ -72,6 +73,7 @@ void rewards_close(struct rewards *w)
 		spec_free(&w->spec[i]);
 	buf_free(&w->verdict);
 	buf_free(&w->s.reason);
+	programs_free(w->s.programs);
 	free(w->spec);
 	free(w->kind);
 	free(w->value);
@@ -80,12 +82,19 @@ void rewards_close(struct rewards *w)
 	free(w);
 }
 
+void rewards_programs(struct rewards *w, const char *command)
+{
+	programs_free(w->s.programs);
+	w->s.programs = programs_new(command);
+}
+
 int scored_begin(struct scored *s, struct record *r, struct err *e)
 {
 	struct buf reason = s->reason;
+	struct programs *programs = s->programs;
 
 	buf_clear(&reason);
-	*s = (struct scored){.record = r, .reason = reason, .value = NAN};
+	*s = (struct scored){.record = r, .reason = reason, .programs = programs, .value = NAN};
 	s->text = record_string(r, "completion", &s->n, e);
 	if (!s->text)
 		return -1;
@@ -107,6 +116,7 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 	bool extracts = false;
 	double total = 0;
 	size_t i;
+	int rc;
 
 	buf_clear(&w->verdict);
 	if (scored_begin(&w->s, r, e) < 0)
@@ -117,8 +127,9 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 		s->value = NAN;
 		s->extracted = (struct found){0};
 		buf_clear(&s->reason);
-		if (w->kind[i]->score(w->spec[i].options, s, e) < 0)
-			return -1;
+		rc = w->kind[i]->score(w->spec[i].options, s, e);
+		if (rc < 0)
+			return rc;
 		w->value[i].value = s->value + 0.;      /* no -0 */
 		if (!isnan(s->value))
 			total += w->spec[i].weight * s->value;

@@ -20,12 +20,15 @@
 #include "task/answer.h"
 #include "task/plugin.h"
 
+struct programs;
+
 struct scored {                         /* one completion */
 	struct record *record;
 	const char *text;               /* the completion, n bytes */
 	size_t n;
 	bool prefilled;                 /* its prompt ends with <think> */
 	struct parts parts;
+	struct programs *programs;      /* runs programs (task/program.h); NULL where none are to be run */
 	/* What the reward found */
 	double value;                   /* NaN, which it is before: not applicable */
 	struct buf reason;              /* for the verdict; empty: nothing to say */
@@ -35,7 +38,7 @@ struct scored {                         /* one completion */
 struct reward {
 	struct plugin about;
 	bool extracts;                  /* sets `extracted`: the record gets that field (null where there is none) */
-	int (*score)(const void *options, struct scored *s, struct err *e);     /* -1 only where the record is bad */
+	int (*score)(const void *options, struct scored *s, struct err *e);     /* -1 only where the record is bad; -2: cannot be scored here */
 };
 
 extern const struct reward *const reward_table[];      /* NULL behind the last */
@@ -46,8 +49,11 @@ struct rewards;
 struct rewards *rewards_open(const char *const *specs, size_t n, struct err *e);
 void rewards_close(struct rewards *w);
 
+/* Programs are judged, in the jail that `command` starts (NULL: r1-sandbox; see task/sandbox.h). */
+void rewards_programs(struct rewards *w, const char *command);
+
 /* Sets `rewards` (an object in the order of the specs), `reward` (the weighted sum of those that apply), `extracted` if any extracts, and
- * `verdict`: the reasons, joined by "; ". */
+ * `verdict`: the reasons, joined by "; ". -1: the record is bad; -2: this and others cannot be scored here. */
 int rewards_score(struct rewards *w, struct record *r, struct err *e);
 
 /* Running means of what was scored: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */

@@ -14,9 +14,13 @@
 
 #include "base/err.h"
 
+struct scored;
+
 struct verifier {
 	const char *name, *help;                        /* the name is the value of `type` that it answers to */
 	bool (*same)(const char *a, size_t a_n, const char *b, size_t b_n);
+	/* May be NULL: judges by other fields of the record than `answer`; sets value, reason and extracted. -2: none can be judged any more. */
+	int (*judge)(struct scored *s, struct err *e);
 };
 
 extern const struct verifier *const verifier_table[];  /* NULL behind the last */

@@ -51,6 +51,8 @@ static int score(const void *options, struct scored *s, struct err *e)
 	if (!*type && record_has(s->record, "type") && !(type = record_string(s->record, "type", NULL, e)))
 		return -1;
 	v = verifier_find(type, &none);
+	if (v && v->judge)
+		return v->judge(s, e);
 	if (v && record_has(s->record, "answer")) {
 		answer = record_string(s->record, "answer", &n, e);
 		if (!answer)
