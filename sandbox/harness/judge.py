@@ -189,9 +189,9 @@ def names_of(code):
     return found
 
 
-def bind(g, names, wanted, entry):
+def bind(g, names, wanted):
     for name in wanted:
-        if name in g or hasattr(builtins, name):
+        if hasattr(builtins, name):
             continue
         j = names.get(name)
         if name in sys.stdlib_module_names or (isinstance(j, dict) and "M" in j):
@@ -201,8 +201,6 @@ def bind(g, names, wanted, entry):
                 pass
         elif name in names:
             g[name] = value({"r": j})
-    if entry and entry in names:
-        g[entry] = value({"r": names[entry]})
 
 
 def explain(e, text):
@@ -252,12 +250,15 @@ def prepare(suite, tests):
         names, text = m["e"]
         return wrong(1, "error", "%s: %s" % (names[0], text))
     g = {"__name__": "__main__", "__builtins__": builtins}
+    bind(g, m["names"], wanted)
     try:
-        exec(compile("from typing import *\n", "<setup>", "exec"), g)
         exec(compile(setup, "<setup>", "exec"), g)
-    except Exception as e:
-        return wrong(1, "ours", "the setup: %s: %s" % (type(e).__name__, e))
-    bind(g, m["names"], wanted, entry)
+    except Gone:
+        raise
+    except BaseException as e:
+        return wrong(1, "error" if hasattr(type(e), "_r1_remote") else "ours", "the setup: %s: %s" % (type(e).__name__, e))
+    if entry in m["names"]:
+        g[entry] = value({"r": m["names"][entry]})
     if entry and entry not in m["names"]:
         return wrong(1, "error", "the program defines no " + entry)
     return g
