@@ -372,7 +372,7 @@ static int open_all(struct work *w, struct err *e)
 
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
 	if (!w->be || trainer_open(&w->trainer, resume ? o->output : o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output, e) < 0 ||
-	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = template_open(o->template, e)))
+	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = completion_template(w->trainer.ck, o->template, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
 	moments = trainer_begin(&w->trainer, resume, e);
@@ -402,7 +402,7 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...",
 			 .summary = "Fine-tune a model on completions, conversations or plain text"};
-	struct options o = {.template = "mini", .schedule = "cosine", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
+	struct options o = {.template = "auto", .schedule = "cosine", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
 			    .lr = 1e-5, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS};
 	struct opt opts[] = {
 		OPT_HEADING("Model and data"),

@@ -379,6 +379,18 @@ static void read_more(struct work *w)
 
 /* ---- the whole ---- */
 
+static enum remote_choice choice(const char *s)
+{
+	return !strcmp(s, "on") ? REMOTE_ON : !strcmp(s, "off") ? REMOTE_OFF : REMOTE_AUTO;
+}
+
+static int set_thinking(struct work *w, struct err *e)
+{
+	enum remote_choice c = choice(w->o->thinking);
+
+	return c == REMOTE_AUTO ? 0 : template_set_thinking(w->template, c == REMOTE_ON, e);
+}
+
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
 	struct state s;
@@ -389,7 +401,8 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
-	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = template_open(o->template ? o->template : "mini", e)) ||
+	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = completion_template(w->ck, o->template, e)) ||
+	    set_thinking(w, e) < 0 ||
 	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, model_dtype(o->dtype), e)))
 		return -1;
 	tool_debug("%s", w->be->what);
@@ -408,9 +421,9 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 	return 0;
 }
 
-static enum remote_choice choice(const char *s)
+static bool own_template(const struct options *o)
 {
-	return !strcmp(s, "on") ? REMOTE_ON : !strcmp(s, "off") ? REMOTE_OFF : REMOTE_AUTO;
+	return strcmp(o->template, "auto") != 0;
 }
 
 static int open_remote(struct work *w, const struct options *o, struct tool *t, struct err *e)
@@ -429,7 +442,7 @@ static int open_remote(struct work *w, const struct options *o, struct tool *t, 
 	if (!o->key_file && p.key && http_check_key(p.key, e) < 0)
 		return err_prefix(e, "OPENAI_API_KEY");
 	w->step = o->step;
-	if (o->template && !(w->template = template_open(o->template, e)))
+	if (own_template(o) && (!(w->template = template_open(o->template, e)) || set_thinking(w, e) < 0))
 		return -1;
 	return (w->remote = remote_open(&p, &on, e)) ? 0 : -1;
 }
@@ -523,7 +536,7 @@ static int check_kind(const struct tool *t, const struct options *o, const struc
 	for (i = 0; !remote && i < sizeof server / sizeof server[0]; i++)
 		if (opt_given(opts, server[i]))
 			return tool_usage(t, "--%s is for a server (--model http://...)", server[i]);
-	if (remote && o->template && !strcmp(o->api, "chat"))
+	if (remote && own_template(o) && !strcmp(o->api, "chat"))
 		return tool_usage(t, "--api chat leaves the template to the server: there is no --template beside it");
 	return -1;
 }
@@ -531,14 +544,14 @@ static int check_kind(const struct tool *t, const struct options *o, const struc
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-sample", .usage = "--model DIR|URL [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
-	struct options o = {.dtype = "auto", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1, .api = "auto",
+	struct options o = {.dtype = "auto", .template = "auto", .samples = 1, .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .step = -1, .api = "auto",
 			    .logprobs = "auto", .thinking = "auto", .per_request = 1, .tries = 16, .wait = 0.5, .connect_timeout = 10,
 			    .timeout = 1800};
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR|URL", "checkpoint (a folder or an archive), or a server: http://host:port/v1"},
 		{"adapter", 0, OPT_STRING, &o.adapter, "DIR", "low-rank adapter on that model"},
-		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt: none, mini, r1-zero, qwen, deepseek-r1, or a file"},
+		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt: by a template of that name, or a file"},
 		{"system", 0, OPT_STRING, &o.system, "TEXT", "system message, for templates that have one"},
 		{"thinking", 0, OPT_CHOICE, &o.thinking, "auto|on|off", "for templates that can have reasoning or not; auto: as they do by themselves"},
 		{"prompt", 'p', OPT_STRING, &o.prompt, "TEXT", "take this one problem instead of reading files"},

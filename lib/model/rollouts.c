@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/tool.h"
 #include "text/utf8.h"
 
 struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e)
@@ -18,6 +19,67 @@ struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e)
 		return NULL;
 	}
 	return tokenizer_parse(f->text, f->n, f->path, e);
+}
+
+/* A special token of tokenizer_config.json: "text", or {"content": "text"}. */
+static const char *special_token(const struct js *config, const char *name)
+{
+	const struct js *j = js_get(config, name);
+
+	return js_string(js_is_object(j) ? js_get(j, "content") : j, NULL);
+}
+
+/* The member's text, or that of the template called "default" where there are several. NULL: none. */
+static const char *find_chat_template(const struct js *config, size_t *n)
+{
+	const struct js *j = js_get(config, "chat_template");
+	size_t i;
+
+	for (i = 0; i < js_size(j); i++) {
+		const char *name = js_string(js_get(js_at(j, i), "name"), NULL);
+
+		if (name && !strcmp(name, "default"))
+			return js_string(js_get(js_at(j, i), "template"), n);
+	}
+	return js_string(j, n);
+}
+
+struct template *completion_template(const struct checkpoint *ck, const char *name, struct err *e)
+{
+	const struct checkpoint_file *config, *own;
+	struct js *j = NULL;
+	struct template *t = NULL;
+	const char *text = NULL, *path = NULL;
+	size_t n;
+
+	if (strcmp(name, "auto") != 0)
+		return template_open(name, e);
+	e->msg[0] = 0;
+	config = checkpoint_file(ck, "tokenizer_config.json", e);
+	if (e->msg[0])
+		return NULL;
+	own = checkpoint_file(ck, "chat_template.jinja", e);
+	if (e->msg[0] || (config && !(j = js_parse(config->text, config->n, config->path, e))))
+		return NULL;
+	if (own) {
+		text = own->text;
+		n = own->n;
+		path = own->path;
+	} else if ((text = find_chat_template(j, &n))) {
+		path = config->path;
+	}
+	if (!text && js_get(j, "chat_template") && !js_is_null(js_get(j, "chat_template"))) {
+		err_set(e, "%s: 'chat_template' is %s without one called 'default': name a template by --template", config->path,
+			js_type(js_get(j, "chat_template")));
+	} else if (!text) {
+		t = template_open("mini", e);
+	} else if (!(t = template_recognise(text, n, special_token(j, "bos_token"), special_token(j, "eos_token"), e))) {
+		err_prefix(e, "%s", path);
+	} else if (template_is_alike(t)) {
+		tool_note("%s: this chat template is not known to the letter; by its parts it is %s's", path, template_name(t));
+	}
+	js_free(j);
+	return t;
 }
 
 bool config_is_eos(const struct config *c, int32_t id)

@@ -13,6 +13,7 @@
 
 #include "model/checkpoint.h"
 #include "record/record.h"
+#include "text/template.h"
 #include "text/tokenizer.h"
 
 struct completion {
@@ -30,6 +31,9 @@ void completion_text(struct tokenizer *t, const struct config *c, const int32_t 
 
 /* The tokenizer.json of a checkpoint; NULL and e if there is none or it is bad. */
 struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e);
+
+/* The template of that name or file; "auto": the checkpoint's own chat template, or `mini` where it has none. NULL and e if it is unknown. */
+struct template *completion_template(const struct checkpoint *ck, const char *name, struct err *e);
 
 bool config_is_eos(const struct config *c, int32_t id);
 

@@ -9,15 +9,22 @@
  *             ...
  *     template_free(t);
  *
- *     none         the problem as it is (behind the system message and an empty line, where there is one)
- *     mini         User: {problem} Assistant:
- *     r1-zero      a paragraph that asks for <think> </think> <answer> </answer>, then User: and Assistant: (the paper's Table 1)
- *     qwen         ChatML, as Qwen's chat models have it
- *     deepseek-r1  R1's and its distilled models' own tokens, with <think> already opened
+ *     none              the problem as it is (behind the system message and an empty line, where there is one)
+ *     mini              User: {problem} Assistant:
+ *     r1-zero           a paragraph that asks for <think> </think> <answer> </answer>, then User: and Assistant: (the paper's Table 1)
+ *     qwen              ChatML, without a system message unless there is one; qwen2, qwen2.5, qwen2.5-math: with that family's own
+ *     qwen3             ChatML; of earlier turns the answers alone; thinking can be switched off
+ *     qwen3-thinking    ... with <think> opened already (the "Thinking" models of 2507); qwq: alike
+ *     llama3, llama3.1  Llama's headers; 3.1 (and 3.2, 3.3) with its two dates, of which today's is always 26 Jul 2024
+ *     deepseek-llm, deepseek-v3
+ *     deepseek-r1       R1's and its distilled models' own tokens, with <think> opened already; deepseek-r1-bare: without (their first
+ *                       edition)
  *
  * A file is taken as it is, but for its last newline and for {problem} and {system}, which stand for the question and the
  * system message (nothing, where there is none). Other braces are text. A file and `none` take one question; the others
  * take conversations of several turns too.
+ *
+ * A checkpoint's own chat template is not run but recognised (jinja.h): what it gives is then given to the byte.
  *
  * Prompts are encoded with TOKENIZER_ADD_SPECIAL: a template that writes the model's BOS itself does not get it twice.
  */
@@ -34,7 +41,13 @@
 struct template;
 
 struct template *template_open(const char *name, struct err *e);        /* NULL and e if there is none, or a file is bad */
+/* That of a checkpoint: the text of its chat template, and the BOS and EOS of its tokenizer (NULL: the family's). NULL and e if it is unknown. */
+struct template *template_recognise(const char *jinja, size_t n, const char *bos, const char *eos, struct err *e);
 void template_free(struct template *t);
+const char *template_name(const struct template *t);                    /* or the file's */
+bool template_is_alike(const struct template *t);       /* recognised by its parts, not to the letter */
+/* For templates that can have reasoning or not (without this: as they do by themselves). -1 and e where there is no such choice. */
+int template_set_thinking(struct template *t, bool on, struct err *e);
 const char *template_names(void);                                       /* "none, mini, ...", for --help and messages */
 
 /* Both append the prompt. `system` (may be NULL) is put in front of the conversation, unless that has a system message itself. */

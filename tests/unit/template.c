@@ -136,7 +136,9 @@ static void check_files(void)
 	CHECK(template_open(path, &e) == NULL);
 	free(path);
 	CHECK(template_open("r1-one", &e) == NULL);
-	CHECK_STR(e.msg, "no template 'r1-one': a file, or one of none, mini, r1-zero, qwen, deepseek-r1");
+	message = xasprintf("no template 'r1-one': a file, or one of %s", template_names());
+	CHECK_STR(e.msg, message);
+	free(message);
 }
 
 static void check_names(void)
@@ -156,7 +158,7 @@ static void check_names(void)
 		free(name);
 		s += n + strspn(s + n, ", ");
 	}
-	CHECK_INT(opened, 5);
+	CHECK_INT(opened, 16);
 }
 
 static void check_thinks(void)
@@ -169,8 +171,117 @@ static void check_thinks(void)
 	CHECK(!template_thinks("", 0));
 }
 
+/* ---- what transformers makes of the families' own templates (template/make-turns.py) ---- */
+
+static void check_family(const struct js *all, const char *name, const struct js *prompts, bool off)
+{
+	const struct js *conversations = js_get(all, "conversations");
+	struct template *t = open_template(name);
+	struct err e;
+	size_t i;
+
+	if (off)
+		CHECK(template_set_thinking(t, false, &e) == 0);
+	CHECK_INT(js_size(prompts), js_size(conversations));
+	for (i = 0; i < js_size(prompts); i++) {
+		struct buf b = {0};
+		const struct js *messages = js_at(conversations, i);
+		int rc = template_messages(t, NULL, messages, js_size(messages), &b, &e);
+
+		if (rc < 0 || strcmp(b.p, js_string(js_at(prompts, i), NULL)) != 0)
+			TEST_FAIL("%s, conversation %zu: %s is what we make of it, and '%s' is wanted", name, i, rc < 0 ? e.msg : b.p,
+				  js_string(js_at(prompts, i), NULL));
+		buf_free(&b);
+	}
+	template_free(t);
+}
+
+static void check_families(void)
+{
+	struct err e;
+	struct js *all = js_read("tests/unit/template/turns.json", &e);
+	struct js_iter it;
+
+	CHECK(all);
+	for (it = js_each(js_get(all, "prompts")); js_next(&it);)
+		check_family(all, it.key, it.value, false);
+	CHECK_INT(js_size(js_get(all, "prompts")), 13);
+	for (it = js_each(js_get(all, "off")); js_next(&it);)
+		check_family(all, it.key, it.value, true);
+	CHECK_INT(js_size(js_get(all, "off")), 1);
+	js_free(all);
+}
+
+static void thinking(const char *name, bool on, const char *error)
+{
+	struct template *t = open_template(name);
+	struct err e;
+
+	CHECK_INT(template_set_thinking(t, on, &e), error ? -1 : 0);
+	if (error)
+		CHECK_STR(e.msg, error);
+	template_free(t);
+}
+
+static void check_thinking(void)
+{
+	thinking("qwen3", true, NULL);
+	thinking("qwen3", false, NULL);
+	thinking("deepseek-r1", true, NULL);
+	thinking("deepseek-r1", false, "the template deepseek-r1 cannot do without thinking");
+	thinking("llama3.1", true, "the template llama3.1 has no thinking to switch on");
+	thinking("llama3.1", false, NULL);
+}
+
+/* ---- chat templates of checkpoints ---- */
+
+#define OWN "{% for m in messages %}{{ m }}{% endfor %}"
+
+/* Not a published one: written for this test with the parts that count. */
+static const char llama[] = "{#- a comment -#}\n{{ bos_token }}\n{%- for message in messages %}\n    {{- \"<|start_header_id|>\" + message.role +"
+	" '<|end_header_id|>\\n\\n' + message[\"content\"] | trim + '<|eot_id|>' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n"
+	"    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}\n{%- endif %}\n";
+
+static void check_recognised(void)
+{
+	static const char system[] = "{%- if messages[0]['role'] != 'system' %}{{- '<|im_start|>system\\nIt\\'s me.<|im_end|>\\n' }}{%- endif %}"
+		"{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+		"{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
+	struct err e;
+	struct template *t = template_recognise(llama, strlen(llama), "<s>", NULL, &e);
+	struct buf b = {0};
+
+	CHECK(t);
+	CHECK_STR(template_name(t), "llama3");
+	CHECK(template_is_alike(t));
+	CHECK(template_problem(t, NULL, " Hi ", 4, &b, &e) == 0);
+	CHECK_STR(b.p, "<s><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+	template_free(t);
+	buf_clear(&b);
+	t = template_recognise(llama, strlen(llama), NULL, NULL, &e);
+	CHECK(template_problem(t, NULL, "Hi", 2, &b, &e) == 0);
+	CHECK(!strncmp(b.p, "<|begin_of_text|><|start_header_id|>user", 40));
+	template_free(t);
+
+	/* a message of its own for want of a system message; quotes in it are seen through */
+	buf_clear(&b);
+	t = template_recognise(system, strlen(system), NULL, NULL, &e);
+	CHECK(t);
+	CHECK_STR(template_name(t), "qwen");
+	CHECK(template_problem(t, NULL, "Hi", 2, &b, &e) == 0);
+	CHECK_STR(b.p, "<|im_start|>system\nIt's me.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+	template_free(t);
+	buf_free(&b);
+
+	CHECK(template_recognise(OWN, strlen(OWN), NULL, NULL, &e) == NULL);
+	CHECK(strstr(e.msg, "the chat template is none that is known here: name one by --template (none, mini, "));
+}
+
 int main(void)
 {
+	check_families();
+	check_thinking();
+	check_recognised();
 	check_problems();
 	check_zero();
 	check_messages();
