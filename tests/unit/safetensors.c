@@ -386,6 +386,47 @@ static void other_types(void)
 	free(memory);
 }
 
+/* All bytes as F8_E4M3, in 16 rows, with a scale for each block of 8 rows and 6 columns, from any number on */
+static void eight_bits(void)
+{
+	static const char header[] = "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[16,16],\"data_offsets\":[0,256]},"
+				     "\"a_scale_inv\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[256,280]},"
+				     "\"b\":{\"dtype\":\"F8_E4M3\",\"shape\":[1,1],\"data_offsets\":[280,281]}}";
+	static const float scale[6] = {1, 0.5f, -3, 1e-3f, 7, 0.1f};
+	struct err e;
+	char *memory;
+	struct safetensors *s = from(header, 281, &e, &memory);
+	unsigned char *data;
+	float x[256];
+	int i, first;
+
+	CHECK(s && s->n == 3);
+	data = (unsigned char *)(uintptr_t)s->tensor[0].data;
+	for (i = 0; i < 256; i++)
+		data[i] = (unsigned char)i;
+	memcpy(data + 256, scale, sizeof scale);
+	CHECK(safetensors_floats(s, &s->tensor[0], 0, 256, x, &e) < 0);
+	CHECK_STR(e.msg, "x.safetensors: 'a_scale_inv' has not a scale for each block of 128 by 128");
+	safetensors_blocks(s, 8, 6);
+	for (first = 0; first < 256; first += 37) {
+		CHECK(safetensors_floats(s, &s->tensor[0], first, 256 - first, x, &e) == 0);
+		for (i = first; i < 256; i++) {
+			const int exponent = i / 8 % 16, fraction = i % 8;
+			const double size = exponent ? (1 + fraction / 8.0) * pow(2, exponent - 7) : fraction / 8.0 * pow(2, -6);
+			const float by = scale[i / 16 / 8 * 3 + i % 16 / 6];
+
+			if (i % 128 == 127)
+				CHECK(isnan(x[i - first]));
+			else
+				CHECK(x[i - first] == (float)(i < 128 ? size : -size) * by);
+		}
+	}
+	CHECK(safetensors_floats(s, &s->tensor[2], 0, 1, x, &e) < 0);
+	CHECK_STR(e.msg, "x.safetensors: 'b' is of type F8_E4M3 and has no 'b_scale_inv' beside it");
+	safetensors_close(s);
+	free(memory);
+}
+
 static void disk_full(void)
 {
 	static float x[1 << 16];
@@ -412,6 +453,7 @@ int main(void)
 	shards();
 	written_shards();
 	other_types();
+	eight_bits();
 	disk_full();
 	return 0;
 }
