@@ -125,9 +125,13 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 	if (!text && !id)
 		return record_error(r, e, "'%s' is missing", text_name);
 	for (i = 0; id && i < n; i++)
-		if (id[i] < 0 || id[i] >= c->vocab_size)
-			return record_error(r, e, "'%s' holds %d, which is not in the model's vocabulary of %lld", ids_name, id[i],
-					    (long long)c->vocab_size);
+		if (id[i] < 0 || id[i] >= c->vocab_size) {      /* of another model's vocabulary: the text is what counts */
+			if (!text || id[i] < 0)
+				return record_error(r, e, "'%s' holds %d, which is not in the model's vocabulary of %lld", ids_name, id[i],
+						    (long long)c->vocab_size);
+			id = NULL;
+			to->edited = true;
+		}
 	if (id && text) {
 		struct buf decoded = {0};
 

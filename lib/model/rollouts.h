@@ -6,7 +6,7 @@
  *
  * The text is the truth for a person, the ids for the machine. Where `completion_ids` no longer decode to `completion`, somebody has edited
  * the text: it is encoded anew, and the sampler's logprobs are given up. The same goes for `prompt` and `prompt_ids`. Where ids are
- * missing the text is encoded; where the text is missing the ids stand.
+ * missing, or of another model's vocabulary, the text is encoded; where the text is missing the ids stand.
  */
 #ifndef MODEL_ROLLOUTS_H
 #define MODEL_ROLLOUTS_H

@@ -58,6 +58,8 @@ static void edited(void)
 	is("{" PROMPT ",\"completion\":\"24\",\"completion_ids\":[50,51,298],\"logprobs\":[-1,-2,-3]}", "!49 43 49 61|50 52 298");
 	is("{" PROMPT ",\"completion\":\"24\",\"completion_ids\":[50,51],\"finish_reason\":\"length\"}", "!49 43 49 61|50 52");
 	is("{" PROMPT ",\"completion\":\"\",\"completion_ids\":[50,51,298]}", "!49 43 49 61|298");
+	/* ids of another model's vocabulary */
+	is("{" PROMPT ",\"completion\":\"23\",\"completion_ids\":[50,128001],\"logprobs\":[-1,-2]}", "!49 43 49 61|50 51 298");
 	/* the prompt's: the completion's ids stand, but what they were sampled after is gone */
 	is("{\"prompt\":\"1+2=\",\"prompt_ids\":[49,43,49,61],\"completion\":\"23\",\"completion_ids\":[50,51,298],\"logprobs\":[-1,-2,-3]}",
 	   "!49 43 50 61|50 51 298");
@@ -128,6 +130,7 @@ static void bad(void)
 	fails("{\"prompt\":1,\"completion\":\"2\"}", "'prompt' is a number, not a string");
 	fails("{" PROMPT ",\"completion_ids\":[303]}", "'completion_ids' holds 303, which is not in the model's vocabulary of 303");
 	fails("{" PROMPT ",\"completion_ids\":[-1]}", "'completion_ids' holds -1");
+	fails("{" PROMPT ",\"completion\":\"2\",\"completion_ids\":[-1]}", "'completion_ids' holds -1");
 	fails("{" PROMPT ",\"completion_ids\":[4294967297]}", "not a whole number of 32 bits");
 	fails("{" PROMPT ",\"completion\":\"2\",\"completion_ids\":[50],\"logprobs\":[-1,-2]}", "'logprobs' has 2 numbers for 1 completion_ids");
 	fails("{" PROMPT ",\"completion\":\"2\",\"finish_reason\":3}", "'finish_reason' is a number, not a string");
