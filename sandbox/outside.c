@@ -18,6 +18,8 @@
 #include "record/tree.h"
 #include "server_private.h"
 
+#define GRACE 0.25             /* seconds for the second of two boxes to end when the first has */
+
 /* ---- starting a box ---- */
 
 int sealed(const char *name, const void *p, size_t n, struct err *e)
@@ -299,7 +301,7 @@ static int step(struct outside *b, size_t n, int watched)
 {
 	struct waiting w = {.n = 0};
 	int report[2] = {-1, -1}, out[2], err[2], in[2], dead, timeout = 1000;
-	double now = clock_seconds();
+	double now = clock_seconds(), until;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -309,8 +311,9 @@ static int step(struct outside *b, size_t n, int watched)
 		out[i] = wait_for(&w, b[i].out, POLLIN);
 		err[i] = wait_for(&w, b[i].err, POLLIN);
 		in[i] = b[i].in < 0 ? -1 : idle ? wait_for(&w, b[i].r->in_fd, POLLIN) : wait_for(&w, b[i].in, POLLOUT);
-		if (!b[i].over && b[i].deadline - now < timeout * 1e-3)
-			timeout = b[i].deadline < now ? 0 : (int)((b[i].deadline - now) * 1e3) + 1;
+		until = b[i].stop_at && !b[i].stopped && b[i].stop_at < b[i].deadline ? b[i].stop_at : b[i].deadline;
+		if (!b[i].over && until - now < timeout * 1e-3)
+			timeout = until < now ? 0 : (int)((until - now) * 1e3) + 1;
 	}
 	dead = wait_for(&w, watched, 0);
 	if (poll(w.fd, (nfds_t)w.n, timeout) < 0)
@@ -418,7 +421,10 @@ int outside_drive(struct outside *b, size_t n, int watched)
 			return 0;
 		if (step(b, n, watched) < 0)
 			return -1;
-		if (n > 1 && b[0].over)
+		/* The first is over: the other sees the end of the channel, and may end by itself for a moment */
+		if (n > 1 && b[0].over && !b[1].stop_at)
+			b[1].stop_at = clock_seconds() + GRACE;
+		if (n > 1 && b[1].stop_at && clock_seconds() > b[1].stop_at)
 			stop(&b[1]);
 	}
 }

@@ -29,7 +29,8 @@ struct outside {
 	bool over, flooded, stopped;
 	bool reported;
 	struct jail_report last;
-	double deadline;
+	double deadline;                /* when it should be over by far */
+	double stop_at;                 /* when it is stopped; 0: it need not be */
 	pid_t packer;                   /* streams the tree */
 };
 

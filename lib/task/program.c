@@ -173,12 +173,11 @@ struct js *program_run(struct judging *g, struct js *request)
 
 /* ---- compiling ---- */
 
-static struct js *compile_limits(void)
+static struct js *compile_limits(double cpu)
 {
 	struct js *o = js_object();
 
-	js_set(o, "cpu", js_new_int(30));
-	js_set(o, "wall", js_new_int(60));
+	js_set(o, "cpu", js_new_number(cpu));
 	js_set(o, "memory", js_new_int(1024));
 	js_set(o, "disk", js_new_int(256));
 	js_set(o, "output", js_new_int(1));
@@ -222,7 +221,7 @@ static int compile(struct judging *g, const struct language *l, const char *sour
 	js_set(o, "files", files);
 	js_set(save, l->binary, js_new_string(key, strlen(key)));
 	js_set(o, "save", save);
-	js_set(o, "limits", compile_limits());
+	js_set(o, "limits", compile_limits(g->tests->compile));
 	answer = program_run(g, o);
 	if (!answer)
 		return -2;
@@ -326,9 +325,13 @@ int programs_judge(struct programs *p, struct record *r, const char *text, size_
 		return 0;
 	}
 	if (!g.language) {
-		buf_printf(&j->reason, "IE: %s", tag_n ? "the program is in no language that is known" : "nothing says what language the program is in");
-		if (tag_n)
+		if (tag_n) {
 			j->value = 0;
+			buf_str(&j->reason, "CE: no language is known as ");
+			answer_show(tag, tag_n, &j->reason);
+		} else {
+			buf_str(&j->reason, "IE: nothing says what language the program is in");
+		}
 		tests_free(&t);
 		return 0;
 	}

@@ -1,4 +1,5 @@
 /* program_kinds.c - the kinds of tests: input and output, calls of a function, assertions */
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -26,20 +27,38 @@ static bool failed_before(const struct tally *t)
 	return t->first != 0;
 }
 
-/* The last line of what it wrote to stderr: an interpreter's says what happened */
+/* "ValueError: ..." and the like at the begin of a line */
+static bool names_error(const char *line, size_t n)
+{
+	size_t k = 0;
+
+	while (k < n && (isalnum((unsigned char)line[k]) || line[k] == '.' || line[k] == '_'))
+		k++;
+	return (k >= 5 && !memcmp(line + k - 5, "Error", 5)) || (k >= 9 && !memcmp(line + k - 9, "Exception", 9));
+}
+
+/* The line of stderr that says what happened: the last that names an error, else the last */
 static void last_line(const struct js *answer, struct buf *to)
 {
-	size_t n;
-	const char *s = js_string(js_get(answer, "stderr"), &n), *line;
+	size_t n, best_n = 0;
+	const char *s = js_string(js_get(answer, "stderr"), &n), *best = NULL, *end;
+	bool named = false;
 
-	while (s && n && (s[n - 1] == '\n' || s[n - 1] == ' '))
-		n--;
-	if (!s || !n)
+	for (end = s + (s ? n : 0); s && s < end && !named;) {
+		const char *nl = memrchr(s, '\n', (size_t)(end - s)), *line = nl ? nl + 1 : s;
+		size_t len = (size_t)(end - line);
+
+		named = names_error(line, len);
+		if (named || (!best && strspn(line, " \t\r") < len)) {
+			best = line;
+			best_n = len;
+		}
+		end = nl ? nl : s;
+	}
+	if (!best)
 		return;
-	line = memrchr(s, '\n', n);
-	line = line ? line + 1 : s;
 	buf_str(to, ": ");
-	answer_show(line, (size_t)(s + n - line), to);
+	answer_show(best, best_n, to);
 }
 
 /* The verdict of a run as one of ours; NULL: it ran to its end. */
@@ -376,7 +395,13 @@ static void read_verdict(const struct js *answer, const struct js *verdict, stru
 	if (kind && !strcmp(kind, "gone")) {
 		struct tally other = {0};
 
+		/* How it ended; it may also live on, without an answer to give */
 		bad = bad_end(peer, &other, &end);
+		if (js_string(js_get(peer, "reason"), NULL) && !strcmp(js_string(js_get(peer, "reason"), NULL), "stopped")) {
+			buf_clear(&end);
+			bad = NULL;
+			other.ours = false;
+		}
 		t->ours = other.ours;
 		t->verdict = bad ? bad : "RE";
 		if (end.n)

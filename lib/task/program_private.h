@@ -26,6 +26,7 @@ struct tests {
 	struct js *limits;                      /* of each run */
 	double wall;                            /* of each run, seconds */
 	double total;                           /* of all runs, seconds */
+	double compile;                         /* processor time of the compiler, seconds */
 };
 
 int tests_read(struct record *r, struct tests *t, struct err *e);

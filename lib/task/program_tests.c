@@ -83,6 +83,7 @@ static int read_limits(struct record *r, const struct js *o, struct tests *t, st
 
 	t->limits = js_object();
 	t->total = 60;
+	t->compile = 30;
 	if (j && !js_is_null(j) && !js_is_object(j))
 		return wrong(r, e, "limits", j, "an object");
 	for (it = js_each(j); js_is_object(j) && js_next(&it);) {
@@ -95,6 +96,8 @@ static int read_limits(struct record *r, const struct js *o, struct tests *t, st
 			;
 		if (!strcmp(it.key, "total"))
 			t->total = x;
+		else if (!strcmp(it.key, "compile"))
+			t->compile = x;
 		else if (i == sizeof known / sizeof *known)
 			return record_error(r, e, "'tests.limits' has no '%s'", it.key);
 		else

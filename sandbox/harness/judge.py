@@ -32,6 +32,10 @@ def wrong(test, kind, why):
         verdict.update(first=test, kind=kind, why=str(why)[:500])
 
 
+class Ours(Exception):
+    """What the tests cannot do"""
+
+
 def keep(v):
     """What is no plain value, on its way to the program"""
     if isinstance(v, Remote):
@@ -39,7 +43,7 @@ def keep(v):
     if callable(v) and not isinstance(v, type):
         callbacks.append(v)
         return {"fn": len(callbacks) - 1}
-    raise TypeError("a %s of the tests cannot be given to the program" % type(v).__name__)
+    raise Ours("a value of type %s cannot be given to the program" % type(v).__name__)
 
 
 def named(kind, c):
@@ -231,6 +235,8 @@ def run(test, text, g):
         wrong(test, "ours", "the tests call exit")
     except AssertionError as e:
         wrong(test, "error" if hasattr(type(e), "_r1_remote") else "wrong", explain(e, text))
+    except (Ours, ImportError) as e:
+        wrong(test, "error" if hasattr(type(e), "_r1_remote") else "ours", explain(e, text))
     except BaseException as e:
         wrong(test, "error", explain(e, text))
     return False
@@ -282,7 +288,7 @@ def main():
             if verdict["first"] and not suite["share"]:
                 break
     except Gone as e:
-        wrong(verdict["at"], "gone", "the program's process: %s" % e)
+        wrong(verdict["at"], "gone" if str(e) == r1_wire.ENDED else "error", "the program's process: %s" % e)
     verdict["done"] = True
     write()
 

@@ -12,7 +12,12 @@ import json
 import os
 import sys
 
-LIMIT = 1 << 26  # bytes of a message
+LIMIT = 1 << 24  # bytes of a message
+ENDED = "it ended"
+
+# Builtins that may cross by their names: none that reaches further than its arguments
+HARMLESS = frozenset("""abs all any ascii bin bool bytearray bytes chr complex dict divmod enumerate filter float frozenset hash hex int iter len list
+map max min next object oct ord pow range repr reversed round set slice sorted str sum tuple type zip Ellipsis NotImplemented""".split())
 
 try:
     sys.set_int_max_str_digits(0)
@@ -24,25 +29,30 @@ class Gone(BaseException):
     """The other process has ended, or speaks another language."""
 
 
-_held = b""
+_held = bytearray()
 
 
 def receive():
-    global _held
+    seen = 0
     while True:
-        at = _held.find(b"\n")
+        at = _held.find(b"\n", seen)
         if at >= 0:
-            line, _held = _held[:at], _held[at + 1:]
+            line = bytes(_held[:at])
+            del _held[:at + 1]
             try:
                 return json.loads(line)
             except (ValueError, RecursionError):
                 raise Gone("it sent what cannot be read")
-        piece = os.read(3, 1 << 16)
-        if not piece:
-            raise Gone("it ended")
-        _held += piece
-        if len(_held) > LIMIT:
+        seen = len(_held)
+        if seen > LIMIT:
             raise Gone("it sent too much")
+        try:
+            piece = os.read(3, 1 << 16)
+        except OSError:
+            piece = b""
+        if not piece:
+            raise Gone(ENDED)
+        _held.extend(piece)
 
 
 def send(message):
@@ -51,11 +61,7 @@ def send(message):
         while data:
             data = data[os.write(3, data):]
     except OSError:
-        raise Gone("it ended")
-
-
-def _decimal(v):
-    return str(v)
+        raise Gone(ENDED)
 
 
 def pack(v, other):
@@ -101,9 +107,9 @@ def pack(v, other):
         return {"T": [name, _date_parts(v, name)]}
     if where == "numpy" and hasattr(v, "item") and getattr(v, "ndim", 1) == 0:
         return pack(v.item(), other)
-    if v is Ellipsis:
-        return {"B": "Ellipsis"}
-    if getattr(v, "__module__", None) == "builtins" and getattr(builtins, getattr(v, "__name__", ""), None) is v:
+    if v is Ellipsis or v is NotImplemented:
+        return {"B": repr(v)}
+    if getattr(v, "__module__", None) == "builtins" and getattr(v, "__name__", "") in HARMLESS and getattr(builtins, v.__name__, None) is v:
         return {"B": v.__name__}
     return other(v)
 
@@ -162,7 +168,7 @@ def unpack(j, named):
         if c[0] not in ("date", "time", "datetime", "timedelta"):
             raise ValueError("no value")
         return getattr(datetime, c[0])(*c[1])
-    if kind == "B":
+    if kind == "B" and c in HARMLESS:
         return getattr(builtins, c)
     return named(kind, c)
 

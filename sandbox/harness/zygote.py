@@ -8,6 +8,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 import threading
 import types
@@ -35,7 +36,10 @@ def harnesses():
 
 
 def streams():
-    """As python3 makes them when it starts"""
+    """As python3 makes them when it starts, and the signals that it ignores"""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
     def stream(fd, mode, errors):
         raw = io.FileIO(fd, mode, closefd=False)
         buffer = io.BufferedReader(raw) if mode == "rb" else io.BufferedWriter(raw)
