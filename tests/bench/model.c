@@ -125,7 +125,7 @@ static double train(const struct shape *s, struct backend *be, const char *dtype
 	for (i = 0; i < rows; i++)
 		d[i] = -1.0f / (float)rows;
 	t.record = true;
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < (rows > 1000 ? 8 : 4); round++) {
 		double start = clock_seconds();
 		struct pass p = pass_forward(m, &t, ex, n, false);
 
