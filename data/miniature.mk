@@ -2,7 +2,7 @@
 #
 #   run/data/train.jsonl heldout.jsonl     problems, disjoint by hash
 #   data/base.tar.zst                      the base model that ships with r1; `make base` makes it again from nothing:
-#   run/base/tokenizer.json init text.jsonl.zst early late.jsonl.zst model
+#   run/base/tokenizer.json init text.jsonl.gz early late.jsonl.gz model
 #
 # knob           default       meaning
 MINI          ?= run/data#     folder of the problems
@@ -32,7 +32,7 @@ $(BASE)/tokenizer.json: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) tokenizer --count 20000 --seed $(BASE_SEED) -o $@
 
-$(BASE)/text.jsonl.zst: | $(CLOCKWORK)
+$(BASE)/text.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --count $(BASE_TEXTS) --seed $(BASE_SEED) -o $@
 
@@ -44,18 +44,18 @@ $(BASE)/config.json: data/base.json $(BASE)/tokenizer.json
 $(BASE)/init/config.json: $(BASE)/config.json $(BASE)/tokenizer.json | $(BIN)/r1-model
 	$(BIN)/r1-model new --force --config $(BASE)/config.json --tokenizer $(BASE)/tokenizer.json --seed $(BASE_SEED) -o $(BASE)/init
 
-$(BASE)/late.jsonl.zst: | $(CLOCKWORK)
+$(BASE)/late.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --late --count $(BASE_LATE) --seed $(BASE_SEED) -o $@
 
 # Killed and called again, they go on from the last save.
 base_pretrain = $(BIN)/r1-distill --resume --save-every 500 --model $1 --output $2 --lr $3 --warmup $4 --final-lr 0.02 --beta2 0.95 \
 	  --weight-decay 0.05 --batch $(BASE_BATCH) --log-every 100 --seed $(BASE_SEED) $5
-$(BASE)/early.jsonl: $(BASE)/init/config.json $(BASE)/text.jsonl.zst | $(BIN)/r1-distill
-	$(call base_pretrain,$(BASE)/init,$(BASE)/early,$(BASE_LR),100,$(BASE)/text.jsonl.zst) > $@.tmp
+$(BASE)/early.jsonl: $(BASE)/init/config.json $(BASE)/text.jsonl.gz | $(BIN)/r1-distill
+	$(call base_pretrain,$(BASE)/init,$(BASE)/early,$(BASE_LR),100,$(BASE)/text.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@
-$(BASE)/model.jsonl: $(BASE)/early.jsonl $(BASE)/late.jsonl.zst
-	$(call base_pretrain,$(BASE)/early,$(BASE)/model,$(BASE_LATE_LR),20,$(BASE)/late.jsonl.zst) > $@.tmp
+$(BASE)/model.jsonl: $(BASE)/early.jsonl $(BASE)/late.jsonl.gz
+	$(call base_pretrain,$(BASE)/early,$(BASE)/model,$(BASE_LATE_LR),20,$(BASE)/late.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@
 
 base: $(BASE)/model.jsonl ## make the shipped base model again from nothing, and compare it with data/base.tar.zst
@@ -63,9 +63,9 @@ base: $(BASE)/model.jsonl ## make the shipped base model again from nothing, and
 	@cmp $(BASE)/base.tar.zst data/base.tar.zst && echo "data/base.tar.zst: the same bytes"
 
 # Held-out problems occur neither among those to train on nor in the pretraining text.
-check-miniature: $(MINI)/train.jsonl $(MINI)/heldout.jsonl $(BASE)/text.jsonl.zst $(BASE)/late.jsonl.zst ## check that no held-out problem was ever shown to the base
+check-miniature: $(MINI)/train.jsonl $(MINI)/heldout.jsonl $(BASE)/text.jsonl.gz $(BASE)/late.jsonl.gz ## check that no held-out problem was ever shown to the base
 	@jq -r .problem $(MINI)/heldout.jsonl | sort -u > $(BASE)/heldout.txt
-	@{ jq -r .problem $(MINI)/train.jsonl; zstd -dc $(BASE)/text.jsonl.zst $(BASE)/late.jsonl.zst | jq -r '.prompt // empty | ltrimstr("User: ") | rtrimstr(" Assistant:")'; } \
+	@{ jq -r .problem $(MINI)/train.jsonl; gzip -dc $(BASE)/text.jsonl.gz $(BASE)/late.jsonl.gz | jq -r '.prompt // empty | ltrimstr("User: ") | rtrimstr(" Assistant:")'; } \
 	  | sort -u > $(BASE)/shown.txt
 	@n=$$(comm -12 $(BASE)/heldout.txt $(BASE)/shown.txt | wc -l); echo "$$(wc -l < $(BASE)/heldout.txt) held-out problems," \
 	  "$$(wc -l < $(BASE)/shown.txt) shown ones, $$n in both"; [ "$$n" = 0 ]
