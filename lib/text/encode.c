@@ -412,9 +412,11 @@ static bool stands_alone(struct tokenizer *t, const char *s, size_t n, size_t fr
 	if (from > 0) {
 		size_t at = step_back(s, from);
 
+		pattern_look(t->match, s + at, from - at);
 		if (pattern_starts(t->t->word, t->match, s + at, from - at))
 			return false;
 	}
+	pattern_look(t->match, s + to, n - to < 4 ? n - to : 4);
 	return to == n || !pattern_starts(t->t->word, t->match, s + to, n - to);
 }
 

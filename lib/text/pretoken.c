@@ -317,5 +317,7 @@ int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const
 {
 	struct run r = {p, w, fn, arg, e};
 
+	if (w->match)
+		pattern_look(w->match, text, n);
 	return n ? run_step(&r, 0, text, n) : 0;
 }

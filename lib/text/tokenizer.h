@@ -22,8 +22,8 @@
  * The ids are those of the reference implementation (the `tokenizers` library). What a file asks for and we do not do is an
  * error that names it; nothing is passed over. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
  * normalizer NFC; pre-tokenizers Split, ByteLevel (the last of all), Digits, Sequence; decoders ByteLevel, ByteFallback, Fuse,
- * Replace, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. Characters that
- * are newer than the PCRE2 at hand knows (10.42: Unicode 14) count as unassigned, and may then split words elsewhere.
+ * Replace, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. What is a letter, a
+ * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), whatever the PCRE2 at hand knows.
  *
  * A tokenizer keeps the words that it has met: one thread at a time may encode with it. tokenizer_share gives another thread
  * a handle of its own to the same tables. All else only reads.

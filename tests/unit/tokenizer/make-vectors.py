@@ -4,8 +4,7 @@
 The vocabulary is our own, made by `build/gcc/tests/unit/tokenizer_train tests/unit/tokenizer/tokenizer.json`. Each variant says
 which members of that file it replaces (`set`, and `model` for those of its model; `added` are more added tokens) and lists texts
 with their ids: as they are, with the special tokens that a post-processor adds, with special tokens as plain text; and what the
-first decode to, with and without special tokens. Characters newer than Unicode 14 are left out: there PCRE2 and the reference
-know different ones.
+first decode to, with and without special tokens.
 """
 import copy
 import json
@@ -106,6 +105,9 @@ texts = [
     "<|begin|><|end|> <think></think><think", "  two  spaces\t\ttabs \n\n lines\r\n\r\n  end  ", "x = 1234567.89e10\n", "\u00a0\u3000\u180e\u0085 z",
     "e\u0301te\u0301 \u00e9t\u00e9, \u1112\u1161\u11ab \u212b \u0344 q\u0323\u0307 \u0958", "老师说：等等，所以答案是二。", "학생 Ответ naïve Straße ﬁ ſ K 'ſ",
     "1½ ² Ⅷ ⓐ ٣ _x_ a\u200db \u203f", "🙂👩\u200d👩\u200d👧🇩🇪", "[A] [AB]  [A]][A][AB word, words word.the theethe", "the [A] é", "AbCdE xxXxx,\nx, y,\n  .*.*",
+    # newer than Unicode 14: letters (large, small, Han), a mark, digits, numbers, signs, an emoji; and a character of no version
+    "\U0001e4d0\U0001e4ec \u1c89\u1c8a\ua7cb the\U00011f04 \U00031350\U0002ebf0等", "\U0001e4f312\U00010d43 \U0001d2c0\U00011bf0\u2ffc\u20c0 \U0001fae8!\U0001cc00 \U0003fffe\u0378x",
+    "word\U00031350 the\u0897 the\U0001e4f0 \ua7dathe e\u0897\u0301t",
 ]
 pieces = ["the", " the", "Teacher", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "12", "345", " 7", ".", ",", "...", "!", "é", "e\u0301", "ß", "等等", "所以", "답",
           "Ответ", "½", "🙂", "<think>", "</answer>", "<|end|>", "<|begin|>", "[A]", "[AB]", "word", "_", "-", "\u00a0", "\u200d", "x", "X", "é", " A", "=", "*"]
