@@ -6,7 +6,8 @@
  *             s = b.p, n = b.n;
  *     }
  *
- * s is valid UTF-8 in both.
+ * s is valid UTF-8 in both. The characters are those that the reference tokenizers normalize, of Unicode 9: what came later is taken to
+ * stand alone, since texts would get other ids otherwise.
  */
 #ifndef TEXT_NFC_H
 #define TEXT_NFC_H
