@@ -14,6 +14,9 @@
 /* GPT-2's, which ByteLevel stands for when it splits by itself */
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
+/* Digits' own: by Unicode 17, not by the 16 of the expressions */
+#define DIGIT "[\\p{N}\\x{11de0}-\\x{11de9}\\x{16ff4}-\\x{16ff6}]"
+
 enum behavior { ISOLATED, REMOVED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS, BEHAVIORS };
 static const char *const behavior_names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
 
@@ -128,7 +131,7 @@ static int add(struct pretokenizer *p, const struct js *j, const char *where, in
 	if (!strcmp(type, "Digits")) {
 		if (get_flag(j, "individual_digits", false, &split, where, e) < 0)
 			return -1;
-		return add_pattern(p, "\\p{N}", 5, false, (struct step){.behavior = split ? ISOLATED : CONTIGUOUS}, where, e);
+		return add_pattern(p, DIGIT, strlen(DIGIT), false, (struct step){.behavior = split ? ISOLATED : CONTIGUOUS}, where, e);
 	}
 	if (!strcmp(type, "ByteLevel")) {
 		if (get_flag(j, "add_prefix_space", true, &prefix, where, e) < 0 || get_flag(j, "use_regex", true, &split, where, e) < 0)

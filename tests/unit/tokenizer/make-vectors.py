@@ -107,7 +107,7 @@ texts = [
     "1½ ² Ⅷ ⓐ ٣ _x_ a\u200db \u203f", "🙂👩\u200d👩\u200d👧🇩🇪", "[A] [AB]  [A]][A][AB word, words word.the theethe", "the [A] é", "AbCdE xxXxx,\nx, y,\n  .*.*",
     # newer than Unicode 14: letters (large, small, Han), a mark, digits, numbers, signs, an emoji; and a character of no version
     "\U0001e4d0\U0001e4ec \u1c89\u1c8a\ua7cb the\U00011f04 \U00031350\U0002ebf0等", "\U0001e4f312\U00010d43 \U0001d2c0\U00011bf0\u2ffc\u20c0 \U0001fae8!\U0001cc00 \U0003fffe\u0378x",
-    "word\U00031350 x\u1ded\u1df9 \U00011935\U00011930 the\u0897 the\U0001e4f0 \ua7dathe e\u0897\u0301t",
+    "word\U00031350 x\u1ded\u1df9 \U00011935\U00011930 the\u0897 the\U0001e4f0\U00011de9 \ua7dathe e\u0897\u0301t",
 ]
 pieces = ["the", " the", "Teacher", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "12", "345", " 7", ".", ",", "...", "!", "é", "e\u0301", "ß", "等等", "所以", "답",
           "Ответ", "½", "🙂", "<think>", "</answer>", "<|end|>", "<|begin|>", "[A]", "[AB]", "word", "_", "-", "\u00a0", "\u200d", "x", "X", "é", " A", "=", "*"]
