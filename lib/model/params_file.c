@@ -37,6 +37,9 @@ static int load(struct params *p, const struct part *part, const struct safetens
 {
 	const struct st_tensor *t = find_part(part, from, part->name, e);
 	int64_t cols = part->ndim == 2 ? part->shape[1] : 1, each = PIECE / cols + 1, at, rows;
+	/* What the optimizer keeps beside 16 bits is not to hold what the model is not. */
+	const bool round = t && t->dtype == ST_F8_E4M3 && p->trained && p->kept == KEPT_BF16;
+	uint16_t *narrow;
 	float *wide;
 	int rc = 0;
 
@@ -48,12 +51,16 @@ static int load(struct params *p, const struct part *part, const struct safetens
 		return 0;
 	}
 	wide = xmalloc((size_t)(each * cols) * sizeof *wide);
+	narrow = round ? xmalloc((size_t)(each * cols) * sizeof *narrow) : NULL;
 	for (at = 0; at < part->shape[0] && rc == 0; at += rows) {
 		rows = part->shape[0] - at < each ? part->shape[0] - at : each;
 		rc = safetensors_floats(from, t, at * cols, rows * cols, wide, e);
+		if (rc == 0 && round)
+			st_narrow(ST_BF16, wide, rows * cols, narrow);
 		if (rc == 0)
-			params_put(p, part, at, rows, wide, WEIGHT_F32);
+			params_put(p, part, at, rows, round ? (void *)narrow : wide, round ? WEIGHT_BF16 : WEIGHT_F32);
 	}
+	free(narrow);
 	free(wide);
 	safetensors_forget(from, t);
 	return rc;

@@ -241,6 +241,52 @@ static void greedy(const char *name, struct backend *be)
 	close_fixture(&f);
 }
 
+/* Weights of 8 bits become those of 16 that torch_dtype asks for: the same for sampling, for a reference and for training. */
+static void eight_bits(const char *name, struct backend *be)
+{
+	static const enum model_use use[] = {MODEL_SAMPLE, MODEL_SCORE, MODEL_TRAIN};
+	struct fixture f = open_fixture(name, be, MODEL_SCORE);
+	struct config c = config_copy(&f.ck->config);
+	struct tape t = tape_new(be);
+	float logits[3][20 * 33];
+	int32_t position[20];
+	struct seq whole = {.n = 18};
+	struct model *m;
+	struct tensor *h;
+	size_t p, n = (size_t)(18 * c.vocab_size) * sizeof(float);
+	struct err e;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		position[i] = i;
+	strcpy(c.dtype, "bfloat16");
+	CHECK(f.ex[1].n == 19 && c.vocab_size == 33);
+	for (i = 0; i < 3; i++) {
+		m = model_from_tensors(&c, f.ck->weights, be, use[i], DTYPE_BFLOAT16, &e);
+		if (!m)
+			TEST_FAIL("%s", e.msg);
+		model_reserve_positions(m, 20);
+		h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, 18), tape_upload(&t, position, 18), 18, &(struct sequences){&whole, 1, NULL});
+		h = op_linear(&t, h, m->head, NULL);
+		be->download(be, logits[i], h->data, n);
+		tape_reset(&t);
+		model_free(m);
+	}
+	m = model_from_tensors(&c, f.ck->weights, be, MODEL_SAMPLE, DTYPE_AUTO, &e);
+	for (p = 0; p < m->params.parts; p++) {
+		const struct part *part = &m->params.part[p];
+
+		if (part->ndim == 2)            /* the embedding and the head are of float32 in the file */
+			CHECK(m->params.tensor[part->tensor]->packed->type == (strstr(part->name, "_proj") ? WEIGHT_BF16 : WEIGHT_F32));
+	}
+	model_free(m);
+	CHECK_MEM(logits[1], n, logits[0], n);
+	CHECK_MEM(logits[2], n, logits[0], n);
+	tape_free(&t);
+	config_free(&c);
+	close_fixture(&f);
+}
+
 /* An adapter and its base, merged, are what PEFT makes of them; what is not adapted stays. */
 static void merge(const char *name, struct backend *be)
 {
@@ -286,6 +332,7 @@ int main(void)
 			greedy(name[i], be);
 		}
 		merge(name[2], be);
+		eight_bits(name[5], be);
 		backend_close(be);
 	}
 	return 0;
