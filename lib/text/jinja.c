@@ -133,7 +133,7 @@ static bool prints(const char *s, size_t n, const struct tag *left, const struct
 	return end > s;
 }
 
-bool jinja_normalise(const char *text, size_t n, struct buf *to)
+static bool normalise(const char *text, size_t n, struct buf *to)
 {
 	struct tag left = {.edge = true};
 	size_t at = 0, open, from, end;
@@ -168,6 +168,24 @@ bool jinja_normalise(const char *text, size_t n, struct buf *to)
 		at = end;
 	}
 	return true;
+}
+
+bool jinja_normalise(const char *text, size_t n, struct buf *to)
+{
+	struct buf lines = {0};
+	bool ok;
+	size_t i;
+
+	if (!n || !memchr(text, '\r', n))
+		return normalise(text, n, to);
+	for (i = 0; i < n; i++)                 /* lines end with \n to Jinja, whatever they end with in the file */
+		if (text[i] != '\r')
+			buf_char(&lines, text[i]);
+		else if (i + 1 == n || text[i + 1] != '\n')
+			buf_char(&lines, '\n');
+	ok = normalise(lines.p, lines.n, to);
+	buf_free(&lines);
+	return ok;
 }
 
 /* ---- what is known ---- */

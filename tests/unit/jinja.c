@@ -37,6 +37,10 @@ static void check_normal(void)
 	normal("User: {{ a }}", NULL);
 	normal("{{ a }}\n\n", NULL);
 	normal("{# note #}\n{{ a }}", "{{a}}");
+	/* lines as other systems end them */
+	normal("{{ a -}}\r\n{% if b %}\r\n  {% endif %}\r\n", "{{a}}{%ifb%}{%endif%}");
+	normal("{{ 'a\r\nb\rc' }}\r", "{{'a\nb\nc'}}");
+	normal("{{ a }}\r{{ b }}", NULL);
 	/* what does not end */
 	normal("{{ a", NULL);
 	normal("{{ 'a }}", NULL);
