@@ -269,6 +269,8 @@ static int get_shape(struct config *c, const struct js *j, struct err *e)
 		return -1;
 	if (!strcmp(c->model_type, "deepseek_v3"))
 		return config_deepseek(c, j, e) < 0 ? -1 : check_sizes(c, e);
+	if (!strcmp(c->model_type, "qwen3"))
+		return config_size(j, "head_dim", 128, 1 << 16, &c->head_dim, e) < 0 ? -1 : check_sizes(c, e);
 	if ((!js_get(j, "head_dim") || js_is_null(js_get(j, "head_dim"))) && c->hidden_size % c->heads)
 		return err_set(e, "'hidden_size' %lld is no multiple of 'num_attention_heads' %lld", (long long)c->hidden_size, (long long)c->heads);
 	if (config_size(j, "head_dim", c->hidden_size / c->heads, 1 << 16, &c->head_dim, e) < 0)
@@ -282,11 +284,13 @@ static int fill(struct config *c, const struct js *j, struct err *e)
 	if (!js_is_object(j))
 		return err_set(e, "is %s, not an object", js_type(j));
 	c->bos = -1;
-	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0 || config_rope(c, j, e) < 0 || config_quantization(c, j, e) < 0)
+	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0 ||
+	    config_rope(c, j, e) < 0 || config_quantization(c, j, e) < 0)
 		return -1;
 	if (config_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 ||
 	    config_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||
 	    config_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
+	    config_bool(j, "attention_bias", false, &c->attention_bias, e) < 0 ||
 	    get_word(j, js_get(j, "torch_dtype") ? "torch_dtype" : "dtype", "float32", c->dtype, sizeof c->dtype, e) < 0)
 		return -1;
 	return get_tokens(c, j, e);

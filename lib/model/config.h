@@ -29,13 +29,14 @@
 #define CONFIG_EOS 8
 
 /* "rope_scaling", or "rope_parameters": how rotary positions reach beyond the context that a model was made for */
-enum rope_type { ROPE_DEFAULT, ROPE_YARN };
+enum rope_type { ROPE_DEFAULT, ROPE_YARN, ROPE_LLAMA3, ROPE_LINEAR };
 struct rope_scaling {
 	enum rope_type type;
 	double factor;                  /* of the context, at least 1 */
 	int64_t original;               /* original_max_position_embeddings; max_position_embeddings where absent */
 	double beta_fast, beta_slow;    /* turns over the original context between which the ramp lies; 32 and 1 where absent */
 	double mscale, mscale_all_dim;  /* 0: absent */
+	double low_freq_factor, high_freq_factor;       /* llama3: turns over the original context between which the ramp lies; 1 and 4 */
 	double attention_factor;        /* of cosines and sines; 0: it follows from the others */
 	bool truncate;                  /* the ramp begins and ends at whole pairs; true where absent */
 };
@@ -66,7 +67,7 @@ struct config {
 	int64_t layers;                 /* L  num_hidden_layers */
 	int64_t heads;                  /* H  num_attention_heads */
 	int64_t kv_heads;               /* G  num_key_value_heads; H where absent */
-	int64_t head_dim;               /* D  C / H where absent */
+	int64_t head_dim;               /* D  C / H where absent (qwen3: 128) */
 	int64_t intermediate_size;      /* F */
 	int64_t vocab_size;             /* V */
 	int64_t max_positions;          /* max_position_embeddings: the context in tokens */
@@ -79,6 +80,7 @@ struct config {
 	int64_t nextn_layers;           /* num_nextn_predict_layers: layers behind the last, which are left out */
 	int64_t fp8_block[2];           /* rows and columns to a scale of weights in F8_E4M3; 0: no quantization_config */
 	bool tie_word_embeddings;       /* false where absent */
+	bool attention_bias;            /* qwen3, llama: q, k, v and o have biases; false where absent */
 	char dtype[16];                 /* torch_dtype: "float32", "bfloat16", "float16"; float32 where absent */
 	int32_t bos;                    /* bos_token_id; -1: none */
 	int32_t eos[CONFIG_EOS];        /* eos_token_id, one or several; then generation_config.json's that are not among them */

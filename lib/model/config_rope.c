@@ -43,30 +43,76 @@ static int read_yarn(struct config *c, const struct js *j, struct err *e)
 	return 0;
 }
 
+/* Llama 3.1's (Grattafiori et al., "The Llama 3 Herd of Models", arXiv:2407.21783, has no formula; Hugging Face's files do) */
+static int read_llama3(struct config *c, const struct js *j, struct err *e)
+{
+	struct rope_scaling *s = &c->rope;
+
+	if (config_number(j, "factor", 0, 1, &s->factor, e) < 0 ||
+	    config_size(j, "original_max_position_embeddings", 0, INT32_MAX, &s->original, e) < 0 ||
+	    config_number(j, "low_freq_factor", 1, 0, &s->low_freq_factor, e) < 0 ||
+	    config_number(j, "high_freq_factor", 4, 0, &s->high_freq_factor, e) < 0)
+		return -1;
+	if (s->factor == 0)
+		return err_set(e, "'factor' is missing");
+	if (!(s->low_freq_factor > 0 && s->high_freq_factor > s->low_freq_factor))
+		return err_set(e, "llama3 needs 0 < 'low_freq_factor' < 'high_freq_factor'");
+	return 0;
+}
+
+static int read_linear(struct config *c, const struct js *j, struct err *e)
+{
+	if (config_number(j, "factor", 0, 1, &c->rope.factor, e) < 0)
+		return -1;
+	return c->rope.factor == 0 ? err_set(e, "'factor' is missing") : 0;
+}
+
+static int read_default(struct config *c, const struct js *j, struct err *e)
+{
+	(void)c;
+	(void)j;
+	(void)e;
+	return 0;
+}
+
+static const char *const no_keys[] = {NULL}, *const linear_keys[] = {"factor", NULL},
+	*const yarn_keys[] = {"factor", "original_max_position_embeddings", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "attention_factor",
+			      "truncate", NULL},
+	*const llama3_keys[] = {"factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", NULL};
+static const struct {
+	const char *name;
+	enum rope_type type;
+	const char *const *keys;
+	int (*read)(struct config *c, const struct js *j, struct err *e);
+} rope_types[] = {
+	{"default", ROPE_DEFAULT, no_keys, read_default},
+	{"yarn", ROPE_YARN, yarn_keys, read_yarn},
+	{"llama3", ROPE_LLAMA3, llama3_keys, read_llama3},
+	{"linear", ROPE_LINEAR, linear_keys, read_linear},
+};
+enum { ROPE_TYPES = sizeof rope_types / sizeof *rope_types };
+
 /* One object of "rope_scaling" or "rope_parameters" */
 static int read_scaling(struct config *c, const char *key, const struct js *j, struct err *e)
 {
 	static const char *const common[] = {"rope_type", "type", "rope_theta", "partial_rotary_factor", NULL};
-	static const char *const yarn[] = {"factor", "original_max_position_embeddings", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
-					   "attention_factor", "truncate", NULL};
 	const char *type = type_of(j);
 	const struct js *partial = js_get(j, "partial_rotary_factor");
 	struct js_iter it;
 	bool known = js_is_object(j) && type;
+	int i;
 
-	if (known && !strcmp(type, "default"))
-		c->rope.type = ROPE_DEFAULT;
-	else if (known && !strcmp(type, "yarn"))
-		c->rope.type = ROPE_YARN;
-	else
-		known = false;
+	for (i = 0; known && i < ROPE_TYPES && strcmp(type, rope_types[i].name) != 0; i++)
+		;
+	known = known && i < ROPE_TYPES;
 	for (it = js_each(j); known && js_next(&it);)
-		known = is_one_of(it.key, common) || (c->rope.type == ROPE_YARN && is_one_of(it.key, yarn));
+		known = is_one_of(it.key, common) || is_one_of(it.key, rope_types[i].keys);
 	if (partial && !js_is_null(partial) && !(js_is_number(partial) && js_number(partial) == 1))
 		known = false;
 	if (!known)
 		return config_refuse(key, j, "", e);
-	return c->rope.type == ROPE_YARN && read_yarn(c, j, e) < 0 ? err_prefix(e, "'%s'", key) : 0;
+	c->rope.type = rope_types[i].type;
+	return rope_types[i].read(c, j, e) < 0 ? err_prefix(e, "'%s'", key) : 0;
 }
 
 /* Newer files have the base among the rest, in "rope_parameters". */
@@ -127,11 +173,33 @@ static double yarn(const struct config *c, double *frequency)
 	return rope_mscale(s->factor, 1);
 }
 
+/* Pairs that turn less than low_freq_factor times over the original context turn `factor` times slower, those that turn more than
+ * high_freq_factor times as they did, those between by a ramp over the number of turns. */
+static void llama3(const struct config *c, double *frequency)
+{
+	const struct rope_scaling *s = &c->rope;
+	const double two_pi = 6.283185307179586;
+	int64_t i;
+
+	for (i = 0; i < c->head_dim / 2; i++) {
+		const double turns = (double)s->original * frequency[i] / two_pi;
+		const double smooth = fmin(fmax((turns - s->low_freq_factor) / (s->high_freq_factor - s->low_freq_factor), 0), 1);
+
+		frequency[i] *= (1 - smooth) / s->factor + smooth;
+	}
+}
+
 double rope_frequencies(const struct config *c, double *frequency)
 {
 	int64_t i;
 
 	for (i = 0; i < c->head_dim / 2; i++)
 		frequency[i] = pow(c->rope_theta, -2.0 * (double)i / (double)c->head_dim);
-	return c->rope.type == ROPE_YARN ? yarn(c, frequency) : 1;
+	if (c->rope.type == ROPE_YARN)
+		return yarn(c, frequency);
+	if (c->rope.type == ROPE_LLAMA3)
+		llama3(c, frequency);
+	for (i = 0; c->rope.type == ROPE_LINEAR && i < c->head_dim / 2; i++)
+		frequency[i] /= c->rope.factor;
+	return 1;
 }

@@ -19,6 +19,9 @@ struct tensor *op_rows(struct tape *t, struct tensor *x, const int32_t *row, int
 /* x [N, C], w [1, C] -> [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
 struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps);
 
+/* In place: each of `heads` heads of x [N, ...], from head `first` on, by itself, w [1, D] for all; returns x. Gradient: x, w. */
+struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor *w, float eps, int64_t first, int64_t heads, int64_t head_dim);
+
 /* x [N, K], w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias, and what w->lora adds. Gradient: x, w, bias. */
 struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);
 

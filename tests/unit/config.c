@@ -140,6 +140,12 @@ static void refused(void)
 	refuse("rope_scaling", "{\"type\": \"yarn\", \"warp\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"yarn\",\"warp\":4.0} is not supported");
 	refuse("rope_scaling", "{\"type\": \"yarn\"}", "config.json: 'rope_scaling': 'factor' is missing");
 	refuse("rope_parameters", "{\"type\": \"yarn\", \"factor\": 0.5}", "config.json: 'rope_parameters': 'factor' is 0.5, less than 1");
+	refuse("rope_scaling", "{\"type\": \"linear\"}", "config.json: 'rope_scaling': 'factor' is missing");
+	refuse("rope_scaling", "{\"type\": \"linear\", \"factor\": 2, \"beta_fast\": 1}",
+	       "config.json: 'rope_scaling' = {\"type\":\"linear\",\"factor\":2,\"beta_fast\":1} is not supported");
+	refuse("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8}", "config.json: 'rope_scaling': 'original_max_position_embeddings' is missing");
+	refuse("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8, \"original_max_position_embeddings\": 8192, \"low_freq_factor\": 4}",
+	       "config.json: 'rope_scaling': llama3 needs 0 < 'low_freq_factor' < 'high_freq_factor'");
 	refuse("rope_scaling", "4", "config.json: 'rope_scaling' = 4 is not supported");
 	refuse("use_sliding_window", "true", "config.json: 'use_sliding_window' = true is not supported");
 	refuse("layer_types", "[\"full_attention\", \"sliding_attention\"]",
@@ -226,6 +232,31 @@ static const char deepseek[] = "{\n"
 	"  \"v_head_dim\": 128,\n"
 	"  \"vocab_size\": 129280\n"
 	"}\n";
+
+/* Llama-3.1-8B's: pairs that turn more than 4 times over 8192 tokens are as they were, those below one turn 8 times slower */
+static void llama(void)
+{
+	static const char text[] = "{\"model_type\": \"llama\", \"hidden_size\": 4096, \"num_hidden_layers\": 32, \"num_attention_heads\": 32,"
+		"\"num_key_value_heads\": 8, \"intermediate_size\": 14336, \"vocab_size\": 128256, \"rope_theta\": 500000.0,"
+		"\"max_position_embeddings\": 131072, \"attention_bias\": false, \"mlp_bias\": false, \"rope_scaling\": {\"factor\": 8.0,"
+		"\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\"}}";
+	double f[64], plain, turns;
+	struct config c;
+
+	accept(text, &c);
+	CHECK(c.head_dim == 128 && !c.attention_bias && c.rope.type == ROPE_LLAMA3);
+	CHECK_NEAR(rope_frequencies(&c, f), 1, 1e-15);
+	CHECK_NEAR(f[28], pow(500000, -28.0 / 64), 1e-15);              /* 4.2 turns */
+	plain = pow(500000, -32.0 / 64);
+	turns = 8192 * plain / (2 * 3.14159265358979323846);            /* 1.84 */
+	CHECK_NEAR(f[32], plain * ((4 - turns) / 3 / 8 + (turns - 1) / 3), 1e-15);
+	CHECK_NEAR(f[35], pow(500000, -35.0 / 64) / 8, 1e-15);          /* 0.995 */
+	config_free(&c);
+	/* Qwen3's heads are as wide as they say, or 128 */
+	accept(with(qwen, "model_type", "\"qwen3\""), &c);
+	CHECK_INT(c.head_dim, 128);
+	config_free(&c);
+}
 
 static void refuse_deepseek(const char *key, const char *value, const char *want)
 {
@@ -327,6 +358,7 @@ int main(void)
 	reading();
 	defaults();
 	refused();
+	llama();
 	harmless();
 	broken();
 	deepseek_v3();

@@ -96,6 +96,13 @@ static struct tensor *f_swiglu(struct setup *s, struct tensor **in)
 	return op_swiglu(&s->t, op_linear(&s->t, in[0], in[1], NULL));
 }
 
+static struct tensor *f_rmsnorm_heads(struct setup *s, struct tensor **in)
+{
+	struct tensor *x = op_linear(&s->t, in[0], in[1], NULL);
+
+	return op_rmsnorm_heads(&s->t, op_rmsnorm_heads(&s->t, x, in[2], 1e-6f, 0, H, D), in[3], 1e-6f, H, G, D);
+}
+
 static struct tensor *f_attention(struct setup *s, struct tensor **in)
 {
 	struct sequences q = {.seq = s->seq, .seqs = SEQS};
@@ -318,6 +325,7 @@ int main(void)
 	check(&s, "embedding", f_embedding, (struct tensor *[]){param(&s, V, C)}, 1);
 	check(&s, "rows", f_rows, (struct tensor *[]){param(&s, N, C)}, 1);
 	check(&s, "rmsnorm", f_rmsnorm, (struct tensor *[]){param(&s, N, C), param(&s, 1, C)}, 2);
+	check(&s, "rmsnorm_heads", f_rmsnorm_heads, (struct tensor *[]){param(&s, N, C), param(&s, QKV, C), param(&s, 1, D), param(&s, 1, D)}, 4);
 	check(&s, "lora", f_lora, (struct tensor *[]){param(&s, N, C), param(&s, 12, C), param(&s, 6, C), param(&s, 5, 3), param(&s, 4, 3)}, 5);
 	check(&s, "linear", f_linear, (struct tensor *[]){param(&s, N, C), param(&s, K, C), param(&s, 1, K)}, 3);
 	check(&s, "add", f_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C)}, 3);
