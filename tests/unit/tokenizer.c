@@ -139,7 +139,7 @@ static void check_vectors(const struct js *base)
 				check_case(t, js_at(list, k), js_string(js_get(v, "name"), NULL));
 		tokenizer_free(t);
 	}
-	CHECK(cases > 1000);
+	CHECK(cases > 2000);
 	js_free(variants);
 }
 

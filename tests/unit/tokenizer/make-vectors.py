@@ -115,6 +115,35 @@ for _ in range(8):
     texts.append("".join(draw.choice(pieces) for _ in range(draw.randint(2, 12))))
 
 
+# Some of every script, and what is hard: marks in any order, joiners, controls, long runs, added tokens cut short
+scripts = [(0x20, 0x7e), (0xa0, 0x24f), (0x300, 0x36f), (0x370, 0x52f), (0x590, 0x6ff), (0x900, 0xdff), (0xe00, 0xfff), (0x1000, 0x11ff), (0x1780, 0x18af),
+           (0x1dc0, 0x1fff), (0x2000, 0x206f), (0x20d0, 0x218f), (0x2460, 0x2bff), (0x3000, 0x33ff), (0x4e00, 0x9fff), (0xa640, 0xabff), (0xac00, 0xd7a3),
+           (0xe000, 0xfaff), (0xfb00, 0xffff), (0x10000, 0x11fff), (0x16800, 0x1b2ff), (0x1cc00, 0x1faff), (0x20000, 0x323af), (0xe0000, 0xe01ef)]
+runs = [" ", "\n", "\t", "\r\n", "0", "7", "a", "!", "\u3000", "\x00", "\u0301"]
+marks = "\u0301\u0323\u0345\u0327\u093c\u05b0\u3099\u1161\u11ab\u0897\u1df9\U00011930"
+
+
+def hard():
+    out = ""
+    for _ in range(draw.randint(1, 5)):
+        kind = draw.randrange(6)
+        if kind < 3:
+            script = draw.choice(scripts)
+            out += "".join(chr(draw.randint(*script)) for _ in range(draw.randint(1, 5)))
+        elif kind == 3:
+            out += draw.choice("aeE\u0915\u304b\u1100\U00011935") + "".join(draw.choice(marks) for _ in range(draw.randint(1, 3)))
+        elif kind == 4:
+            out += draw.choice(runs) * draw.choice([1, 2, 3, 4, 9])
+        else:
+            piece = draw.choice(pieces)
+            out += piece[:draw.randint(1, len(piece))]
+    return out
+
+
+hard_texts = [hard() for _ in range(60)]
+hard_names = "nfc", "gpt-2", "llama 3", "deepseek v3", "deepseek llm"
+
+
 def build(variant):
     j = copy.deepcopy(base)
     model = j["model"]
@@ -145,7 +174,8 @@ for name, variant in variants:
     model = {k: v for k, v in j["model"].items() if v != base["model"][k]}
     prefix = reference.encode("", add_special_tokens=True).ids.count(398)
     cases = []
-    for text in texts + [" ".join(texts[4:7] + texts[10:13])] * (not variant.get("set", {}).get("pre_tokenizer", 1)):
+    long_one = [" ".join(texts[4:7] + texts[10:13])] * (not variant.get("set", {}).get("pre_tokenizer", 1))
+    for text in texts + long_one + hard_texts * (name in hard_names):
         ids = reference.encode(text, add_special_tokens=False).ids
         case = {"text": text, "ids": ids}
         around = reference.encode(text, add_special_tokens=True).ids
