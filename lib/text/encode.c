@@ -11,6 +11,7 @@
 
 #define CACHE_SLOTS 32768
 #define CACHE_KEY 23
+_Static_assert(CACHE_KEY == PRETOKEN_SHORT && CACHE_KEY < 32 && PRETOKEN_STEPS <= 8, "length and step in one byte of the key");
 #define CACHE_IDS 8
 
 /* One cache line: the word's bytes with its length in the key's last byte; its ids. */
@@ -313,6 +314,57 @@ static int32_t whole_word(struct tokenizer *t, const char *s, size_t n)
 	return find_in_model(t->t, t->name.p, t->name.n);
 }
 
+/* What is known of a word or a piece, added to the ids: true. `slot`: where it is to be kept otherwise. */
+static bool take_known(struct tokenizer *t, const uint64_t key[3], struct cached **slot, size_t at)
+{
+	*slot = cache_slot(t, key, at);
+	if (!has_key(*slot, key))
+		return false;
+	t->out->id = xgrow(t->out->id, &t->out->cap, t->out->n + CACHE_IDS, sizeof *t->out->id);
+	memcpy(t->out->id + t->out->n, (*slot)->id, sizeof (*slot)->id);
+	t->out->n += (*slot)->n;
+	return true;
+}
+
+static void keep(struct cached *slot, const uint64_t key[3], const int32_t *id, size_t n)
+{
+	memcpy(slot->key, key, sizeof slot->key);
+	slot->n = (uint32_t)n;
+	memcpy(slot->id, id, n * sizeof *id);
+}
+
+/* A piece that is still to be split, by some step (1 to 7) and those behind it: not the same as a word of these bytes. */
+static size_t make_piece_key(uint64_t key[3], size_t step, const char *s, size_t n)
+{
+	size_t at = make_key(key, s, n);
+
+	key[2] |= (uint64_t)step << 61;
+	return at ^ 2 * step;
+}
+
+static bool known_piece(void *arg, size_t step, const char *s, size_t n)
+{
+	struct tokenizer *t = arg;
+	struct cached *slot;
+	uint64_t key[3];
+	size_t at = make_piece_key(key, step, s, n);
+
+	t->piece = t->out->n;
+	return take_known(t, key, &slot, at);
+}
+
+static void keep_piece(void *arg, size_t step, const char *s, size_t n)
+{
+	struct tokenizer *t = arg;
+	size_t ids = t->out->n - t->piece, at;
+	uint64_t key[3];
+
+	if (ids > CACHE_IDS)
+		return;
+	at = make_piece_key(key, step, s, n);
+	keep(cache_slot(t, key, at), key, t->out->id + t->piece, ids);
+}
+
 static int encode_word(void *arg, const char *s, size_t n, struct err *e)
 {
 	struct tokenizer *t = arg;
@@ -322,13 +374,10 @@ static int encode_word(void *arg, const char *s, size_t n, struct err *e)
 	size_t i;
 
 	if (n <= CACHE_KEY) {
-		slot = cache_slot(t, key, make_key(key, s, n));
-		if (has_key(slot, key)) {
-			t->out->id = xgrow(t->out->id, &t->out->cap, t->out->n + CACHE_IDS, sizeof *t->out->id);
-			memcpy(t->out->id + t->out->n, slot->id, sizeof slot->id);
-			t->out->n += slot->n;
+		size_t at = make_key(key, s, n);
+
+		if (take_known(t, key, &slot, at))
 			return 0;
-		}
 	}
 	whole = t->t->ignore_merges ? whole_word(t, s, n) : -1;
 	if (whole >= 0) {
@@ -347,11 +396,8 @@ static int encode_word(void *arg, const char *s, size_t n, struct err *e)
 	t->out->id = xgrow(t->out->id, &t->out->cap, t->out->n + t->symbols, sizeof *t->out->id);
 	for (i = 0; i < t->symbols; i++)
 		t->out->id[t->out->n++] = t->symbol[i];
-	if (slot && t->symbols <= CACHE_IDS) {
-		memcpy(slot->key, key, sizeof key);
-		slot->n = (uint32_t)t->symbols;
-		memcpy(slot->id, t->symbol, t->symbols * sizeof *t->symbol);
-	}
+	if (slot && t->symbols <= CACHE_IDS)
+		keep(slot, key, t->symbol, t->symbols);
 	return 0;
 }
 
@@ -541,6 +587,7 @@ struct tokenizer *tokenizer_handle(struct tables *m)
 
 	t->t = m;
 	t->pretoken = pretoken_scratch_new(m->pretokenizer);
+	pretoken_remember(t->pretoken, known_piece, keep_piece);
 	if (m->word)
 		t->match = pattern_scratch_new();
 	return t;

@@ -44,6 +44,8 @@ struct pretoken_scratch {
 		size_t cap;
 	} step[MAX_STEPS];
 	struct buf spaced;
+	pretoken_known_fn *known;       /* NULL: nothing is remembered */
+	pretoken_keep_fn *keep;
 };
 
 static int add_step(struct pretokenizer *p, struct step s, const char *where, struct err *e)
@@ -211,12 +213,13 @@ struct run {
 	pretoken_fn *fn;
 	void *arg;
 	struct err *e;
+	bool asked;                     /* about a piece that this one is part of */
 };
 
-static int run_step(const struct run *r, size_t i, const char *s, size_t n);
+static int run_step(struct run *r, size_t i, const char *s, size_t n);
 
 /* Isolated, the usual one: matches and what is between them, as they are found. */
-static int run_isolated(const struct run *r, size_t i, const char *s, size_t n)
+static int run_isolated(struct run *r, size_t i, const char *s, size_t n)
 {
 	const struct step *step = &r->p->step[i];
 	size_t at[2] = PATTERN_FROM_START, last = 0;
@@ -273,7 +276,7 @@ static size_t join(struct piece *p, size_t n, enum behavior behavior)
 	return out;
 }
 
-static int run_split(const struct run *r, size_t i, const char *s, size_t n)
+static int run_split(struct run *r, size_t i, const char *s, size_t n)
 {
 	const struct step *step = &r->p->step[i];
 	size_t at[2] = PATTERN_FROM_START, last = 0, count = 0, k;
@@ -300,10 +303,26 @@ static int run_split(const struct run *r, size_t i, const char *s, size_t n)
 	return 0;
 }
 
-static int run_step(const struct run *r, size_t i, const char *s, size_t n)
+static int run_remembered(struct run *r, size_t i, const char *s, size_t n)
+{
+	int rc;
+
+	if (r->w->known(r->arg, i, s, n))
+		return 0;
+	r->asked = true;
+	rc = run_step(r, i, s, n);
+	r->asked = false;
+	if (rc == 0)
+		r->w->keep(r->arg, i, s, n);
+	return rc;
+}
+
+static int run_step(struct run *r, size_t i, const char *s, size_t n)
 {
 	if (i == r->p->n)
 		return r->fn(r->arg, s, n, r->e);
+	if (i > 0 && i < PRETOKEN_STEPS && n <= PRETOKEN_SHORT && r->w->known && !r->asked)
+		return run_remembered(r, i, s, n);
 	if (!r->p->step[i].pattern) {
 		if (s[0] == ' ')
 			return run_step(r, i + 1, s, n);
@@ -318,9 +337,15 @@ static int run_step(const struct run *r, size_t i, const char *s, size_t n)
 int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, pretoken_fn *fn, void *arg,
 	struct err *e)
 {
-	struct run r = {p, w, fn, arg, e};
+	struct run r = {p, w, fn, arg, e, false};
 
 	if (w->match)
 		pattern_look(w->match, text, n);
 	return n ? run_step(&r, 0, text, n) : 0;
+}
+
+void pretoken_remember(struct pretoken_scratch *w, pretoken_known_fn *known, pretoken_keep_fn *keep)
+{
+	w->known = known;
+	w->keep = keep;
 }

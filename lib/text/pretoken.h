@@ -37,4 +37,12 @@ typedef int pretoken_fn(void *arg, const char *word, size_t n, struct err *e);  
 int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, pretoken_fn *fn, void *arg,
 	struct err *e);
 
+/* Where several steps split one after the other, the same short pieces come again and again. With these set, known(arg, step, piece, n) is
+ * asked about each of them (but once, and not before the first step): true: it has done with the words that come of it. Otherwise they
+ * come, and then keep(arg, step, piece, n). What a piece comes to depends on its bytes and on the steps that are left. */
+enum { PRETOKEN_SHORT = 23, PRETOKEN_STEPS = 8 };        /* its longest, and `step` is less */
+typedef bool pretoken_known_fn(void *arg, size_t step, const char *piece, size_t n);
+typedef void pretoken_keep_fn(void *arg, size_t step, const char *piece, size_t n);
+void pretoken_remember(struct pretoken_scratch *w, pretoken_known_fn *known, pretoken_keep_fn *keep);
+
 #endif

@@ -59,6 +59,7 @@ struct tokenizer {
 	void *heap;
 	size_t heap_cap;
 	struct tokens *out;             /* of the call under way */
+	size_t piece;                   /* ids of it before the piece that is being split */
 };
 
 /* The character that stands for a byte in names of byte-level tokens, and back (-1: none). */

@@ -87,6 +87,7 @@ variants = [
     ("a string with marks", pre(split(".*", "Isolated", kind="String"))),
     ("lines", pre(split(r"^\s+|,$", "Isolated"), split(r".\n", "Removed"))),
     ("empty matches", pre(split(r"(?=[A-Z])|x*", "Isolated"), split(r"(?<=e)", "MergedWithPrevious"))),
+    ("a piece that its own step would split", pre(split(r"\n"), split(r"(?<=q)er|r"), {"type": "Digits", "individual_digits": True})),
     ("words as there", pre(split(r"\w+"), split(r"[^\w\s]"), split(r"\W"))),
     ("added tokens", {"added": flagged}),
     ("added tokens and nfc", {"added": flagged, "set": {"normalizer": {"type": "NFC"}}}),
@@ -108,6 +109,7 @@ texts = [
     # newer than Unicode 14: letters (large, small, Han), a mark, digits, numbers, signs, an emoji; and a character of no version
     "\U0001e4d0\U0001e4ec \u1c89\u1c8a\ua7cb the\U00011f04 \U00031350\U0002ebf0等", "\U0001e4f312\U00010d43 \U0001d2c0\U00011bf0\u2ffc\u20c0 \U0001fae8!\U0001cc00 \U0003fffe\u0378x",
     "word\U00031350 x\u1ded\u1df9 \U00011935\U00011930 the\u0897 the\U0001e4f0\U00011de9 \ua7dathe e\u0897\u0301t",
+    "longer than pieces that are remembered, qer\ner\nqer",
 ]
 pieces = ["the", " the", "Teacher", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "12", "345", " 7", ".", ",", "...", "!", "é", "e\u0301", "ß", "等等", "所以", "답",
           "Ответ", "½", "🙂", "<think>", "</answer>", "<|end|>", "<|begin|>", "[A]", "[AB]", "word", "_", "-", "\u00a0", "\u200d", "x", "X", "é", " A", "=", "*"]
