@@ -10,7 +10,7 @@
 /* Settings that change what a model computes, and the one value of each that all families here compute. Absent and null are fine
  * everywhere; a key that is not listed is taken to change nothing. */
 enum demand {
-	MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_SIGMOID, MUST_BE_NOAUX_TC, MUST_BE_FULL_ATTENTION
+	MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_SIGMOID, MUST_BE_NOAUX_TC, MUST_BE_FULL_ATTENTION, MUST_NOT_SLIDE
 };
 static const struct {
 	const char *key;
@@ -22,16 +22,16 @@ static const struct {
 	{"partial_rotary_factor", MUST_BE_ONE, NULL},
 	{"rope_interleave", MUST_BE_FALSE, "!deepseek_v3"},
 	{"use_mrope", MUST_BE_FALSE, NULL},
-	{"use_sliding_window", MUST_BE_FALSE, NULL},
+	{"use_sliding_window", MUST_NOT_SLIDE, NULL},
 	{"layer_types", MUST_BE_FULL_ATTENTION, NULL},
 	{"use_bidirectional_attention", MUST_BE_FALSE, NULL},
 	{"is_causal", MUST_BE_TRUE, NULL},
 	{"attention_bias", MUST_BE_TRUE, "qwen2"},
 	{"qkv_bias", MUST_BE_TRUE, "qwen2"},
-	{"mlp_bias", MUST_BE_FALSE, NULL},
+	{"mlp_bias", MUST_BE_FALSE, "!llama"},
 	{"lm_head_bias", MUST_BE_FALSE, NULL},
-	{"use_qk_norm", MUST_BE_FALSE, NULL},
-	{"qk_layernorm", MUST_BE_FALSE, NULL},
+	{"use_qk_norm", MUST_BE_FALSE, "!qwen3"},
+	{"qk_layernorm", MUST_BE_FALSE, "!qwen3"},
 	{"attn_logit_softcapping", MUST_BE_NULL, NULL},
 	{"final_logit_softcapping", MUST_BE_NULL, NULL},
 	{"query_pre_attn_scalar", MUST_BE_NULL, NULL},
@@ -68,7 +68,17 @@ static bool all_full_attention(const struct js *j)
 	return true;
 }
 
-static bool meets(const struct js *j, enum demand demand)
+/* Windows are for layers from max_window_layers on; newer files say it layer by layer. */
+static bool no_window(const struct js *all)
+{
+	const struct js *from = js_get(all, "max_window_layers"), *layers = js_get(all, "num_hidden_layers"), *types = js_get(all, "layer_types");
+
+	if (types && !js_is_null(types))
+		return all_full_attention(types);
+	return js_is_int(from) && js_is_int(layers) && js_int(from) >= js_int(layers);
+}
+
+static bool meets(const struct js *j, enum demand demand, const struct js *all)
 {
 	switch (demand) {
 	case MUST_BE_FALSE:
@@ -89,6 +99,8 @@ static bool meets(const struct js *j, enum demand demand)
 		return is_word(j, "noaux_tc");
 	case MUST_BE_FULL_ATTENTION:
 		return all_full_attention(j);
+	case MUST_NOT_SLIDE:
+		return js_is_bool(j) && (!js_bool(j) || no_window(all));
 	}
 	return false;
 }
@@ -111,7 +123,7 @@ static int refuse(const struct config *c, const struct js *j, struct err *e)
 		const struct js *value = js_get(j, demands[i].key);
 		const char *of = demands[i].model_type;
 
-		if (!value || js_is_null(value) || meets(value, demands[i].demand))
+		if (!value || js_is_null(value) || meets(value, demands[i].demand, j))
 			continue;
 		if (of && (*of == '!') == !strcmp(of + (*of == '!'), c->model_type))
 			continue;
@@ -257,19 +269,27 @@ static int check_sizes(const struct config *c, struct err *e)
 	return 0;
 }
 
+static bool is(const struct config *c, const char *model_type)
+{
+	return !strcmp(c->model_type, model_type);
+}
+
 static int get_shape(struct config *c, const struct js *j, struct err *e)
 {
+	const bool deepseek = is(c, "deepseek_v3");
+
 	if (config_size(j, "vocab_size", 0, INT32_MAX, &c->vocab_size, e) < 0 ||
 	    config_size(j, "hidden_size", 0, 1 << 20, &c->hidden_size, e) < 0 ||
 	    config_size(j, "num_hidden_layers", 0, 1 << 14, &c->layers, e) < 0 ||
 	    config_size(j, "num_attention_heads", 0, 1 << 16, &c->heads, e) < 0 ||
 	    config_size(j, "num_key_value_heads", c->heads, 1 << 16, &c->kv_heads, e) < 0 ||
 	    config_size(j, "intermediate_size", 0, 1 << 24, &c->intermediate_size, e) < 0 ||
-	    config_size(j, "max_position_embeddings", strcmp(c->model_type, "deepseek_v3") ? 32768 : 4096, INT32_MAX, &c->max_positions, e) < 0)
+	    config_size(j, "max_position_embeddings", deepseek ? 4096 : is(c, "llama") ? 2048 : 32768, INT32_MAX, &c->max_positions, e) < 0 ||
+	    config_bool(j, "attention_bias", false, &c->attention_bias, e) < 0 || config_bool(j, "mlp_bias", false, &c->mlp_bias, e) < 0)
 		return -1;
-	if (!strcmp(c->model_type, "deepseek_v3"))
+	if (deepseek)
 		return config_deepseek(c, j, e) < 0 ? -1 : check_sizes(c, e);
-	if (!strcmp(c->model_type, "qwen3"))
+	if (is(c, "qwen3"))
 		return config_size(j, "head_dim", 128, 1 << 16, &c->head_dim, e) < 0 ? -1 : check_sizes(c, e);
 	if ((!js_get(j, "head_dim") || js_is_null(js_get(j, "head_dim"))) && c->hidden_size % c->heads)
 		return err_set(e, "'hidden_size' %lld is no multiple of 'num_attention_heads' %lld", (long long)c->hidden_size, (long long)c->heads);
@@ -290,7 +310,6 @@ static int fill(struct config *c, const struct js *j, struct err *e)
 	if (config_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 ||
 	    config_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||
 	    config_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
-	    config_bool(j, "attention_bias", false, &c->attention_bias, e) < 0 ||
 	    get_word(j, js_get(j, "torch_dtype") ? "torch_dtype" : "dtype", "float32", c->dtype, sizeof c->dtype, e) < 0)
 		return -1;
 	return get_tokens(c, j, e);

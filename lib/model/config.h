@@ -47,7 +47,6 @@ struct latent_config {
 	int64_t kv_rank;                /* kv_lora_rank */
 	int64_t nope, rope, value;      /* qk_nope_head_dim, qk_rope_head_dim (head_dim too), v_head_dim */
 	bool interleave;                /* rope_interleave: rotated pairs lie beside each other */
-	bool bias;                      /* attention_bias: of q_a, kv_a and o */
 };
 
 /* A mixture of experts; count is 0 where there is none */
@@ -80,7 +79,8 @@ struct config {
 	int64_t nextn_layers;           /* num_nextn_predict_layers: layers behind the last, which are left out */
 	int64_t fp8_block[2];           /* rows and columns to a scale of weights in F8_E4M3; 0: no quantization_config */
 	bool tie_word_embeddings;       /* false where absent */
-	bool attention_bias;            /* qwen3, llama: q, k, v and o have biases; false where absent */
+	bool attention_bias;            /* q, k, v and o have biases (deepseek_v3: q_a, kv_a and o); false where absent. qwen2 has its own way */
+	bool mlp_bias;                  /* llama: gate, up and down have biases; false where absent */
 	char dtype[16];                 /* torch_dtype: "float32", "bfloat16", "float16"; float32 where absent */
 	int32_t bos;                    /* bos_token_id; -1: none */
 	int32_t eos[CONFIG_EOS];        /* eos_token_id, one or several; then generation_config.json's that are not among them */

@@ -14,8 +14,7 @@ static int read_latent(struct config *c, const struct js *j, struct err *e)
 	if (config_count(j, "q_lora_rank", q ? 0 : 1536, 1 << 20, &l->q_rank, e) < 0 ||
 	    config_size(j, "kv_lora_rank", 512, 1 << 20, &l->kv_rank, e) < 0 ||
 	    config_size(j, "qk_nope_head_dim", 128, WIDTH_MAX, &l->nope, e) < 0 || config_size(j, "qk_rope_head_dim", 64, WIDTH_MAX, &l->rope, e) < 0 ||
-	    config_size(j, "v_head_dim", 128, WIDTH_MAX, &l->value, e) < 0 || config_bool(j, "rope_interleave", true, &l->interleave, e) < 0 ||
-	    config_bool(j, "attention_bias", false, &l->bias, e) < 0)
+	    config_size(j, "v_head_dim", 128, WIDTH_MAX, &l->value, e) < 0 || config_bool(j, "rope_interleave", true, &l->interleave, e) < 0)
 		return -1;
 	c->head_dim = l->rope;
 	if (config_size(j, "head_dim", l->rope, WIDTH_MAX, &head, e) < 0)

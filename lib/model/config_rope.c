@@ -115,13 +115,33 @@ static int read_scaling(struct config *c, const char *key, const struct js *j, s
 	return rope_types[i].read(c, j, e) < 0 ? err_prefix(e, "'%s'", key) : 0;
 }
 
-/* Newer files have the base among the rest, in "rope_parameters". */
+/* Newer files have the base among the rest, in "rope_parameters"; what stands in two places must be the same. */
+static int read_theta(struct config *c, const struct js *j, struct err *e)
+{
+	static const char *const inner[] = {"rope_parameters", "rope_scaling"};
+	double other;
+	size_t i;
+
+	if (config_number(j, "rope_theta", 0, 1, &c->rope_theta, e) < 0)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		if (config_number(js_get(j, inner[i]), "rope_theta", c->rope_theta, 1, &other, e) < 0)
+			return err_prefix(e, "'%s'", inner[i]);
+		if (c->rope_theta != 0 && other != c->rope_theta)
+			return err_set(e, "'rope_theta' is %g in one place and %g in '%s'", c->rope_theta, other, inner[i]);
+		c->rope_theta = other;
+	}
+	if (c->rope_theta == 0)
+		c->rope_theta = 10000;
+	return 0;
+}
+
 int config_rope(struct config *c, const struct js *j, struct err *e)
 {
 	const struct js *scaling = js_get(j, "rope_scaling"), *parameters = js_get(j, "rope_parameters");
 	struct rope_scaling first;
 
-	if (config_number(js_get(j, "rope_theta") ? j : parameters, "rope_theta", 10000, 1, &c->rope_theta, e) < 0)
+	if (read_theta(c, j, e) < 0)
 		return -1;
 	if (scaling && !js_is_null(scaling) && read_scaling(c, "rope_scaling", scaling, e) < 0)
 		return -1;

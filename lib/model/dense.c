@@ -10,8 +10,8 @@ struct layer {
 	struct tensor *q_norm, *k_norm; /* [1, D], or NULL */
 	struct tensor *o, *o_bias;      /* [C, H*D], and [1, C] or NULL */
 	struct tensor *ffn_norm;        /* [1, C] */
-	struct tensor *gate_up;         /* [2F, C] */
-	struct tensor *down;            /* [C, F] */
+	struct tensor *gate_up, *gate_up_bias;  /* [2F, C], and [1, 2F] or NULL */
+	struct tensor *down, *down_bias;        /* [C, F], and [1, C] or NULL */
 };
 
 struct net {
@@ -43,10 +43,22 @@ static void declare_attention(struct model *m, struct layer *l, const char *pref
 		l->o_bias = vector(m, prefix, "self_attn.o_proj.bias", C);
 }
 
+static void declare_feed_forward(struct model *m, struct layer *l, const char *prefix, const struct dense *d)
+{
+	const int64_t C = m->config.hidden_size, F = m->config.intermediate_size;
+
+	l->gate_up = model_param(m, prefix, C, (struct param_part[]){{"mlp.gate_proj.weight", F}, {"mlp.up_proj.weight", F}}, 2);
+	if (d->mlp_bias)
+		l->gate_up_bias = model_param(m, prefix, 0, (struct param_part[]){{"mlp.gate_proj.bias", F}, {"mlp.up_proj.bias", F}}, 2);
+	l->down = model_param(m, prefix, F, (struct param_part[]){{"mlp.down_proj.weight", C}}, 1);
+	if (d->mlp_bias)
+		l->down_bias = vector(m, prefix, "mlp.down_proj.bias", C);
+}
+
 void dense_declare(struct model *m, const struct dense *d)
 {
 	const struct config *c = &m->config;
-	const int64_t C = c->hidden_size, F = c->intermediate_size;
+	const int64_t C = c->hidden_size;
 	struct net *net = arena_alloc(&m->arena, sizeof *net);
 	char prefix[64];
 	int64_t i;
@@ -61,8 +73,7 @@ void dense_declare(struct model *m, const struct dense *d)
 		l->attention_norm = vector(m, prefix, "input_layernorm.weight", C);
 		declare_attention(m, l, prefix, d);
 		l->ffn_norm = vector(m, prefix, "post_attention_layernorm.weight", C);
-		l->gate_up = model_param(m, prefix, C, (struct param_part[]){{"mlp.gate_proj.weight", F}, {"mlp.up_proj.weight", F}}, 2);
-		l->down = model_param(m, prefix, F, (struct param_part[]){{"mlp.down_proj.weight", C}}, 1);
+		declare_feed_forward(m, l, prefix, d);
 	}
 	net->norm = vector(m, "model", "norm.weight", C);
 	m->head = c->tie_word_embeddings ? m->embed : model_param(m, "lm_head", C, (struct param_part[]){{"weight", c->vocab_size}}, 1);
@@ -89,8 +100,8 @@ struct tensor *dense_forward(struct model *m, struct tape *t, const int32_t *id,
 		y = op_rope(t, y, position, m->cos_sin, H + G, D);
 		y = op_attention(t, y, s, i, H, G, D, scale);                                           /* [N, H*D] */
 		x = op_add(t, x, op_linear(t, y, l->o, l->o_bias));
-		y = op_linear(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, NULL);                 /* [N, 2F] */
-		x = op_add(t, x, op_linear(t, op_swiglu(t, y), l->down, NULL));
+		y = op_linear(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, l->gate_up_bias);      /* [N, 2F] */
+		x = op_add(t, x, op_linear(t, op_swiglu(t, y), l->down, l->down_bias));
 	}
 	return op_rmsnorm(t, x, net->norm, eps);
 }

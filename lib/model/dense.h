@@ -14,6 +14,7 @@
 
 struct dense {
 	bool qkv_bias, o_bias;          /* biases of attention */
+	bool mlp_bias;                  /* biases of gate, up and down */
 	bool qk_norm;                   /* each head's query and key is normalised before it is rotated */
 };
 

@@ -2,8 +2,8 @@
 """Makes tests/pytorch/qwen2-gqa-lora/: an adapter that PEFT wrote for qwen2-gqa, and what PEFT and PyTorch compute with it.
 
 Run once by hand (needs torch, transformers and peft); the tests read the files: adapter_config.json and adapter_model.safetensors as PEFT saved
-them, and expected.safetensors: as make-fixture.py's, for qwen2-gqa's sequences, the gradients those of the adapter, and "merged.NAME", some
-weights after merge_and_unload. Computed in float64.
+them, sequences.json with the adapted model's greedy tokens, and expected.safetensors: as make-fixture.py's, for qwen2-gqa's sequences, the
+gradients those of the adapter, and "merged.NAME", some weights after merge_and_unload. Computed in float64.
 """
 import json, os
 import numpy as np
@@ -30,6 +30,9 @@ if os.path.exists(out + "/README.md"):
     os.remove(out + "/README.md")
 m = m.double().eval()
 given = json.load(open(base + "/sequences.json"))
+with torch.no_grad():
+    given["greedy"] = m.generate(input_ids=torch.tensor([given["prompt"]]), do_sample=False, max_new_tokens=64, min_new_tokens=64, eos_token_id=None,
+                                 pad_token_id=0)[0, len(given["prompt"]):].tolist()
 json.dump(given, open(out + "/sequences.json", "w"))
 logits, logprob, entropy, loss = [], [], [], 0
 for s in given["sequences"]:

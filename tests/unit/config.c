@@ -33,20 +33,21 @@ static const char qwen[] = "{\n"
 /* The text of `base` with `"key": value` in place of what it had, or before all others. value NULL: without the key. */
 static char *with(const char *base, const char *key, const char *value)
 {
-	static char out[4096];
+	static char room[2][4096], *out = *room;        /* base may be what the last call gave */
 	char quoted[128];
 	const char *at, *end;
 
+	out = room[out == *room];
 	snprintf(quoted, sizeof quoted, "\"%s\":", key);
 	at = strstr(base, quoted);
 	if (at) {
 		end = strchr(at, '\n');
 		if (value)
-			snprintf(out, sizeof out, "%.*s%s %s%s%s", (int)(at - base), base, quoted, value, end[-1] == ',' ? "," : "", end);
+			snprintf(out, sizeof *room, "%.*s%s %s%s%s", (int)(at - base), base, quoted, value, end[-1] == ',' ? "," : "", end);
 		else
-			snprintf(out, sizeof out, "%.*s%s", (int)(at - base), base, end);
+			snprintf(out, sizeof *room, "%.*s%s", (int)(at - base), base, end);
 	} else {
-		snprintf(out, sizeof out, "{\n  %s %s,%s", quoted, value, base + 1);
+		snprintf(out, sizeof *room, "{\n  %s %s,%s", quoted, value, base + 1);
 	}
 	return out;
 }
@@ -147,6 +148,11 @@ static void refused(void)
 	refuse("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8, \"original_max_position_embeddings\": 8192, \"low_freq_factor\": 4}",
 	       "config.json: 'rope_scaling': llama3 needs 0 < 'low_freq_factor' < 'high_freq_factor'");
 	refuse("rope_scaling", "4", "config.json: 'rope_scaling' = 4 is not supported");
+	refuse("rope_scaling", "{\"type\": \"dynamic\", \"factor\": 4.0}", "config.json: 'rope_scaling' = {\"type\":\"dynamic\",\"factor\":4.0} is not supported");
+	refuse("rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 10000}",
+	       "config.json: 'rope_theta' is 1e+06 in one place and 10000 in 'rope_parameters'");
+	refuse("rope_parameters", "{\"full_attention\": {\"rope_type\": \"default\"}}",
+	       "config.json: 'rope_parameters' = {\"full_attention\":{\"rope_type\":\"default\"}} is not supported");
 	refuse("use_sliding_window", "true", "config.json: 'use_sliding_window' = true is not supported");
 	refuse("layer_types", "[\"full_attention\", \"sliding_attention\"]",
 	       "config.json: 'layer_types' = [\"full_attention\",\"sliding_attention\"] is not supported");
@@ -169,6 +175,7 @@ static void harmless(void)
 	static const char *const pairs[][2] = {
 		{"rope_scaling", "null"}, {"rope_scaling", "{\"rope_type\": \"default\"}"}, {"attention_bias", "true"}, {"mlp_bias", "false"},
 		{"layer_types", "[\"full_attention\", \"full_attention\"]"}, {"attention_dropout", "0.1"}, {"use_mrope", "false"},
+		{"rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 1000000.0}"},
 		{"eos_token_id", "null"}, {"hidden_act", "null"}, {"something_new", "{\"a\": [1, 2]}"},
 	};
 	struct config c;
@@ -178,6 +185,21 @@ static void harmless(void)
 		accept(with(qwen, pairs[i][0], pairs[i][1]), &c);
 		config_free(&c);
 	}
+}
+
+/* Windows that no layer has */
+static void windows(void)
+{
+	char *text = strdup(with(qwen, "use_sliding_window", "true"));
+	char *last = strdup(with(text, "max_window_layers", "24"));
+	struct config c;
+
+	accept(last, &c);
+	config_free(&c);
+	accept(with(text, "layer_types", "[\"full_attention\"]"), &c);
+	config_free(&c);
+	free(last);
+	free(text);
 }
 
 static void broken(void)
@@ -240,7 +262,7 @@ static void llama(void)
 		"\"num_key_value_heads\": 8, \"intermediate_size\": 14336, \"vocab_size\": 128256, \"rope_theta\": 500000.0,"
 		"\"max_position_embeddings\": 131072, \"attention_bias\": false, \"mlp_bias\": false, \"rope_scaling\": {\"factor\": 8.0,"
 		"\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\"}}";
-	double f[64], plain, turns;
+	double f[64], g[64], plain, turns;
 	struct config c;
 
 	accept(text, &c);
@@ -251,6 +273,14 @@ static void llama(void)
 	turns = 8192 * plain / (2 * 3.14159265358979323846);            /* 1.84 */
 	CHECK_NEAR(f[32], plain * ((4 - turns) / 3 / 8 + (turns - 1) / 3), 1e-15);
 	CHECK_NEAR(f[35], pow(500000, -35.0 / 64) / 8, 1e-15);          /* 0.995 */
+	config_free(&c);
+	/* the same in newer files' words */
+	accept("{\"model_type\": \"llama\", \"hidden_size\": 4096, \"num_hidden_layers\": 32, \"num_attention_heads\": 32, \"intermediate_size\": 14336,"
+	       "\"vocab_size\": 128256, \"mlp_bias\": true, \"rope_parameters\": {\"rope_theta\": 500000.0, \"factor\": 8.0, \"low_freq_factor\": 1.0,"
+	       "\"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\"}}", &c);
+	CHECK(c.mlp_bias && c.rope_theta == 500000 && c.max_positions == 2048);
+	rope_frequencies(&c, g);
+	CHECK_MEM(f, sizeof f, g, sizeof g);
 	config_free(&c);
 	/* Qwen3's heads are as wide as they say, or 128 */
 	accept(with(qwen, "model_type", "\"qwen3\""), &c);
@@ -278,7 +308,7 @@ static void deepseek_v3(void)
 
 	accept(deepseek, &c);
 	CHECK(c.latent.q_rank == 1536 && c.latent.kv_rank == 512 && c.latent.nope == 128 && c.latent.rope == 64 && c.latent.value == 128);
-	CHECK(c.latent.interleave && !c.latent.bias && c.head_dim == 64 && c.kv_heads == 128);
+	CHECK(c.latent.interleave && !c.attention_bias && c.head_dim == 64 && c.kv_heads == 128);
 	CHECK(c.experts.count == 256 && c.experts.top == 8 && c.experts.groups == 8 && c.experts.top_groups == 4 && c.experts.shared == 1);
 	CHECK(c.experts.intermediate_size == 2048 && c.experts.dense_layers == 3 && c.experts.normalize && c.experts.scale == 2.5);
 	CHECK(c.nextn_layers == 1 && c.fp8_block[0] == 128 && c.fp8_block[1] == 128);
@@ -360,6 +390,7 @@ int main(void)
 	refused();
 	llama();
 	harmless();
+	windows();
 	broken();
 	deepseek_v3();
 	generation();

@@ -1,5 +1,6 @@
-/* Tiny Qwen2 models against what PyTorch computes in float64 (tests/pytorch/make-fixture.py): logits, logprobs, entropies, loss and the
- * gradient of every parameter, with PEFT's adapter on one, too; packed into one pass, in passes of their own, and by the decoding cache. */
+/* Tiny models of every family against what transformers computes (tests/pytorch/make-fixture.py): logits in float32 and bfloat16, logprobs,
+ * entropies, loss, the gradient of every parameter, greedy decoding; with PEFT's adapter on one, too; packed into one pass, in passes of their
+ * own, and by the decoding cache. */
 #include "test.h"
 
 #include "model/merge.h"
@@ -194,7 +195,7 @@ static void decode(const char *name, struct backend *be)
 			}
 		row += n;
 	}
-	CHECK(error_of(&f, "logits", logits, f.rows * V) < 1e-5);
+	CHECK(error_of(&f, "logits", logits, f.rows * V) < 1e-5);     /* of some 5 */
 	be->free(be, cache.k);
 	be->free(be, cache.v);
 	tape_free(&t);
@@ -203,12 +204,47 @@ static void decode(const char *name, struct backend *be)
 	close_fixture(&f);
 }
 
+/* With weights of bfloat16: what transformers gets from the same numbers in float32, and, as far as that goes, in bfloat16. */
+static void rounded(const char *name, struct backend *be)
+{
+	struct fixture f = open_fixture(name, be, MODEL_SCORE);
+	struct model *m;
+	struct tape t = tape_new(be);
+	int64_t n = f.ex[1].n - 1, V = f.m->config.vocab_size, i;
+	const struct st_tensor *whole = safetensors_find(f.expected, "logits.rounded"), *half = safetensors_find(f.expected, "logits.bfloat16");
+	float *got = xmalloc((size_t)(n * V) * sizeof *got), *want = xmalloc((size_t)(n * V) * sizeof *want);
+	int32_t position[64];
+	struct seq seq = {.n = (int32_t)n};
+	struct tensor *h;
+	struct err e;
+
+	for (i = 0; i < n; i++)
+		position[i] = (int32_t)i;
+	m = model_from_checkpoint(f.ck, be, MODEL_SAMPLE, DTYPE_BFLOAT16, &e);
+	CHECK(m && whole && half && whole->count == n * V && half->count == n * V && n <= 64);
+	model_reserve_positions(m, n);
+	h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, n), tape_upload(&t, position, n), n, &(struct sequences){&seq, 1, NULL});
+	h = op_linear(&t, h, m->head, NULL);
+	be->download(be, got, h->data, (size_t)(n * V) * sizeof *got);
+	CHECK(safetensors_floats(f.expected, whole, 0, n * V, want, &e) == 0);
+	for (i = 0; i < n * V; i++)
+		CHECK_NEAR(got[i], want[i], 1e-4);
+	CHECK(safetensors_floats(f.expected, half, 0, n * V, want, &e) == 0);
+	for (i = 0; i < n * V; i++)
+		CHECK_NEAR(got[i] / 8, want[i], 2e-2);
+	tape_free(&t);
+	free(got);
+	free(want);
+	model_free(m);
+	close_fixture(&f);
+}
+
 static void keep_tokens(void *arg, const struct sampler_done *d)
 {
 	memcpy(arg, d->id, (size_t)d->n * sizeof *d->id);
 }
 
-/* 64 greedy tokens by the sampler are those of the reference's own decoding, where it has them. */
+/* 64 greedy tokens by the sampler are those of the reference's own decoding. */
 static void greedy(const char *name, struct backend *be)
 {
 	struct fixture f = open_fixture(name, be, MODEL_SAMPLE);
@@ -227,16 +263,14 @@ static void greedy(const char *name, struct backend *be)
 	want = js_get(j, "greedy");
 	for (i = 0; i < js_size(ids); i++)
 		prompt[i] = (int32_t)js_int(js_at(ids, i));
-	if (want) {
-		CHECK_INT(js_size(want), 64);
-		s = sampler_new(f.m, &p, 3, 128, keep_tokens, got);
-		CHECK(sampler_add(s, &(struct sampler_prompt){.id = prompt, .n = (int64_t)js_size(ids), .samples = 1}, &e) == 0);
-		while (sampler_busy(s))
-			sampler_step(s);
-		sampler_free(s);
-		for (i = 0; i < 64; i++)
-			CHECK_INT(got[i], js_int(js_at(want, i)));
-	}
+	CHECK_INT(js_size(want), 64);
+	s = sampler_new(f.m, &p, 3, 128, keep_tokens, got);
+	CHECK(sampler_add(s, &(struct sampler_prompt){.id = prompt, .n = (int64_t)js_size(ids), .samples = 1}, &e) == 0);
+	while (sampler_busy(s))
+		sampler_step(s);
+	sampler_free(s);
+	for (i = 0; i < 64; i++)
+		CHECK_INT(got[i], js_int(js_at(want, i)));
 	js_free(j);
 	close_fixture(&f);
 }
@@ -320,6 +354,7 @@ int main(void)
 {
 	const char *name[] = {"qwen2-gqa", "qwen2-untied", "qwen2-gqa-lora", "deepseek-groups", "deepseek-plain", "deepseek-fp8", "qwen2-yarn",
 			      "qwen3-tied", "qwen3-untied", "llama-plain", "llama-scaled", "llama-linear"};
+	enum { ADAPTED = 2, EIGHT_BITS = 5 };
 	int i, threads;
 
 	for (threads = 1; threads <= 2; threads++) {
@@ -331,9 +366,11 @@ int main(void)
 			train(name[i], be, 1000);
 			decode(name[i], be);
 			greedy(name[i], be);
+			if (i != ADAPTED)
+				rounded(name[i], be);
 		}
-		merge(name[2], be);
-		eight_bits(name[5], be);
+		merge(name[ADAPTED], be);
+		eight_bits(name[EIGHT_BITS], be);
 		backend_close(be);
 	}
 	return 0;

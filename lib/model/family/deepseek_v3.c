@@ -41,19 +41,19 @@ static void declare_attention(struct model *m, struct layer *l, const char *pref
 
 	if (Q) {
 		l->q_a = one(m, prefix, "self_attn.q_a_proj.weight", Q, C);
-		l->q_a_bias = s->bias ? one(m, prefix, "self_attn.q_a_proj.bias", Q, 0) : NULL;
+		l->q_a_bias = m->config.attention_bias ? one(m, prefix, "self_attn.q_a_proj.bias", Q, 0) : NULL;
 		l->q_a_norm = one(m, prefix, "self_attn.q_a_layernorm.weight", Q, 0);
 		l->q = one(m, prefix, "self_attn.q_b_proj.weight", H * (s->nope + s->rope), Q);
 	} else {
 		l->q = one(m, prefix, "self_attn.q_proj.weight", H * (s->nope + s->rope), C);
 	}
 	l->kv_a = one(m, prefix, "self_attn.kv_a_proj_with_mqa.weight", s->kv_rank + s->rope, C);
-	l->kv_a_bias = s->bias ? one(m, prefix, "self_attn.kv_a_proj_with_mqa.bias", s->kv_rank + s->rope, 0) : NULL;
+	l->kv_a_bias = m->config.attention_bias ? one(m, prefix, "self_attn.kv_a_proj_with_mqa.bias", s->kv_rank + s->rope, 0) : NULL;
 	l->kv_a_norm = one(m, prefix, "self_attn.kv_a_layernorm.weight", s->kv_rank, 0);
 	l->kv_b = one(m, prefix, "self_attn.kv_b_proj.weight", H * (s->nope + s->value), s->kv_rank);
 	l->kv_b->in_rows = true;        /* heads are parts of it, and it is multiplied by from both sides */
 	l->o = one(m, prefix, "self_attn.o_proj.weight", C, H * s->value);
-	l->o_bias = s->bias ? one(m, prefix, "self_attn.o_proj.bias", C, 0) : NULL;
+	l->o_bias = m->config.attention_bias ? one(m, prefix, "self_attn.o_proj.bias", C, 0) : NULL;
 }
 
 static void declare_feed_forward(struct model *m, struct tensor **gate_up, struct tensor **down, const char *prefix, int64_t F)
