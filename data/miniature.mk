@@ -1,4 +1,4 @@
-# The miniature: a world of small problems (clockwork.c says which), and a base model raised on text about it.
+# The miniature: a world of small problems (world/main.c says which), and a base model raised on text about it.
 #
 #   run/data/train.jsonl heldout.jsonl     problems, disjoint by hash
 #   data/base.tar.zst                      the base model that ships with r1; `make base` makes it again from nothing:
@@ -16,8 +16,8 @@ BASE_LATE_LR  ?= 1e-3#         peak learning rate for the last
 BASE_BATCH    ?= 64#           documents an optimizer step
 BASE_SEED     ?= 1#            seed of the text and of the initial weights
 
-CLOCKWORK := $B/data/clockwork
-$(CLOCKWORK): $B/data/clockwork.o $B/libr1.a
+CLOCKWORK := $B/data/world/clockwork
+$(CLOCKWORK): $(patsubst %.c,$B/%.o,$(wildcard data/world/*.c)) $B/libr1.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(MINI)/train.jsonl: | $(CLOCKWORK)
@@ -36,10 +36,11 @@ $(BASE)/text.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --count $(BASE_TEXTS) --seed $(BASE_SEED) -o $@
 
+# $(call base_config,TOKENIZER): the sizes in $<, and the tokenizer's
+base_config = jq --slurpfile t $1 '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1)' $< | \
+	  jq --slurpfile t $1 '.eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' > $@.tmp && mv $@.tmp $@
 $(BASE)/config.json: data/base.json $(BASE)/tokenizer.json
-	jq --slurpfile t $(BASE)/tokenizer.json '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1)' $< | \
-	  jq --slurpfile t $(BASE)/tokenizer.json '.eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' > $@.tmp
-	@mv $@.tmp $@
+	$(call base_config,$(BASE)/tokenizer.json)
 
 $(BASE)/init/config.json: $(BASE)/config.json $(BASE)/tokenizer.json | $(BIN)/r1-model
 	$(BIN)/r1-model new --force --config $(BASE)/config.json --tokenizer $(BASE)/tokenizer.json --seed $(BASE_SEED) -o $(BASE)/init

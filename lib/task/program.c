@@ -88,6 +88,7 @@ struct found program_find(const char *s, size_t n, const char *language, const c
 	const char *at = all.text, *end = all.text + all.n, *begin = NULL, *name = NULL;
 	size_t open = 0, name_n = 0;
 	char mark = 0, m = 0;
+	bool blocks = false;
 
 	*tag = NULL;
 	*tag_n = 0;
@@ -96,6 +97,7 @@ struct found program_find(const char *s, size_t n, const char *language, const c
 		size_t len = (size_t)((nl ? nl : end) - at), k = fence(at, len, &m);
 
 		if (k && !open) {
+			blocks = true;
 			open = k;
 			mark = m;
 			begin = next;
@@ -117,6 +119,9 @@ struct found program_find(const char *s, size_t n, const char *language, const c
 		}
 		at = next;
 	}
+	/* Without a block, <answer> may hold the program itself where its language is known. */
+	if (!blocks && wanted && all.how && all.n)
+		return all;
 	if (!f.text)
 		f.how = open ? "the block of code is not closed" : NULL;
 	return f;

@@ -34,7 +34,7 @@ struct judgement {
 int programs_judge(struct programs *p, struct record *r, const char *text, size_t n, struct judgement *j, struct err *e);
 
 /* The program in a text: the last block of code that is marked as `language` (a name or tag; NULL: any) or not marked at all, what is
- * between <answer> and </answer> being looked at alone if it is there. tag gets the mark of its first line, tag_n 0 if there is none. */
+ * between <answer> and </answer> being looked at alone if it is there; with a language and no block, all of that. tag gets the mark of its first line, tag_n 0 if there is none. */
 struct found program_find(const char *s, size_t n, const char *language, const char **tag, size_t *tag_n);
 
 #endif

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 		assert((*v)->same(s, n, b, b_n) == (*v)->same(b, b_n, s, n));
 		answer_plain(s, n, &plain);
-		assert((*v)->same(s, n, s, n) == (plain.n > 0));
+		assert((*v)->same(s, n, s, n) == ((*v)->judge ? n > 0 : plain.n > 0));
 		buf_free(&plain);
 	}
 	return 0;

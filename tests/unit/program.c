@@ -38,7 +38,10 @@ int main(void)
 	found("no code", "python", NULL, "");
 	found("", NULL, NULL, "");
 	found("```python\nold\n```\n<answer>\n```python\nnew\n```\n</answer>\n```python\nlate\n```", "python", "new\n", "python");
-	found("<answer>x</answer>\n```python\na\n```\n", "python", NULL, "");
+	found("<answer>x</answer>\n```python\na\n```\n", "python", "x", "");
+	found("<answer>x</answer>", NULL, NULL, "");
+	found("<answer></answer>", "python", NULL, "");
+	found("<answer>\n```c\nx\n```\n</answer>", "python", NULL, "");
 	found("```\r\na\r\n```\r\n", NULL, "a\r\n", "");
 	found("text ``` a ```\n", NULL, NULL, "");
 	CHECK_STR(program_find("```c\nint", 8, "c", &tag, &tag_n).how, "the block of code is not closed");

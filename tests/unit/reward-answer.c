@@ -77,6 +77,25 @@ static void text_type(void)
 	CHECK_STR(e.msg, "no verifier for type 'nonesuch'");
 }
 
+static void choice_type(void)
+{
+	static const char *const right[] = {"C", "c", "(C)", "[C].", "C)", "C. Paris", "(C) Paris", "The answer is (C)", "the correct option is C.", "**C**",
+					    "Answer: C", "\\text{C}", "\\boxed{C}"};
+	static const char *const wrong[] = {"D", "(D) C", "a cat", "C D", "", "CC", "(C", "K", "the answer"};
+	struct err e;
+	const struct verifier *v = verifier_find("choice", &e);
+	size_t i;
+
+	for (i = 0; i < sizeof right / sizeof *right; i++)
+		if (!v->same(right[i], strlen(right[i]), "C", 1) || !v->same("C", 1, right[i], strlen(right[i])))
+			TEST_FAIL("'%s' is not C", right[i]);
+	for (i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		if (v->same(wrong[i], strlen(wrong[i]), "C", 1) || v->same("C", 1, wrong[i], strlen(wrong[i])))
+			TEST_FAIL("'%s' is C", wrong[i]);
+	CHECK(v->same("Paris.", 6, "paris", 5));
+	CHECK(!v->same("a cat", 5, "A", 1));
+}
+
 static void last_number(void)
 {
 	static const char *const cases[][2] = {
@@ -214,6 +233,7 @@ int main(void)
 	equal();
 	long_numbers();
 	text_type();
+	choice_type();
 	last_number();
 	extraction();
 	parts();

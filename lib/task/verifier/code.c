@@ -8,7 +8,7 @@
 /* For votes: the same text */
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-	return a_n == b_n && !memcmp(a, b, a_n);
+	return a_n && a_n == b_n && !memcmp(a, b, a_n);
 }
 
 static int judge(struct scored *s, struct err *e)

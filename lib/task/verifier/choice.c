@@ -1,0 +1,67 @@
+/* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; else as text. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "task/answer.h"
+#include "task/verifier.h"
+
+/* Words that may stand in front of the letter */
+static size_t skip_words(const char *s, size_t n)
+{
+	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "is", ":", "=", "*"};
+	size_t at = 0, k, len;
+
+	for (;;) {
+		while (at < n && s[at] == ' ')
+			at++;
+		for (k = 0; k < sizeof words / sizeof *words; k++) {
+			len = strlen(words[k]);
+			if (n - at > len && !memcmp(s + at, words[k], len) && (!isalpha((unsigned char)words[k][0]) || !isalpha((unsigned char)s[at + len])))
+				break;
+		}
+		if (k == sizeof words / sizeof *words)
+			return at;
+		at += len;
+	}
+}
+
+/* 'a' to 'j', or 0. s is plain: small letters, no blanks around. A letter that begins a sentence ("a cat") is none. */
+static char letter_of(const char *s, size_t n)
+{
+	static const char open[] = "([{", close[] = ")]}";
+	size_t at = skip_words(s, n);
+	const char *bracket = at < n ? strchr(open, s[at]) : NULL;
+	char letter;
+
+	if (bracket && *bracket)
+		at++;
+	else
+		bracket = NULL;
+	if (at >= n || s[at] < 'a' || s[at] > 'j')
+		return 0;
+	letter = s[at++];
+	if (bracket)
+		return at < n && s[at] == close[bracket - open] ? letter : 0;
+	return at == n || strchr(").:,;*", s[at]) ? letter : 0;
+}
+
+static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
+{
+	struct buf x = {0}, y = {0};
+	bool equal;
+	char letter;
+
+	answer_plain(a, a_n, &x);
+	answer_plain(b, b_n, &y);
+	equal = x.n == y.n && x.n && !memcmp(x.p, y.p, x.n);
+	if (!equal && x.n && y.n) {
+		letter = letter_of(x.p, x.n);
+		equal = letter && letter == letter_of(y.p, y.n);
+	}
+	buf_free(&x);
+	buf_free(&y);
+	return equal;
+}
+
+const struct verifier verifier_choice = {"choice", "the letter of an option; else as text", same};
