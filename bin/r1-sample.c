@@ -1,6 +1,8 @@
 /* r1-sample - writes n completions for each problem */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/http.h"
 #include "base/progress.h"
@@ -21,6 +23,7 @@ struct options {
 	bool greedy;
 	struct opt_list stop;
 	const char *model_name, *api, *key_file, *logprobs, *thinking;          /* of servers */
+	int64_t follow, lag;
 	int64_t per_request, tries;
 	double wait, connect_timeout, timeout;
 };
@@ -38,7 +41,10 @@ struct work {
 	struct template *template;      /* NULL: the server's own */
 	struct reader *in;
 	struct outlet *out;
-	int64_t problems, completions, step;
+	int64_t problems, completions, step, tokens;    /* tokens: by models that are gone */
+	int64_t round, taken;           /* of --follow: checkpoints waited for, problems of this one */
+	int64_t first_step;
+	struct stat seen;               /* the checkpoint's folder when it was opened */
 	struct buf text, bytes;
 	struct progress progress;
 	bool ended;                     /* no more input */
@@ -237,6 +243,7 @@ static int queue_problem(struct work *w, struct record *r, struct problem **p)
 	if (!*p)
 		return w->rc = -1;
 	w->problems++;
+	w->taken++;
 	return 0;
 }
 
@@ -358,7 +365,7 @@ static void read_more(struct work *w)
 	struct record r = {0};
 	int rc;
 
-	while (w->rc >= 0 && !w->ended && wants(w)) {
+	while (w->rc >= 0 && !w->ended && wants(w) && !(w->o->follow && w->taken == w->o->follow)) {
 		if (w->in) {
 			if (busy(w) && !reader_ready(w->in))
 				break;          /* those that are under way do not wait for a slow pipe */
@@ -463,16 +470,27 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	return (w->out = outlet_open(&p, e)) ? 0 : -1;
 }
 
-static void close_all(struct work *w)
+static void close_model(struct work *w)
 {
-	remote_close(w->remote);
-	buf_free(&w->key);
 	sampler_free(w->sampler);
 	model_free(w->model);
 	template_free(w->template);
 	tokenizer_free(w->tokenizer);
 	checkpoint_close(w->ck);
 	backend_close(w->be);
+	w->sampler = NULL;
+	w->model = NULL;
+	w->template = NULL;
+	w->tokenizer = NULL;
+	w->ck = NULL;
+	w->be = NULL;
+}
+
+static void close_all(struct work *w)
+{
+	remote_close(w->remote);
+	buf_free(&w->key);
+	close_model(w);
 	if (w->in)
 		reader_close(w->in);
 	buf_free(&w->text);
@@ -481,15 +499,65 @@ static void close_all(struct work *w)
 
 static int64_t tokens(const struct work *w)
 {
-	return w->remote ? remote_tokens(w->remote) : sampler_tokens(w->sampler);
+	return w->tokens + (w->remote ? remote_tokens(w->remote) : w->sampler ? sampler_tokens(w->sampler) : 0);
+}
+
+/* ---- --follow: some problems with each checkpoint that r1-update writes ---- */
+
+/* A checkpoint appears whole, as another folder of that name. False: it is the one that is open. */
+static bool replaced(const struct work *w, struct stat *now)
+{
+	return stat(w->o->adapter ? w->o->adapter : w->o->model, now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev);
+}
+
+/* Waits a moment. -1: who reads what is written here is gone, or a signal came. */
+static int wait_a_moment(struct err *e)
+{
+	struct pollfd out = {.fd = 1};
+
+	poll(&out, 1, 20);
+	if (tool_interrupted())
+		return err_set(e, "interrupted: the completions written are whole");
+	return out.revents & POLLERR ? err_set(e, "stdout: nobody reads it any more") : 0;
+}
+
+static int follow(struct work *w, struct tool *t)
+{
+	const char *path = w->o->adapter ? w->o->adapter : w->o->model;
+	int64_t due = w->first_step + ++w->round - w->o->lag;
+	double started = clock_seconds();
+	bool said = false;
+	struct stat now;
+
+	w->taken = 0;
+	for (;;) {
+		while (replaced(w, &now)) {
+			w->tokens = tokens(w);
+			close_model(w);
+			w->seen = now;
+			if (open_local(w, w->o, t, w->e) < 0)
+				return -1;
+		}
+		if (w->step >= due)
+			break;
+		if (!said && clock_seconds() - started > 60 && (said = true))
+			tool_note("waiting for step %lld of %s", (long long)due, path);
+		if (wait_a_moment(w->e) < 0)
+			return -1;
+	}
+	outlet_set_step(w->out, w->step);
+	return 0;
 }
 
 static int run(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
 {
 	double started;
 
+	if (o->follow && stat(o->adapter ? o->adapter : o->model, &w->seen) < 0)
+		return err_errno(e, "%s", o->adapter ? o->adapter : o->model);
 	if (open_all(w, o, t, files, n, e) < 0)
 		return -1;
+	w->first_step = w->step;
 	w->progress = progress_new("sampling", 0, "completions");
 	progress_rate(&w->progress, "tok/s");
 	started = clock_seconds();
@@ -499,6 +567,10 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 			w->progress.total = w->problems * o->samples;
 		if (w->rc < 0 || tool_interrupted() || (w->ended && !busy(w)))
 			break;
+		if (o->follow && !busy(w)) {
+			w->rc = follow(w, t);
+			continue;
+		}
 		if (w->remote)
 			remote_step(w->remote, 100);
 		else
@@ -524,7 +596,7 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 /* Options that only one kind of model has; -1 or the exit code. */
 static int check_kind(const struct tool *t, const struct options *o, const struct opt *opts)
 {
-	static const char *const local[] = {"adapter", "dtype", "context"};
+	static const char *const local[] = {"adapter", "dtype", "context", "follow"};
 	static const char *const server[] = {"model-name", "api", "key-file", "logprobs", "per-request", "tries", "retry-wait",
 					     "connect-timeout", "timeout"};
 	bool remote = remote_is_url(o->model);
@@ -568,6 +640,9 @@ int main(int argc, char **argv)
 		{"stop", 0, OPT_LIST, &o.stop, "TEXT", "end a completion after this text (may be repeated)"},
 		{"step", 0, OPT_INT, &o.step, "N", "the step to write into records; -1: the checkpoint's", -1, 1e15},
 		TOOL_OPTIONS_SEED(&t),
+		OPT_HEADING("Beside an r1-update that runs"),
+		{"follow", 0, OPT_INT, &o.follow, "N", "sample N problems, then wait for the next checkpoint, and so on; 0: no", 0, 1e15},
+		{"lag", 0, OPT_INT, &o.lag, "K", "be up to K checkpoints behind", 0, 1e15},
 		OPT_HEADING("Server"),
 		{"model-name", 0, OPT_STRING, &o.model_name, "NAME", "the model, as the server calls it [its only one]"},
 		{"api", 0, OPT_CHOICE, &o.api, "auto|chat|completions", "auto: completions for a --template or a 'prompt', else chat"},
@@ -597,6 +672,10 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "--model is missing");
 	if ((rc = check_kind(&t, &o, opts)) >= 0)
 		return rc;
+	if (o.lag && !o.follow)
+		return tool_usage(&t, "--lag is of --follow, which is missing");
+	if (o.follow && (o.step >= 0 || o.resume || o.output || o.prompt))
+		return tool_usage(&t, "--follow goes with no --step, --prompt, --output or --resume");
 	if (o.output && o.resume)
 		return tool_usage(&t, "--resume names the file that is written: there is no --output beside it");
 	if (o.prompt && argc)

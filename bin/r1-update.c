@@ -21,6 +21,7 @@ struct options {
 	double lr, final_lr;
 	struct trainer_args trainer;
 	bool mask_truncated, timing;
+	int64_t follow;
 	const struct loss *kind;        /* --loss */
 };
 
@@ -42,6 +43,8 @@ struct batch {
 	struct map part;                /* name of a reward -> index + 1 into parts */
 	struct values *parts;
 	size_t parts_cap;
+	struct map came;                /* of --follow: id and step -> completions that are there of this group */
+	int64_t open, whole;            /* groups that more is to come of, and those that are whole */
 };
 
 /* ---- records ---- */
@@ -169,19 +172,28 @@ static int take_record(struct batch *b, struct record *r, struct tokenizer *t, c
 	return 0;
 }
 
-static int read_records(struct batch *b, struct tool *t, char **files, int n, struct tokenizer *tok, const struct config *c,
-			const struct options *o, struct err *e)
+/* A group is whole when as many of it are there as its 'group' says. */
+static int count_group(struct batch *b, struct record *r, struct err *e)
 {
-	struct reader *in = reader_open(files, (size_t)n, t);
-	struct record r = {0};
-	int rc;
+	struct buf key = {0};
+	int64_t size, step = -1, *came;
+	const char *id = record_string(r, "id", NULL, e);
 
-	while ((rc = reader_next(in, &r, e)) > 0)
-		if (take_record(b, &r, tok, c, o, e) < 0 && (rc = reader_bad(in, e)) < 0)
-			break;
-	record_free(&r);
-	reader_close(in);
-	return rc < 0 ? -1 : 0;
+	if (!id || record_int(r, "group", &size, e) < 0 || (record_has(r, "step") && record_int(r, "step", &step, e) < 0))
+		return -1;
+	if (size < 1)
+		return record_error(r, e, "'group' is %lld, which is less than 1", (long long)size);
+	buf_printf(&key, "%lld %s", (long long)step, id);
+	came = map_put(&b->came, key.p, key.n);
+	buf_free(&key);
+	if (*came == size)
+		return record_error(r, e, "one completion too many of its group of %lld", (long long)size);
+	b->open += *came == 0;
+	if (++*came == size) {
+		b->open--;
+		b->whole++;
+	}
+	return 0;
 }
 
 static void batch_free(struct batch *b)
@@ -198,6 +210,7 @@ static void batch_free(struct batch *b)
 	free(b->parts);
 	map_free(&b->group);
 	map_free(&b->part);
+	map_free(&b->came);
 }
 
 struct work {
@@ -207,6 +220,22 @@ struct work {
 	struct safetensors *carried;    /* the checkpoint's reference, if it has one */
 	struct batch batch;
 };
+
+/* All there is or, with --follow, whole groups, as many as it says. *ended: there is no more. */
+static int read_records(struct work *w, struct reader *in, const struct options *o, bool *ended, struct err *e)
+{
+	struct batch *b = &w->batch;
+	struct record r = {0};
+	int rc = 1;
+
+	while (!(o->follow && b->whole >= o->follow && !b->open) && (rc = reader_next(in, &r, e)) > 0)
+		if (((o->follow && count_group(b, &r, e) < 0) || take_record(b, &r, w->tokenizer, &w->trainer.ck->config, o, e) < 0) &&
+		    (rc = reader_bad(in, e)) < 0)
+			break;
+	*ended = rc == 0;
+	record_free(&r);
+	return rc < 0 ? -1 : 0;
+}
 
 /* ---- the reference model: a folder that is given, or the one that the checkpoint carries, which begins as the policy itself ---- */
 
@@ -467,24 +496,16 @@ static int write_metrics(struct work *w, const struct policy_metrics *m, const s
 	return writer_close(out, rc < 0 ? NULL : e) < 0 ? -1 : rc;
 }
 
-static int run(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
+static int take_step(struct work *w, const struct options *o, const struct tool *t, double started, struct err *e)
 {
-	double started = clock_seconds(), lr = 0;
+	double lr = 0;
 	struct policy_metrics m = {0};
 	struct state *s = &w->trainer.state;
 	int rc;
 
-	if (open_all(w, o, t, e) < 0)
-		return -1;
-	rc = read_records(&w->batch, t, files, n, w->tokenizer, &w->trainer.ck->config, o, e);
-	if (rc == 0 && w->batch.n == 0)
-		return err_set(e, "no completions to learn from");
 	s->step++;
-	if (rc == 0)
-		rc = train(w, o, t, &m, &lr, e);
-	if (tool_interrupted())
-		return err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
-	if (rc < 0)
+	rc = train(w, o, t, &m, &lr, e);
+	if (rc < 0 || tool_interrupted())
 		return -1;
 	if (save(w, o, e) < 0 || write_metrics(w, &m, s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
@@ -493,6 +514,37 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 		  w->batch.n, w->batch.n == 1 ? "" : "s", (long long)m.tokens, (long long)m.steps, m.steps == 1 ? "" : "s", clock_seconds() - started,
 		  (double)memory_peak() / 1048576, (double)m.peak_bytes / 1048576);
 	return 0;
+}
+
+/* One step on all there is; with --follow, step after step, each from the checkpoint as it was written, so that it is the same in one process
+ * or in many, and that the memory is the sampler's between them. */
+static int run(struct options *o, struct tool *t, char **files, int n, struct err *e)
+{
+	struct reader *in = reader_open(files, (size_t)n, t);
+	bool ended = false;
+	int rc = 0, steps;
+
+	for (steps = 0; rc == 0 && !ended; steps++) {
+		struct work w = {0};
+		double started = clock_seconds();
+
+		rc = open_all(&w, o, t, e);
+		if (rc == 0)
+			rc = read_records(&w, in, o, &ended, e);
+		if (rc == 0 && w.batch.n)
+			rc = take_step(&w, o, t, started, e);
+		else if (rc == 0 && !(steps && ended && !w.batch.masked))
+			rc = err_set(e, "no completions to learn from");
+		if (rc < 0 && tool_interrupted())
+			err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
+		close_all(&w);
+		if (o->output)
+			o->model = o->output;
+		if (!o->follow)
+			break;
+	}
+	reader_close(in);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -528,6 +580,7 @@ int main(int argc, char **argv)
 		{"final-lr", 0, OPT_FLOAT, &o.final_lr, "F", "share of the peak left at its end", 0, 1},
 		{"minibatches", 0, OPT_INT, &o.minibatches, "N", "optimizer steps that the input is split into, at random", 1, 1e9},
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the input is gone through", 1, 1e9},
+		{"follow", 0, OPT_INT, &o.follow, "N", "a step on every N problems as they come, until the input ends; 0: one on all", 0, 1e15},
 		TRAINER_OPTIMIZER(&o.trainer),
 		TRAINER_LORA(&o.trainer),
 		OPT_HEADING("Computing"),
@@ -538,7 +591,6 @@ int main(int argc, char **argv)
 		TOOL_OPTIONS_COMPUTE(&t),
 		TOOL_OPTIONS(&t),
 		OPT_END};
-	struct work w = {0};
 	struct err e;
 	int rc = tool_begin(&t, opts, &argc, &argv);
 
@@ -553,7 +605,6 @@ int main(int argc, char **argv)
 	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
 		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
 	o.trainer.seed = t.seed;
-	rc = run(&w, &o, &t, argv, argc, &e);
-	close_all(&w);
+	rc = run(&o, &t, argv, argc, &e);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
 }

@@ -1,5 +1,6 @@
 #include "model/outlet.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,12 @@ int outlet_close(struct outlet *o, bool whole, struct err *e)
 	buf_free(&o->line);
 	free(o);
 	return rc;
+}
+
+void outlet_set_step(struct outlet *o, int64_t step)
+{
+	assert(!o->head);
+	o->p.step = step;
 }
 
 static void make_record(const struct outlet *o, const struct problem *q, int64_t k, const struct made *m, struct record *r)

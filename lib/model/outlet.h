@@ -51,6 +51,7 @@ int outlet_close(struct outlet *o, bool whole, struct err *e);
 /* NULL and e if the file holds something else of this problem; r is kept then. The problem lives until all its completions are written. */
 struct problem *outlet_add(struct outlet *o, struct record *r, struct err *e);
 bool outlet_due(const struct problem *q, int64_t k);            /* sample first + k is to be made */
+void outlet_set_step(struct outlet *o, int64_t step);           /* of the model from now on: when all that was added is written */
 struct record *outlet_record(struct problem *q);                /* for messages */
 int outlet_put(struct outlet *o, struct problem *q, int64_t k, const struct made *m, struct err *e);
 void outlet_fail(struct problem *q, int64_t k);                 /* it will not come */
