@@ -65,12 +65,14 @@ void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double
 
 	for (i = 0; i < x->n; i++) {
 		double ratio = exp((double)x->logp[i] - x->old[i]);
-		double w = weight, d, dkl;
-		double value;
+		double d, dkl, value = surrogate(a, ratio, x->advantage, &d);
 
-		if (a->is_cap > 0 && x->sampler)
-			w *= fmin(exp((double)x->old[i] - x->sampler[i]), a->is_cap);
-		value = surrogate(a, ratio, x->advantage, &d);
+		if (a->is_cap > 0 && x->sampler) {
+			double trust = fmin(exp((double)x->old[i] - x->sampler[i]), a->is_cap);
+
+			value *= trust;
+			d *= trust;
+		}
 		s->ratio += ratio;
 		s->clip_low += ratio < 1 - a->clip_low && x->advantage < 0;
 		s->clip_high += ratio > 1 + a->clip_high && x->advantage > 0;
@@ -85,10 +87,10 @@ void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double
 			s->entropy += x->entropy[i];
 			value -= a->entropy_coef * x->entropy[i];
 		}
-		s->loss += w * value;
-		dlogp[i] = (float)(w * d);
+		s->loss += weight * value;
+		dlogp[i] = (float)(weight * d);
 		if (dentropy)
-			dentropy[i] = (float)(-w * a->entropy_coef);
+			dentropy[i] = (float)(-weight * a->entropy_coef);
 	}
 	s->tokens += x->n;
 }

@@ -25,7 +25,7 @@ struct loss_args {
 	double kl_coef;
 	enum loss_kl kl;
 	double entropy_coef;
-	double is_cap;                  /* truncated importance sampling between sampler and trainer: w *= min(exp(old - sampler), cap); 0: off */
+	double is_cap;                  /* truncated importance sampling (Yao et al. 2025): min(...) is multiplied by min(exp(old - sampler), cap); 0: off */
 	double sequences, tokens;       /* in the whole minibatch */
 	double max_length;
 };

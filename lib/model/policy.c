@@ -102,7 +102,7 @@ static void tear_down(struct step *s)
 	free(s->dentropy);
 }
 
-/* The sampler's logprobs, and the policy's own where there are none. */
+/* The sampler's logprobs, and the policy's own where there are none, or where the two are to be told apart. */
 static void old_logprobs(struct step *s)
 {
 	size_t i;
@@ -111,7 +111,7 @@ static void old_logprobs(struct step *s)
 		const struct rollout *r = &s->r[i];
 		size_t bytes = (size_t)(r->n - r->first) * sizeof *s->old;
 
-		if (r->logprob)
+		if (r->logprob && s->a->loss_args.is_cap <= 0)
 			memcpy(s->old + s->offset[i], r->logprob, bytes);
 		else
 			pass_score(s->m, &s->tape, &s->example[i], 1, s->a->tokens, s->old + s->offset[i], NULL);

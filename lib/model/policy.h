@@ -6,7 +6,7 @@
  *     policy_step(m, optimizer, &a, rollout, n, &metrics, NULL, NULL, &e);
  *
  * The step (Shao et al. 2024, algorithm 1, inner loop; the paper's eq. 1): logprobs of the old policy are the sampler's, or are computed
- * before anything is changed where a rollout has none; the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
+ * before anything is changed where a rollout has none (with is_cap: for all); the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
  * optimizer step; a minibatch is computed in passes of at most `tokens` tokens, whose gradients are added up - its cutting changes
  * nothing but rounding, for every weight is a function of the whole minibatch.
  *
