@@ -1,5 +1,17 @@
 # match.awk - does a text fit what is expected?  awk -v want=EXPECTED -f match.awk SEEN; exit 0 if so
 # In the expected text a line of three dots stands for any lines (none too), and three dots within a line for any text there.
+# With R1_JQ=1.7 or later in the environment 1.0 is taken for 1, for so jq writes what it has read as 1.0 since then; before, it wrote 1.
+
+function numbers(s,    t)
+{
+	if (ENVIRON["R1_JQ"] < 1.7)
+		return s
+	while (match(s, /[0-9]\.0([^0-9.e]|$)/)) {
+		t = t substr(s, 1, RSTART)
+		s = substr(s, RSTART + 3)
+	}
+	return t s
+}
 
 function fits(line, pattern,    part, n, i, at)
 {
@@ -21,10 +33,10 @@ function fits(line, pattern,    part, n, i, at)
 BEGIN {
 	nw = 0
 	while ((getline line < want) > 0)
-		w[++nw] = line
+		w[++nw] = numbers(line)
 }
 
-{ s[++ns] = $0 }
+{ s[++ns] = numbers($0) }
 
 END {
 	# i, j: the next lines of expected and seen; star: the last line of dots, to which we come back
