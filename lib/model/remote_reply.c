@@ -106,13 +106,37 @@ static void set_token(struct remote_choice_text *c, size_t i, const struct js *l
 		c->logprob[i] = (float)js_number(logprob);
 }
 
-/* {"content": [{token, logprob, id?}]} of chat, or {"tokens": [], "token_logprobs": []} of the older API. */
+/* llama.cpp's server lists no token that ends within a character: then the bytes of the others are no text, and ids and logprobs not those
+ * of the completion. (Only its last character may be cut short.) */
+static bool leaves_out(const struct js *content)
+{
+	struct buf all = {0};
+	bool bad = false;
+	size_t i, k, len;
+
+	for (i = 0; i < js_size(content); i++) {
+		const struct js *bytes = js_get(js_at(content, i), "bytes");
+
+		for (k = 0; k < js_size(bytes); k++)
+			buf_char(&all, js_is_int(js_at(bytes, k)) ? (char)js_int(js_at(bytes, k)) : '?');
+	}
+	for (i = 0; i < all.n && !bad; i += len) {
+		uint32_t c;
+
+		len = utf8_decode(all.p + i, all.n - i, &c);
+		bad = c == UTF8_BAD && (i + len < all.n || (unsigned char)all.p[i] < 0xc0);
+	}
+	buf_free(&all);
+	return bad;
+}
+
+/* {"content": [{token, logprob, id?, bytes?}]} of chat, or {"tokens": [], "token_logprobs": []} of the older API. */
 static void read_logprobs(struct remote_choice_text *c, const struct js *j)
 {
 	const struct js *content = js_get(j, "content"), *names = js_get(j, "tokens"), *values = js_get(j, "token_logprobs");
 	size_t n = content ? js_size(content) : js_size(values), i;
 
-	if (!js_is_array(content) && !js_is_array(values))
+	if ((!js_is_array(content) && !js_is_array(values)) || leaves_out(content))
 		return;
 	c->has_ids = c->has_logprobs = true;
 	c->tokens = n;

@@ -93,6 +93,18 @@ static struct js *new_str(const char *s)
 	return js_new_string(s, strlen(s));
 }
 
+/* The bytes of a token; `cut`: without those that begin a character, as if they were tokens of their own and left out. */
+static struct js *bytes_of(const char *s, size_t n, bool cut)
+{
+	struct js *list = js_array();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!cut || (unsigned char)s[i] < 0xc0)
+			js_push(list, js_new_int((unsigned char)s[i]));
+	return list;
+}
+
 /* The words of s as tokens, with their logprobs, as each kind of server gives them. */
 static void add_tokens(struct js *choice, const char *s, const struct js *ask, bool chat)
 {
@@ -110,8 +122,10 @@ static void add_tokens(struct js *choice, const char *s, const struct js *ask, b
 			snprintf(name, sizeof name, "token_id:%lld", (long long)id);
 		else
 			snprintf(name, sizeof name, "%.*s", (int)n, s);
-		if (opt.ids && !strcmp(opt.ids, "content"))
+		if (opt.ids && strchr("cb", opt.ids[0]))        /* content, bytes, cut */
 			js_set(t, "id", js_new_int(id));
+		if (opt.ids && (!strcmp(opt.ids, "bytes") || !strcmp(opt.ids, "cut")))
+			js_set(t, "bytes", bytes_of(s, n, opt.ids[0] == 'c'));
 		js_set(t, "token", new_str(name));
 		js_set(t, "logprob", js_new_number(logprob));
 		js_push(content, t);
