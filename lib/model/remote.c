@@ -244,6 +244,7 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 {
 	const struct js *list = js_get(j, "choices");
 	int64_t n = (int64_t)js_size(list), k;
+	bool all = remote_lists_all(j);
 	struct err why;
 
 	if (!js_is_array(list) || n == 0) {
@@ -253,13 +254,13 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	if (n > a->n)
 		n = a->n;
 	for (k = 0; k < n; k++)         /* all are read before any is handed on */
-		if (remote_read_choice(&r->choice, js_at(list, (size_t)k), &r->p, e) < 0)
+		if (remote_read_choice(&r->choice, js_at(list, (size_t)k), &r->p, all, e) < 0)
 			return err_prefix(e, "'choices[%lld]'", (long long)k), HTTP_AGAIN;
 	for (k = 0; k < n; k++) {
 		struct remote_choice_text *c = &r->choice;
 		struct remote_done d = {.user = a->prompt->user, .sample = a->first + k};
 
-		remote_read_choice(c, js_at(list, (size_t)k), &r->p, e);
+		remote_read_choice(c, js_at(list, (size_t)k), &r->p, all, e);
 		http_mask(r->h, &c->text);
 		d.text = c->text.p;
 		d.n = c->text.n;

@@ -106,37 +106,13 @@ static void set_token(struct remote_choice_text *c, size_t i, const struct js *l
 		c->logprob[i] = (float)js_number(logprob);
 }
 
-/* llama.cpp's server lists no token that ends within a character: then the bytes of the others are no text, and ids and logprobs not those
- * of the completion. (Only its last character may be cut short.) */
-static bool leaves_out(const struct js *content)
-{
-	struct buf all = {0};
-	bool bad = false;
-	size_t i, k, len;
-
-	for (i = 0; i < js_size(content); i++) {
-		const struct js *bytes = js_get(js_at(content, i), "bytes");
-
-		for (k = 0; k < js_size(bytes); k++)
-			buf_char(&all, js_is_int(js_at(bytes, k)) ? (char)js_int(js_at(bytes, k)) : '?');
-	}
-	for (i = 0; i < all.n && !bad; i += len) {
-		uint32_t c;
-
-		len = utf8_decode(all.p + i, all.n - i, &c);
-		bad = c == UTF8_BAD && (i + len < all.n || (unsigned char)all.p[i] < 0xc0);
-	}
-	buf_free(&all);
-	return bad;
-}
-
-/* {"content": [{token, logprob, id?, bytes?}]} of chat, or {"tokens": [], "token_logprobs": []} of the older API. */
+/* {"content": [{token, logprob, id?}]} of chat, or {"tokens": [], "token_logprobs": []} of the older API. */
 static void read_logprobs(struct remote_choice_text *c, const struct js *j)
 {
 	const struct js *content = js_get(j, "content"), *names = js_get(j, "tokens"), *values = js_get(j, "token_logprobs");
 	size_t n = content ? js_size(content) : js_size(values), i;
 
-	if ((!js_is_array(content) && !js_is_array(values)) || leaves_out(content))
+	if (!js_is_array(content) && !js_is_array(values))
 		return;
 	c->has_ids = c->has_logprobs = true;
 	c->tokens = n;
@@ -150,6 +126,19 @@ static void read_logprobs(struct remote_choice_text *c, const struct js *j)
 		else
 			set_token(c, i, js_at(values, i), NULL, js_at(names, i));
 	}
+}
+
+bool remote_lists_all(const struct js *reply)
+{
+	const struct js *choices = js_get(reply, "choices"), *count = js_get(js_get(reply, "usage"), "completion_tokens");
+	size_t i, n = 0;
+
+	for (i = 0; i < js_size(choices); i++) {
+		const struct js *j = js_get(js_at(choices, i), "logprobs"), *content = js_get(j, "content");
+
+		n += js_size(content ? content : js_get(j, "token_logprobs"));
+	}
+	return !js_is_int(count) || js_int(count) == (int64_t)n;
 }
 
 /* The list of ids that some servers give beside the text. Logprobs of another number belong to other tokens. */
@@ -185,7 +174,7 @@ static void add_stop(struct buf *text, const struct js *choice, const struct rem
 		}
 }
 
-int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct remote_params *p, struct err *e)
+int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct remote_params *p, bool all, struct err *e)
 {
 	const struct js *message = js_get(choice, "message"), *thought = js_get(message, "reasoning_content");
 	const char *finish = js_string(js_get(choice, "finish_reason"), NULL);
@@ -215,7 +204,8 @@ int remote_read_choice(struct remote_choice_text *c, const struct js *choice, co
 	add_stop(&c->text, choice, p);
 	buf_room(&c->text, 1);
 	c->text.p[c->text.n] = 0;
-	read_logprobs(c, js_get(choice, "logprobs"));
+	if (all)
+		read_logprobs(c, js_get(choice, "logprobs"));
 	read_ids(c, js_get(choice, "token_ids"));
 	return 0;
 }

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	remote_error_text(j, &why);
 	assert(!strpbrk(why.msg, "\n\r\t"));
 	for (i = 0; i < js_size(list); i++) {
-		if (remote_read_choice(&c, js_at(list, i), &p, &e) < 0) {
+		if (remote_read_choice(&c, js_at(list, i), &p, remote_lists_all(j), &e) < 0) {
 			assert(e.msg[0]);
 			continue;
 		}

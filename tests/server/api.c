@@ -93,21 +93,10 @@ static struct js *new_str(const char *s)
 	return js_new_string(s, strlen(s));
 }
 
-/* The bytes of a token; `cut`: without those that begin a character, as if they were tokens of their own and left out. */
-static struct js *bytes_of(const char *s, size_t n, bool cut)
+/* The words of s as tokens, with their logprobs, as each kind of server gives them (--ids gaps: but those of ASCII alone). Returns how many. */
+static int64_t add_tokens(struct js *choice, const char *s, const struct js *ask, bool chat)
 {
-	struct js *list = js_array();
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (!cut || (unsigned char)s[i] < 0xc0)
-			js_push(list, js_new_int((unsigned char)s[i]));
-	return list;
-}
-
-/* The words of s as tokens, with their logprobs, as each kind of server gives them. */
-static void add_tokens(struct js *choice, const char *s, const struct js *ask, bool chat)
-{
+	int64_t count = 0;
 	struct js *logprobs = js_object(), *content = js_array(), *names = js_array(), *values = js_array(), *ids = js_array();
 	bool wanted = js_get(ask, "logprobs") && !(js_is_bool(js_get(ask, "logprobs")) && !js_bool(js_get(ask, "logprobs")));
 
@@ -122,12 +111,16 @@ static void add_tokens(struct js *choice, const char *s, const struct js *ask, b
 			snprintf(name, sizeof name, "token_id:%lld", (long long)id);
 		else
 			snprintf(name, sizeof name, "%.*s", (int)n, s);
-		if (opt.ids && strchr("cb", opt.ids[0]))        /* content, bytes, cut */
+		if (opt.ids && (!strcmp(opt.ids, "content") || !strcmp(opt.ids, "gaps")))
 			js_set(t, "id", js_new_int(id));
-		if (opt.ids && (!strcmp(opt.ids, "bytes") || !strcmp(opt.ids, "cut")))
-			js_set(t, "bytes", bytes_of(s, n, opt.ids[0] == 'c'));
 		js_set(t, "token", new_str(name));
 		js_set(t, "logprob", js_new_number(logprob));
+		count++;
+		if (opt.ids && !strcmp(opt.ids, "gaps") && (unsigned char)s[n - 1] >= 0x80) {
+			js_free(t);
+			s += n;
+			continue;
+		}
 		js_push(content, t);
 		js_push(names, new_str(name));
 		js_push(values, js_new_number(logprob));
@@ -151,6 +144,7 @@ static void add_tokens(struct js *choice, const char *s, const struct js *ask, b
 		js_set(choice, "token_ids", ids);
 	else
 		js_free(ids);
+	return count;
 }
 
 /* Cuts the text at max_tokens words and in front of a stop string. */
@@ -178,7 +172,7 @@ static const char *cut_text(struct buf *b, const struct js *ask, const char **st
 	return finish;
 }
 
-static struct js *make_choice(const struct js *ask, const char *prompt, int64_t index, bool chat, const char *got_key)
+static struct js *make_choice(const struct js *ask, const char *prompt, int64_t index, bool chat, const char *got_key, int64_t *tokens)
 {
 	struct js *choice = js_object(), *message = js_object();
 	struct buf b = {0};
@@ -189,7 +183,7 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 		buf_printf(&b, " / key %s", got_key);
 	finish = cut_text(&b, ask, &stopped);
 	js_set(choice, "index", js_new_int(index));
-	add_tokens(choice, b.p, ask, chat);
+	*tokens += add_tokens(choice, b.p, ask, chat);
 	if (!chat) {
 		js_set(choice, "text", js_new_string(b.p, b.n));
 		js_free(message);
@@ -222,12 +216,12 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 static void complete(struct client *c, const struct js *ask, const char *prompt, bool chat, const char *got_key)
 {
 	struct js *j = js_object(), *choices = js_array(), *usage = js_object();
-	int64_t n = js_is_int(js_get(ask, "n")) && !opt.one ? js_int(js_get(ask, "n")) : 1, k;
+	int64_t n = js_is_int(js_get(ask, "n")) && !opt.one ? js_int(js_get(ask, "n")) : 1, k, tokens = 0;
 	struct buf b = {0};
 
 	for (k = 0; k < n; k++)
-		js_push(choices, make_choice(ask, prompt, k, chat, got_key));
-	js_set(usage, "completion_tokens", js_new_int(5 * n));
+		js_push(choices, make_choice(ask, prompt, k, chat, got_key, &tokens));
+	js_set(usage, "completion_tokens", js_new_int(tokens));
 	js_set(j, "object", new_str(chat ? "chat.completion" : "text_completion"));
 	js_set(j, "choices", choices);
 	js_set(j, "usage", usage);
