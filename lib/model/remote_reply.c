@@ -131,14 +131,15 @@ static void read_logprobs(struct remote_choice_text *c, const struct js *j)
 bool remote_lists_all(const struct js *reply)
 {
 	const struct js *choices = js_get(reply, "choices"), *count = js_get(js_get(reply, "usage"), "completion_tokens");
-	size_t i, n = 0;
+	size_t i, n = 0, first = 0;
 
 	for (i = 0; i < js_size(choices); i++) {
 		const struct js *j = js_get(js_at(choices, i), "logprobs"), *content = js_get(j, "content");
 
 		n += js_size(content ? content : js_get(j, "token_logprobs"));
+		first = i ? first : n;
 	}
-	return !js_is_int(count) || js_int(count) == (int64_t)n;
+	return !js_is_int(count) || js_int(count) == (int64_t)n || js_int(count) == (int64_t)first;      /* some count but the first */
 }
 
 /* The list of ids that some servers give beside the text. Logprobs of another number belong to other tokens. */
