@@ -94,7 +94,7 @@ static void set_string(struct js *j, const char *key, const char *s)
 	js_set(j, key, js_new_string(s, strlen(s)));
 }
 
-void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, struct buf *to)
+void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, const char *exclude, struct buf *to)
 {
 	struct js *j = c->json ? js_copy(c->json) : js_object(), *list;
 	size_t i;
@@ -110,6 +110,8 @@ void adapter_config_write(const struct adapter_config *c, const char *const *mod
 		for (i = 0; i < modules; i++)
 			js_push(list, js_new_string(module[i], strlen(module[i])));
 		js_set(j, "target_modules", list);
+		if (exclude)
+			set_string(j, "exclude_modules", exclude);
 		js_set(j, "modules_to_save", js_new_null());
 		set_string(j, "bias", "none");
 		js_set(j, "fan_in_fan_out", js_new_bool(false));

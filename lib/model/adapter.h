@@ -32,8 +32,8 @@ struct adapter_config {
 int adapter_config_parse(struct adapter_config *c, const char *text, size_t n, const char *name, struct err *e);
 struct adapter_config adapter_config_new(const char *base, int64_t rank, double alpha, const char *targets);
 float adapter_scale(const struct adapter_config *c);
-/* modules: the adapted ones' last names, for target_modules of a new one */
-void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, struct buf *to);
+/* For a new one: the adapted modules' last names, and the pattern of those that have such a name and are not adapted (NULL: there are none) */
+void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, const char *exclude, struct buf *to);
 void adapter_config_free(struct adapter_config *c);
 
 #endif

@@ -91,7 +91,7 @@ static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, s
 	if (lora_check(t->model, e) < 0)
 		return err_prefix(e, "%s", t->ck->path);
 	module = lora_modules(t->model, &n);
-	adapter_config_write(&t->ck->lora, module, n, &text);
+	adapter_config_write(&t->ck->lora, module, n, t->ck->config.experts.count ? ".*\\.experts\\..*" : NULL, &text);
 	rc = checkpoint_add_file(w, ADAPTER_CONFIG, text.p, text.n, e);
 	buf_free(&text);
 	return rc < 0 ? -1 : trainer_write_tensors(t, w, ADAPTER_WEIGHTS, 0, e);

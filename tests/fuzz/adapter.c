@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (adapter_config_parse(&c, (const char *)data, size, "adapter_config.json", &e) == 0) {
 		if (c.rank < 1 || !isfinite(c.alpha) || !c.base)
 			abort();
-		adapter_config_write(&c, NULL, 0, &text);
+		adapter_config_write(&c, NULL, 0, NULL, &text);
 		if (adapter_config_parse(&again, text.p, text.n, "again", &e) < 0)
 			abort();
 		if (again.rank != c.rank || again.alpha != c.alpha || again.rslora != c.rslora || strcmp(again.base, c.base) != 0)
