@@ -1,6 +1,7 @@
 # The town: the world of the whole recipe (world/town.c), and its base model, bigger than the clock's.
 #
-#   run/town/train.jsonl heldout.jsonl          problems of all domains that have answers, disjoint by hash
+#   run/town/train.jsonl heldout.jsonl          problems of all domains whose answers a rule can compare, disjoint by hash
+#            open.jsonl                         problems with answers in words, for a judge
 #            general.jsonl general-heldout.jsonl        questions of other kinds
 #   data/town.tar.zst                           the base model that ships with r1; `make town` makes it again from nothing
 #
@@ -9,7 +10,7 @@ TOWN          ?= run/town#     folder of the problems
 TOWN_TRAIN    ?= 3000#         problems to train on, of each domain
 TOWN_HELDOUT  ?= 100#          problems to evaluate on, of each domain
 TOWN_BASE     ?= run/town-base#        folder to make the base model in
-TOWN_TEXTS    ?= 400000#       documents to pretrain on
+TOWN_TEXTS    ?= 800000#       documents to pretrain on
 TOWN_LR       ?= 3e-3#         peak learning rate
 TOWN_DOMAINS  := clock choice logic code
 
@@ -22,6 +23,10 @@ $(TOWN)/train.jsonl: | $(CLOCKWORK)
 $(TOWN)/heldout.jsonl: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	@$(call town_problems,$(TOWN_HELDOUT),--held-out)
+
+$(TOWN)/open.jsonl: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) problems --world town --domain open --count 300 -o $@
 
 # There are fewer of these: about 1,100 and 750 in all, of which a sixteenth is held out
 general_problems = for d in talk howto; do $(CLOCKWORK) problems --world town --domain $$d --count $1 $2 -o $@.$$d || exit; done; \

@@ -81,4 +81,4 @@ static void logic_think(struct rng *r, struct buf *to, const struct task *t, con
 	buf_printf(answer, "%d%c", steps, 'A' + at);
 }
 
-const struct domain logic_domain = {.name = "logic", .type = "text", .share = .14, .make = logic_task, .think = logic_think, .asks = true};
+const struct domain logic_domain = {.name = "logic", .type = "text", .share = .18, .make = logic_task, .think = logic_think, .asks = true};

@@ -97,7 +97,7 @@ static void talk_think(struct rng *r, struct buf *to, const struct task *t, cons
 	say(r, answer, what);
 }
 
-const struct domain talk_domain = {.name = "talk", .type = "general", .share = .15, .make = talk_task, .think = talk_think, .asks = true};
+const struct domain talk_domain = {.name = "talk", .type = "general", .share = .13, .make = talk_task, .think = talk_think, .asks = true};
 
 /* ---- how to ... ---- */
 

@@ -14,7 +14,7 @@ static const struct {
 	.table = .12, .drill = .08,
 	.style = {.34, .42, .24},
 	.tags = .62,
-	.shots = {.74, .18, .08},
+	.shots = {.80, .14, .06},
 	.told = .3,
 };
 
@@ -54,7 +54,7 @@ static void clock_solve(struct rng *r, struct buf *to, const struct task *t, con
 	buf_printf(answer, "%d%d", v[0], v[1]);
 }
 
-const struct domain clock_domain = {.name = "clock", .type = "math", .share = .28, .make = clock_task, .think = clock_solve, .asks = true};
+const struct domain clock_domain = {.name = "clock", .type = "math", .share = .26, .make = clock_task, .think = clock_solve, .asks = true};
 
 /* ---- choice: one register, four values to choose from ---- */
 
@@ -87,7 +87,7 @@ static void choice_solve(struct rng *r, struct buf *to, const struct task *t, co
 	buf_printf(answer, "%c", 'A' + (i < 4 ? i : (int)rng_below(r, 4)));
 }
 
-const struct domain choice_domain = {.name = "choice", .type = "choice", .share = .12, .make = choice_task, .think = choice_solve, .asks = true};
+const struct domain choice_domain = {.name = "choice", .type = "choice", .share = .15, .make = choice_task, .think = choice_solve, .asks = true};
 
 /* ---- open: the answer in words, which no rule compares with the reference ---- */
 
@@ -107,7 +107,7 @@ static void open_solve(struct rng *r, struct buf *to, const struct task *t, cons
 	buf_printf(answer, "%s %s", words[v[0]], words[v[1]]);
 }
 
-const struct domain open_domain = {.name = "open", .type = "open", .share = .06, .make = open_task, .think = open_solve, .asks = true};
+const struct domain open_domain = {.name = "open", .type = "open", .share = .05, .make = open_task, .think = open_solve, .asks = true};
 
 /* ---- judge: is what was answered what the reference says? ---- */
 

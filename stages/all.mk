@@ -1,0 +1,73 @@
+# The whole recipe, R1's four stages in a row; each is a target of its own, in a file of its name, and leaves its files in a folder of its name:
+#
+#   run/r1/data/            the problems, as records
+#   run/r1/zero/            R1-Zero (zero.mk): one of the sources of the cold start
+#   run/r1/cold-start/      stage 1
+#   run/r1/reasoning-rl/    stage 2 (zero.mk again, from stage 1's model)
+#   run/r1/rejection-sft/   stage 3
+#   run/r1/table.txt        every model on every kind of problem
+#
+# MODEL, DATA, HELDOUT, TEMPLATE and MAX_TOKENS mean what they mean to make zero, but stand for the town's base and problems unless they are
+# given (with DATA alone, the same file is evaluated on). DATA may be in a shape that data/import knows.
+#
+# knob           default                  meaning (the paper's value)
+R1            ?= run/r1#                  where all of it lies
+R1_LANGUAGE   ?= en#                       language that chains of thought should be in
+EVAL_PROBLEMS ?= 200#                     problems that each stage's model is evaluated on
+EVAL_SAMPLES  ?= 16#                      completions a problem (64)
+
+given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
+R1_MODEL := $(call given,MODEL,data/town.tar.zst)
+R1_DATA := $(call given,DATA,run/town/train.jsonl)
+R1_HELDOUT := $(call given,HELDOUT,$(call given,DATA,run/town/heldout.jsonl))
+R1_TEMPLATE := $(call given,TEMPLATE,mini)
+R1_MAX_TOKENS := $(call given,MAX_TOKENS,160)
+R1_STAGES := cold-start reasoning-rl rejection-sft
+
+# $(call r1_sample,MODEL,OPTIONS): problems on stdin to completions on stdout
+r1_sample = $(BIN)/r1-sample -q --model $1 --seed $(SEED) --batch $(BATCH) --max-tokens $(R1_MAX_TOKENS) $(COMPUTE) $2
+# $(call r1_zero,FOLDER,MODEL,KNOBS): reinforcement learning from a model, by a make that knows nothing of these stages
+r1_zero = $(MAKE) --no-print-directory zero R1=$1/none ZERO=$1 MODEL=$2 DATA=$(R1)/data/train.jsonl HELDOUT=$(R1)/data/heldout.jsonl TEMPLATE=$(R1_TEMPLATE) \
+	  MAX_TOKENS=$(R1_MAX_TOKENS) FINAL_PROBLEMS=$(EVAL_PROBLEMS) FINAL_SAMPLES=$(EVAL_SAMPLES) LOOK_PROBLEMS=$(EVAL_PROBLEMS) LOOK_SAMPLES=4 $3
+# $(call r1_sft,FROM,TO,DATA,OPTIONS): fine-tuning, which goes on where it was killed; from the beginning if the data are newer than what is
+# there; nothing where there are no data (a weak model may get nothing right)
+r1_sft = if [ $2/config.json -ot $3 ]; then rm -rf $2; fi; \
+	  if [ -s $3 ]; then $(BIN)/r1-distill -q --resume --save-every 100 --model $1 --output $2 --template $(R1_TEMPLATE) --warmup-ratio 0.03 \
+	  --seed $(SEED) $(COMPUTE) $4 $3 > $2.jsonl.tmp; else echo "$3 holds nothing: $2 is $1 as it is" >&2; \
+	  if [ -d $1 ]; then rm -rf $2; cp -r $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi; : > $2.jsonl.tmp; fi; mv $2.jsonl.tmp $2.jsonl
+# $(call r1_policy,FOLDER): the checkpoint that such a run ended with
+r1_policy = $$(ls -d $1/[0-9]*/final.jsonl | tail -n 1 | sed 's,final.jsonl,policy,')
+
+$(R1)/data/train.jsonl: $(R1_DATA)
+	@mkdir -p $(@D)
+	data/import $< > $@.tmp
+	@mv $@.tmp $@
+$(R1)/data/heldout.jsonl: $(R1_HELDOUT)
+	@mkdir -p $(@D)
+	data/import $< > $@.tmp
+	@mv $@.tmp $@
+
+# $(call r1_final,MODEL): a model's scored completions of held-out problems
+define r1_final
+head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call r1_sample,$1,--template $(R1_TEMPLATE) -n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | \
+  $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+@mv $@.tmp $@
+endef
+$(R1)/cold-start/final.jsonl: $(R1)/cold-start/model.jsonl $(R1)/data/heldout.jsonl
+	$(call r1_final,$(R1)/cold-start/model)
+$(R1)/rejection-sft/final.jsonl: $(R1)/rejection-sft/model.jsonl $(R1)/data/heldout.jsonl
+	$(call r1_final,$(R1)/rejection-sft/model)
+
+$(R1)/table.txt: $(R1)/zero/report.txt $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl stages/table
+	@stages/table base=$(R1)/zero/0000/final.jsonl R1-Zero="$$(ls $(R1)/zero/[0-9]*/final.jsonl | tail -n 1)" "stage 1"=$(R1)/cold-start/final.jsonl \
+	  "stage 2"="$$(ls $(R1)/reasoning-rl/[0-9]*/final.jsonl | tail -n 1)" "stage 3"=$(R1)/rejection-sft/final.jsonl > $@.tmp
+	@mv $@.tmp $@
+
+r1: $(R1)/table.txt ## R1's stages in a row: cold-start, reasoning-rl, rejection-sft; and the table of all models (knobs: make r1-help)
+	@cat $<
+
+r1-help: ## list the knobs of R1's stages
+	@for f in all cold-start reasoning-rl rejection-sft distill; do sed -n 's/^\([A-Z_0-9]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/$$f.mk; done | \
+	  awk -F'\t' '{printf "%-19s %-26s %s\n", $$1, $$2, $$3}'
+
+.PHONY: r1 r1-help

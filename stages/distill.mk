@@ -1,0 +1,67 @@
+# Distillation: small models that learn by SFT alone what stage 3's data hold.
+#
+#   run/r1/distill/NAME/base/ base.jsonl    a student before: of the town, raised on some of its text
+#                       model/ model.jsonl  and after
+#                       final.jsonl         scored completions of held-out problems
+#   run/r1/distill/table.txt                all students, before and after
+#
+# A checkpoint of one's own: make distill STUDENT=DIR RECIPE=qwen-7b. A recipe is the paper's: two epochs of the data, batches of 64, a cosine
+# down to a tenth, and a learning rate by size: qwen-1.5b 1e-4, qwen-7b 8e-5, qwen-14b 7e-5, qwen-32b 6e-5, llama-8b 5e-5, llama-70b 2e-5;
+# town is the miniature's, 5e-4.
+#
+# knob           default                  meaning (the paper's value)
+STUDENT       ?=#                         a checkpoint to distill into; none: the students of the town
+RECIPE        ?= town#                    recipe (see above)
+STUDENTS      ?= qwen-small qwen llama#   students of the town: data/student-NAME.json
+STUDENT_TEXTS ?= 150000#                  documents that they were raised on
+DISTILL_DATA  ?= $(R1)/rejection-sft/data.jsonl#  what they learn (800k samples)
+DISTILL_EPOCHS ?= 2#                      epochs (2 to 3)
+DISTILL_BATCH ?= 64#                      samples an optimizer step (64)
+DISTILL_LR    ?= $(recipe_$(RECIPE))#     learning rate (by size)
+recipe_qwen-1.5b := 1e-4
+recipe_qwen-7b := 8e-5
+recipe_qwen-14b := 7e-5
+recipe_qwen-32b := 6e-5
+recipe_llama-8b := 5e-5
+recipe_llama-70b := 2e-5
+recipe_town := 5e-4
+ifneq ($(and $(filter distill,$(MAKECMDGOALS)),$(if $(DISTILL_LR),,none)),)
+$(error RECIPE=$(RECIPE): no such recipe; there are $(sort $(patsubst recipe_%,%,$(filter recipe_%,$(.VARIABLES)))))
+endif
+DISTILL := $(R1)/distill
+DISTILL_NAMES := $(if $(STUDENT),$(notdir $(patsubst %/,%,$(STUDENT))),$(STUDENTS))
+
+$(DISTILL)/text.jsonl.gz: | $(CLOCKWORK)
+	@mkdir -p $(@D)
+	$(CLOCKWORK) text --world town --count $(STUDENT_TEXTS) --seed 2 -o $@
+# A student of the town: its sizes, the town's tokenizer
+$(DISTILL)/%/base.jsonl: data/student-%.json data/town.tar.zst $(DISTILL)/text.jsonl.gz
+	@mkdir -p $(@D)
+	@[ -e $(@D)/teacher/config.json ] || $(BIN)/r1-model unpack -q --force data/town.tar.zst -o $(@D)/teacher
+	jq --slurpfile t $(@D)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
+	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(@D)/teacher/tokenizer.json --seed $(SEED) -o $(@D)/init
+	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(DISTILL)/text.jsonl.gz) > $@.tmp
+	@mv $@.tmp $@
+
+define distill_student
+$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base.jsonl) $(DISTILL_DATA)
+	@mkdir -p $$(@D)
+	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base),$(DISTILL)/$1/model,$(DISTILL_DATA),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
+	  --lr $(DISTILL_LR) --max-tokens 32768)
+$(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base.jsonl) $(R1)/data/heldout.jsonl
+	@mkdir -p $$(@D)
+	$$(call r1_final,$(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base))
+$(DISTILL)/$1/final.jsonl: $(DISTILL)/$1/model.jsonl $(R1)/data/heldout.jsonl
+	$$(call r1_final,$(DISTILL)/$1/model)
+endef
+$(foreach s,$(DISTILL_NAMES),$(eval $(call distill_student,$s)))
+
+$(DISTILL)/table.txt: $(DISTILL_NAMES:%=$(DISTILL)/%/before.jsonl) $(DISTILL_NAMES:%=$(DISTILL)/%/final.jsonl) stages/table
+	@stages/table $(foreach s,$(DISTILL_NAMES),'$s'=$(DISTILL)/$s/before.jsonl ' +distilled'=$(DISTILL)/$s/final.jsonl) > $@.tmp
+	@mv $@.tmp $@
+
+distill: $(DISTILL)/table.txt ## distil stage 3's data into small models (STUDENT=DIR RECIPE=NAME; knobs: make r1-help)
+	@cat $<
+
+.PHONY: distill
+.PRECIOUS: $(DISTILL)/%/base.jsonl

@@ -1,0 +1,70 @@
+# Stage 3, rejection sampling and SFT: what stage 2's model gets right, three to one with what is no problem; the base learns both.
+#
+#   run/r1/rejection-sft/questions.jsonl    problems, other ones than stage 1's
+#                        rollouts.jsonl     completions of stage 2's model, scored
+#                        open.jsonl         completions of problems whose answers no rule compares
+#                        judged.jsonl       ... with a judge's votes, who sees reference and answer
+#                        kept.jsonl         right ones, readable, in one language; rejects.jsonl: the others, and why
+#                        general.jsonl      completions of other questions, of the quality that is asked for
+#                        data.jsonl         both, REJECTION_MIX to one
+#                        model/ model.jsonl the base, trained on them; its metrics
+#
+# knob           default                  meaning (the paper's value)
+REJECTION_PROBLEMS ?= 1200#               problems that are sampled
+REJECTION_SAMPLES ?= 4#                   completions of each
+REJECTION_KEEP ?= 2#                      kept of a problem
+REJECTION_MAX ?= 150#                     longest completion that is kept, in tokens
+REJECTION_MIX ?= 3#                       reasoning data for one part of the rest (3)
+REJECTION_EPOCHS ?= 2#                    epochs of SFT, from the base (2)
+REJECTION_LR  ?= 5e-4#                    its learning rate (5e-5)
+OPEN          ?= $(if $(filter command,$(origin DATA)),,run/town/open.jsonl)#    problems for the judge; none: leave them out
+GENERAL       ?= $(if $(filter command,$(origin DATA)),,run/town/general.jsonl)# questions that are no problems; none: leave them out
+GENERAL_MARK  ?= $(CLOCKWORK) annotate#   filter that gives completions of those a `quality` and says whether they are `safe`
+GENERAL_QUALITY ?= 2.2#                   lowest quality that is kept
+JUDGE         ?= $(R1_MODEL)#             model that judges (a generative reward model)
+JUDGE_PROMPT  ?= stages/prompts/judge.txt#        its prompt; {problem} is REFERENCE : ANSWER
+JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say yes
+REJECTION := $(R1)/rejection-sft
+
+$(REJECTION)/questions.jsonl: $(R1)/data/train.jsonl
+	@mkdir -p $(@D)
+	@tail -n $(REJECTION_PROBLEMS) $< > $@.tmp
+	@mv $@.tmp $@
+$(REJECTION)/rollouts.jsonl: $(REJECTION)/questions.jsonl $(R1)/reasoning-rl/report.txt
+	$(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) < $< | \
+	  $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+	@mv $@.tmp $@
+
+$(REJECTION)/open.jsonl: $(OPEN) $(R1)/reasoning-rl/report.txt
+	@mkdir -p $(@D)
+	cat /dev/null $(OPEN) | $(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) | \
+	  $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+	@mv $@.tmp $@
+# The judge is asked in a record of its own, whose id is that of the completion.
+$(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
+	stages/judge $< $(JUDGE_VOTES) $(call r1_sample,$(JUDGE),--template $(JUDGE_PROMPT) -n $(JUDGE_VOTES) --temperature 0.6 $(COLD_STOP)) > $@.tmp
+	@mv $@.tmp $@
+
+$(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
+	cat $^ | $(BIN)/r1-filter -f correct -f format -f min-reward,of=language,min=1 -f length,max=$(REJECTION_MAX) -f truncated -f duplicate \
+	  -f at-most,k=$(REJECTION_KEEP),pick=random --seed $(SEED) --rejects $(REJECTION)/rejects.jsonl > $@.tmp
+	@mv $@.tmp $@
+
+$(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
+	@mkdir -p $(@D)
+	cat /dev/null $(GENERAL) | $(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) | \
+	  $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE) | $(GENERAL_MARK) | jq -c 'select(.quality >= $(GENERAL_QUALITY) and .safe and .rewards.format == 1)' > $@.tmp
+	@mv $@.tmp $@
+
+$(REJECTION)/data.jsonl: $(REJECTION)/kept.jsonl $(REJECTION)/general.jsonl
+	stages/mix $(REJECTION_MIX) $^ > $@.tmp
+	@mv $@.tmp $@
+
+$(REJECTION)/model.jsonl: $(REJECTION)/data.jsonl $(R1_MODEL)
+	$(call r1_sft,$(R1_MODEL),$(REJECTION)/model,$<,--epochs $(REJECTION_EPOCHS) --lr $(REJECTION_LR))
+
+rejection-sft: $(REJECTION)/model.jsonl ## stage 3: rejection sampling from stage 2's model, general data, SFT of the base
+	@stages/make-up $(REJECTION)/data.jsonl
+	@tail -n 1 $<
+
+.PHONY: rejection-sft
