@@ -99,6 +99,7 @@ void config_free(struct config *c);
 /* The rotation of pair i by a position is position * frequency[i], i = 0 .. D/2-1 (Su et al. 2021, eq. 15), scaled as c->rope says. Returns
  * what cosines and sines are multiplied by. */
 double rope_frequencies(const struct config *c, double *frequency);
+const char *rope_name(enum rope_type type);             /* "yarn", as files call it */
 double rope_mscale(double factor, double mscale);       /* YaRN's: 0.1 mscale ln factor + 1 */
 
 /* The document, indented by 2, a newline at its end. Fields of the struct that were changed since the reading are written with their new

@@ -92,6 +92,15 @@ static const struct {
 };
 enum { ROPE_TYPES = sizeof rope_types / sizeof *rope_types };
 
+const char *rope_name(enum rope_type type)
+{
+	int i;
+
+	for (i = 0; rope_types[i].type != type; i++)
+		;
+	return rope_types[i].name;
+}
+
 /* One object of "rope_scaling" or "rope_parameters" */
 static int read_scaling(struct config *c, const char *key, const struct js *j, struct err *e)
 {

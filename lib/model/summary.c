@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "model/lora.h"
 #include "model/optimizer.h"
 #include "model/pass.h"
 #include "tensor/dry.h"
@@ -38,20 +39,50 @@ static int64_t bytes_of(double x)
 	return x < 0x1p62 ? (int64_t)x : INT64_MAX / 2;
 }
 
-/* On a backend that only counts. */
-static void measure_memory(const struct config *c, const struct safetensors *weights, struct memory *k)
+static struct model *dry_model(const struct summary *s, struct backend *be, enum model_use use)
 {
-	struct backend *be = backend_dry_new();
-	struct model *m = model_new(c, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
-	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = 0.9});
+	return s->ck ? model_for_tensors(&s->config, s->ck->weights, be, use, DTYPE_AUTO, NULL) : model_new(&s->config, be, use, DTYPE_AUTO, NULL);
+}
 
-	k->trainer = (int64_t)backend_dry_peak(be);
-	optimizer_free(o);
+/* Training all weights; or an adapter, a new one or the checkpoint's. */
+static int64_t measure_trainer(const struct summary *s, bool adapter)
+{
+	struct adapter_config fresh = adapter_config_new("", SUMMARY_LORA_RANK, 2 * SUMMARY_LORA_RANK, "all");
+	struct backend *be = backend_dry_new();
+	struct model *m = adapter ? dry_model(s, be, MODEL_SCORE) : model_new(&s->config, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
+	bool own = s->ck && s->ck->base;
+	int64_t bytes = 0;
+	struct err e;
+
+	if (!adapter || lora_declare(m, own ? &s->ck->lora : &fresh, own ? s->ck->adapter : NULL, &e) == 0) {
+		struct optimizer *o;
+
+		if (adapter)
+			params_alloc_trained(&m->adapter, be, KEPT_F32);
+		o = optimizer_new(adapter ? &m->adapter : &m->params, &(struct optimizer_args){.beta1 = 0.9});
+		bytes = (int64_t)backend_dry_peak(be);
+		optimizer_free(o);
+	}
 	model_free(m);
 	be->destroy(be);
+	adapter_config_free(&fresh);
+	return bytes;
+}
+
+/* On a backend that only counts. */
+static void measure_memory(struct summary *s)
+{
+	const struct config *c = &s->config;
+	struct memory *k = &s->memory;
+	bool own = s->ck && s->ck->base;
+	struct backend *be;
+	struct model *m;
+
+	k->trainer = measure_trainer(s, own);
+	k->lora = own ? 0 : measure_trainer(s, true);
 	k->activations = pass_measure(c, k->length);
 	be = backend_dry_new();
-	m = weights ? model_for_tensors(c, weights, be, MODEL_SAMPLE, DTYPE_AUTO, NULL) : model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, NULL);
+	m = dry_model(s, be, MODEL_SAMPLE);
 	k->sampler = (int64_t)backend_dry_peak(be);
 	k->cache_per_token = c->layers * (m->k_width + m->v_width) * (int64_t)sizeof(float);
 	model_free(m);
@@ -129,6 +160,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 int summary_read(struct summary *s, const char *path, int64_t length, int64_t sequences, struct err *e)
 {
 	size_t n = strlen(path), i;
+	enum st_dtype dtype;
 
 	*s = (struct summary){.path = path};
 	if (n > 5 && !strcmp(path + n - 5, ".json")) {
@@ -137,6 +169,9 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 		if (!s->shapes)
 			return err_prefix(e, "%s", path);
+		dtype = !strcmp(s->config.dtype, "bfloat16") ? ST_BF16 : !strcmp(s->config.dtype, "float16") ? ST_F16 : ST_F32;
+		s->dtype = st_dtype_name(dtype);
+		s->bytes = s->shapes->params.count * (int64_t)st_dtype_size(dtype);
 	} else if (summarize_checkpoint(s, e) < 0) {
 		return -1;
 	}
@@ -145,7 +180,7 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 			s->head += part_count(&s->shapes->params.part[i]);
 	s->memory.length = length ? length : s->config.max_positions < 4096 ? s->config.max_positions : 4096;
 	s->memory.sequences = sequences;
-	measure_memory(&s->config, s->ck ? s->ck->weights : NULL, &s->memory);
+	measure_memory(s);
 	return 0;
 }
 

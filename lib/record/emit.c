@@ -349,3 +349,38 @@ void emit_floats(struct buf *to, const float *v, size_t n)
 	}
 	buf_char(to, ']');
 }
+
+void emit_key(struct buf *to, const char *key)
+{
+	if (to->p[to->n - 1] != '{')
+		buf_char(to, ',');
+	emit_string(to, key, strlen(key));
+	buf_char(to, ':');
+}
+
+void emit_member_int(struct buf *to, const char *key, int64_t n)
+{
+	emit_key(to, key);
+	emit_int(to, n);
+}
+
+void emit_member_number(struct buf *to, const char *key, double x)
+{
+	emit_key(to, key);
+	emit_number(to, x);
+}
+
+void emit_member_bool(struct buf *to, const char *key, bool x)
+{
+	emit_key(to, key);
+	buf_str(to, x ? "true" : "false");
+}
+
+void emit_member_string(struct buf *to, const char *key, const char *s)
+{
+	emit_key(to, key);
+	if (s)
+		emit_string(to, s, strlen(s));
+	else
+		buf_str(to, "null");
+}

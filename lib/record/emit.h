@@ -24,6 +24,13 @@ void emit_float32(struct buf *to, float x);
 void emit_ints(struct buf *to, const int32_t *v, size_t n);                     /* an array */
 void emit_floats(struct buf *to, const float *v, size_t n);                     /* an array */
 
+/* Members of an object whose brace was the last thing written, or some member of it: a comma where one is due, "key":, the value. */
+void emit_key(struct buf *to, const char *key);                                 /* the value is the caller's */
+void emit_member_int(struct buf *to, const char *key, int64_t i);
+void emit_member_number(struct buf *to, const char *key, double x);
+void emit_member_bool(struct buf *to, const char *key, bool x);
+void emit_member_string(struct buf *to, const char *key, const char *s);        /* NULL: null */
+
 /* The length of the valid UTF-8 sequence that s begins with (no overlong form, no surrogate), or 0 if there is none within
  * n bytes; *bad, where asked for, is then how many bytes one U+FFFD stands for (at least 1). */
 size_t utf8_length(const char *s, size_t n, size_t *bad);
