@@ -46,7 +46,7 @@ $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
 	@mv $@.tmp $@
 
 $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
-	cat $^ | $(BIN)/r1-filter -f correct -f format -f min-reward,of=language,min=1 -f length,max=$(REJECTION_MAX) -f truncated -f duplicate \
+	cat $^ | $(BIN)/r1-filter -f correct -f format -f min-reward,of=language,min=1 -f readable -f length,max=$(REJECTION_MAX) -f truncated -f duplicate \
 	  -f at-most,k=$(REJECTION_KEEP),pick=random --seed $(SEED) --rejects $(REJECTION)/rejects.jsonl > $@.tmp
 	@mv $@.tmp $@
 

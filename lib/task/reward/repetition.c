@@ -1,12 +1,7 @@
 /* Repetition penalty (Yeo et al. 2025, "Demystifying long chain-of-thought", section 4): the share of n-grams that are not the first of
- * their kind, times a negative number. Words are what stands between blanks, small letters; each Han or Kana character is one. */
-#include <stdlib.h>
-
-#include "base/mem.h"
-#include "base/rng.h"
+ * their kind, times a negative number. */
+#include "task/ngram.h"
 #include "task/reward.h"
-#include "text/script.h"
-#include "text/utf8.h"
 
 struct options {
 	int64_t n;
@@ -14,76 +9,10 @@ struct options {
 	const char *unit;
 };
 
-struct words {
-	uint64_t *hash;                 /* (n) of each word */
-	size_t n, cap;
-};
-
-static void add(struct words *w, uint64_t hash)
-{
-	w->hash = xgrow(w->hash, &w->cap, w->n + 1, sizeof *w->hash);
-	w->hash[w->n++] = hash;
-}
-
-static void split(struct words *w, const char *s, size_t n)
-{
-	struct buf word = {0};
-	size_t i, len;
-
-	for (i = 0; i < n; i += len) {
-		enum script script;
-		uint32_t c;
-
-		len = utf8_decode(s + i, n - i, &c);
-		script = script_of(c);
-		if (c == 0xa0 || c == 0x3000)
-			c = ' ';
-		if (word.n && (c <= ' ' || script == SCRIPT_HAN || script == SCRIPT_KANA)) {
-			add(w, hash_bytes(word.p, word.n));
-			buf_clear(&word);
-		}
-		if (script == SCRIPT_HAN || script == SCRIPT_KANA)
-			add(w, hash_bytes(s + i, len));
-		else if (c >= 'A' && c <= 'Z')
-			buf_char(&word, (char)(c | 0x20));
-		else if (c > ' ')
-			buf_add(&word, s + i, len);
-	}
-	if (word.n)
-		add(w, hash_bytes(word.p, word.n));
-	buf_free(&word);
-}
-
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Of the w->n - n + 1 n-grams, the share that was there before; 0 if there is none. Overwrites w->hash. */
-static double repeated(struct words *w, size_t n)
-{
-	size_t total = w->n >= n ? w->n - n + 1 : 0, distinct = 0, i, j;
-
-	for (i = 0; i < total; i++) {
-		uint64_t h = w->hash[i];
-
-		for (j = 1; j < n; j++)
-			h = hash_mix(h, w->hash[i + j]);
-		w->hash[i] = h;
-	}
-	if (total)
-		qsort(w->hash, total, sizeof *w->hash, ascending);
-	for (i = 0; i < total; i++)
-		distinct += i == 0 || w->hash[i] != w->hash[i - 1];
-	return total ? 1 - (double)distinct / (double)total : 0;
-}
-
 static int score(const void *options, struct scored *s, struct err *e)
 {
 	const struct options *o = options;
-	struct words w = {0};
+	struct ngrams w = {0};
 	double share;
 
 	if (o->unit[0] == 't') {
@@ -93,15 +22,14 @@ static int score(const void *options, struct scored *s, struct err *e)
 		if (!id)
 			return -1;
 		for (i = 0; i < n; i++)
-			add(&w, (uint64_t)(uint32_t)id[i]);
+			ngram_add(&w, (uint64_t)(uint32_t)id[i]);
 	} else {
-		split(&w, s->text, s->n);
+		ngram_words(&w, s->text, s->n);
 	}
-	share = repeated(&w, (size_t)o->n);
+	share = ngram_repeated(&w, (size_t)o->n);
 	s->value = share * o->penalty;
 	if (share)
 		buf_printf(&s->reason, "%.0f %% of %lld-grams repeated", 100 * share, (long long)o->n);
-	free(w.hash);
 	return 0;
 }
 
