@@ -10,13 +10,15 @@
 /* Settings that change what a model computes, and the one value of each that all families here compute. Absent and null are fine
  * everywhere; a key that is not listed is taken to change nothing. */
 enum demand {
-	MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_SIGMOID, MUST_BE_NOAUX_TC, MUST_BE_FULL_ATTENTION, MUST_NOT_SLIDE
+	MUST_BE_FALSE, MUST_BE_TRUE, MUST_BE_NULL, MUST_BE_ZERO, MUST_BE_ONE, MUST_BE_SILU, MUST_BE_SIGMOID, MUST_BE_NOAUX_TC, MUST_BE_FULL_ATTENTION, MUST_NOT_SLIDE,
+	MUST_BE_CAUSAL
 };
 static const struct {
 	const char *key;
 	enum demand demand;
 	const char *model_type;         /* of this family only; with a '!' in front: of all others */
 } demands[] = {
+	{"architectures", MUST_BE_CAUSAL, NULL},
 	{"hidden_act", MUST_BE_SILU, NULL},
 	{"hidden_activation", MUST_BE_SILU, NULL},
 	{"partial_rotary_factor", MUST_BE_ONE, NULL},
@@ -28,6 +30,12 @@ static const struct {
 	{"is_causal", MUST_BE_TRUE, NULL},
 	{"attention_bias", MUST_BE_TRUE, "qwen2"},
 	{"qkv_bias", MUST_BE_TRUE, "qwen2"},
+	{"qkv_bias", MUST_BE_FALSE, "!qwen2"},
+	{"clip_qkv", MUST_BE_NULL, NULL},
+	{"attention_chunk_size", MUST_BE_NULL, NULL},
+	{"attn_temperature_tuning", MUST_BE_FALSE, NULL},
+	{"no_rope_layers", MUST_BE_NULL, NULL},
+	{"no_rope_layer_interval", MUST_BE_ZERO, NULL},
 	{"mlp_bias", MUST_BE_FALSE, "!llama"},
 	{"lm_head_bias", MUST_BE_FALSE, NULL},
 	{"use_qk_norm", MUST_BE_FALSE, "!qwen3"},
@@ -37,6 +45,9 @@ static const struct {
 	{"query_pre_attn_scalar", MUST_BE_NULL, NULL},
 	{"attention_multiplier", MUST_BE_NULL, NULL},
 	{"embedding_multiplier", MUST_BE_ONE, NULL},
+	{"scale_emb", MUST_BE_ONE, NULL},
+	{"scale_depth", MUST_BE_NULL, NULL},
+	{"dim_model_base", MUST_BE_NULL, NULL},
 	{"residual_multiplier", MUST_BE_ONE, NULL},
 	{"logits_scaling", MUST_BE_ONE, NULL},
 	{"logit_scale", MUST_BE_ONE, NULL},
@@ -66,6 +77,21 @@ static bool all_full_attention(const struct js *j)
 		if (!is_word(js_at(j, i), "full_attention"))
 			return false;
 	return true;
+}
+
+/* A head that classifies or rewards is no language model's. */
+static bool all_causal(const struct js *j)
+{
+	static const char end[] = "ForCausalLM";
+	size_t i, n;
+
+	for (i = 0; i < js_size(j); i++) {
+		const char *name = js_string(js_at(j, i), &n);
+
+		if (!name || n < strlen(end) || strcmp(name + n - strlen(end), end) != 0)
+			return false;
+	}
+	return js_is_array(j);
 }
 
 /* Windows are for layers from max_window_layers on; newer files say it layer by layer. */
@@ -99,6 +125,8 @@ static bool meets(const struct js *j, enum demand demand, const struct js *all)
 		return is_word(j, "noaux_tc");
 	case MUST_BE_FULL_ATTENTION:
 		return all_full_attention(j);
+	case MUST_BE_CAUSAL:
+		return all_causal(j);
 	case MUST_NOT_SLIDE:
 		return js_is_bool(j) && (!js_bool(j) || no_window(all));
 	}

@@ -167,6 +167,11 @@ static void refused(void)
 	       "(only fp8, e4m3, with a weight_block_size)");
 	refuse("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": [128, 0]}",
 	       "config.json: 'quantization_config' = {\"quant_method\":\"fp8\",\"weight_block_size\":[128,0]} is not supported (weight_block_size is two sizes)");
+	refuse("architectures", "[\"Qwen2ForSequenceClassification\"]",
+	       "config.json: 'architectures' = [\"Qwen2ForSequenceClassification\"] is not supported");
+	refuse("clip_qkv", "8.0", "config.json: 'clip_qkv' = 8.0 is not supported");
+	refuse("scale_emb", "12", "config.json: 'scale_emb' = 12 is not supported");
+	refuse("no_rope_layers", "[1, 0]", "config.json: 'no_rope_layers' = [1,0] is not supported");
 	refuse("n_routed_experts", "8", "config.json: 'n_routed_experts' = 8 is not supported");
 	refuse("num_experts", "8", "config.json: 'num_experts' = 8 is not supported");
 	refuse("partial_rotary_factor", "0.5", "config.json: 'partial_rotary_factor' = 0.5 is not supported");
