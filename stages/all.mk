@@ -58,8 +58,15 @@ $(R1)/cold-start/final.jsonl: $(R1)/cold-start/model.jsonl $(R1)/data/heldout.js
 $(R1)/rejection-sft/final.jsonl: $(R1)/rejection-sft/model.jsonl $(R1)/data/heldout.jsonl
 	$(call r1_final,$(R1)/rejection-sft/model)
 
-$(R1)/table.txt: $(R1)/zero/report.txt $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl stages/table
-	@stages/table base=$(R1)/zero/0000/final.jsonl R1-Zero="$$(ls $(R1)/zero/[0-9]*/final.jsonl | tail -n 1)" "stage 1"=$(R1)/cold-start/final.jsonl \
+# R1-Zero was not scored for its language; here it is.
+$(R1)/zero/before.jsonl: $(R1)/zero/report.txt
+	$(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) $(R1)/zero/0000/final.jsonl > $@.tmp
+	@mv $@.tmp $@
+$(R1)/zero/after.jsonl: $(R1)/zero/report.txt
+	$(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) $(call r1_policy,$(R1)/zero)/../final.jsonl > $@.tmp
+	@mv $@.tmp $@
+$(R1)/table.txt: $(R1)/zero/before.jsonl $(R1)/zero/after.jsonl $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl
+	@stages/table base=$(R1)/zero/before.jsonl R1-Zero=$(R1)/zero/after.jsonl "stage 1"=$(R1)/cold-start/final.jsonl \
 	  "stage 2"="$$(ls $(R1)/reasoning-rl/[0-9]*/final.jsonl | tail -n 1)" "stage 3"=$(R1)/rejection-sft/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 
