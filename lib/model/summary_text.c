@@ -136,7 +136,7 @@ void summary_text(const struct summary *s, struct buf *b)
 	if (s->ck)
 		checkpoint_text(s, b);
 	else
-		buf_printf(b, "  weights      %s by torch_dtype, %s\n", c->dtype, HUMAN_SIZE(s->bytes));
+		buf_printf(b, "  weights      %s, %s\n", c->dtype, HUMAN_SIZE(s->bytes));
 	memory_text(s, b);
 	b->p[--b->n] = 0;               /* whoever prints it ends the line */
 }
