@@ -78,7 +78,7 @@ static int put_problems(const struct options *o, uint64_t seed, struct writer *o
 		char id[32];
 		int64_t *known;
 
-		if (tries++ > 1000 * (o->count + 1000)) {
+		if (tries++ > 100000) {         /* since the last one that was new */
 			rc = err_set(e, "no more than %lld problems are there", (long long)n);
 			break;
 		}
@@ -86,6 +86,7 @@ static int put_problems(const struct options *o, uint64_t seed, struct writer *o
 		known = map_put(&seen, t.text.p, t.text.n);
 		if (held_out(&t.text) != o->held_out || (*known)++)
 			continue;
+		tries = 0;
 		snprintf(id, sizeof id, "%s-%016llx", t.domain->name, (unsigned long long)hash_bytes(t.text.p, t.text.n));
 		record_set_str(&rec, "id", id);
 		record_set_str(&rec, "type", t.domain->type);
