@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct scored;
@@ -27,5 +28,8 @@ extern const struct verifier *const verifier_table[];  /* NULL behind the last *
 
 /* type NULL or "": math, which is text where it is no number. NULL and e if there is none of that name. */
 const struct verifier *verifier_find(const char *type, struct err *e);
+
+/* For `same`: equal in plain form (answer_plain) and not empty; or else, where neither is empty, by more(plain a, plain b) (NULL: not). */
+bool verifier_same(const char *a, size_t a_n, const char *b, size_t b_n, bool (*more)(const struct buf *a, const struct buf *b));
 
 #endif

@@ -2,8 +2,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "task/answer.h"
 #include "task/verifier.h"
 
 /* Words that may stand in front of the letter */
@@ -46,22 +44,16 @@ static char letter_of(const char *s, size_t n)
 	return at == n || strchr(").:,;*", s[at]) ? letter : 0;
 }
 
+static bool same_letter(const struct buf *a, const struct buf *b)
+{
+	const char letter = letter_of(a->p, a->n);
+
+	return letter && letter == letter_of(b->p, b->n);
+}
+
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-	struct buf x = {0}, y = {0};
-	bool equal;
-	char letter;
-
-	answer_plain(a, a_n, &x);
-	answer_plain(b, b_n, &y);
-	equal = x.n == y.n && x.n && !memcmp(x.p, y.p, x.n);
-	if (!equal && x.n && y.n) {
-		letter = letter_of(x.p, x.n);
-		equal = letter && letter == letter_of(y.p, y.n);
-	}
-	buf_free(&x);
-	buf_free(&y);
-	return equal;
+	return verifier_same(a, a_n, b, b_n, same_letter);
 }
 
 const struct verifier verifier_choice = {"choice", "the letter of an option; else as text", same};
