@@ -2,6 +2,7 @@
  *     keys_j = [norm(c_j), rope(k_j)]     queries_ih = [q_ih K_h, rope(r_ih)]     out_ih = (softmax(scale queries_ih . keys_j) norm(c_j)) V_h^T
  * where kv_b's rows are, head by head, K_h [Dn, R] and V_h [Dv, R]. A sampler's cache holds keys_j, of R + Dr numbers, and nothing else; since
  * training goes the same way, both get the same bits. */
+#include "tensor/op/norm.h"
 #include "tensor/ops.h"
 
 struct heads {
@@ -30,32 +31,25 @@ static struct gemm by_heads(const struct latent_shape *s, const struct tensor *w
 /* ---- keys ---- */
 
 struct keys {
-	struct latent_shape s;
 	struct rope rope;
-	float *raw, *rstd;              /* [N, R] before the norm; [N] */
+	struct norm_part norm;          /* of the first R */
 };
 
 static void keys_back(struct tape *t, struct node *n)
 {
 	const struct keys *k = n->aux;
-	struct tensor *x = n->in[0], *w = n->in[1], *out = n->out;
-	const int64_t N = x->rows, R = k->s.rank;
+	struct tensor *x = n->in[0], *out = n->out;
+	const int64_t R = k->norm.width;
 	struct rope rope = k->rope;
 	bool accumulate;
-	float *dx = tape_grad(t, x, &accumulate), *dout, *draw;
-	struct tape_mark mark = tape_mark(t);
+	float *dx = tape_grad(t, x, &accumulate);
 
 	tape_check(!accumulate, "latent_keys", "its input is used elsewhere too");
-	dout = tape_memory(t, (size_t)(N * R) * sizeof *dout);
-	draw = tape_memory(t, (size_t)(N * R) * sizeof *draw);
-	t->be->columns(t->be, dout, R, out->grad, out->cols, N, R, false);
-	t->be->rmsnorm_back(t->be, draw, w->grad, dout, k->raw, w->data, k->rstd, N, R, false);
-	t->be->columns(t->be, dx, x->cols, draw, R, N, R, false);
+	norm_part_back(t, &k->norm, dx, x->cols, out->grad, out->cols, n->in[1]);
 	rope.x = out->grad + R;
 	rope.out = dx + R;
 	rope.inverse = true;
 	t->be->rope(t->be, &rope);
-	tape_release(t, mark);
 }
 
 struct tensor *op_latent_keys(struct tape *t, struct tensor *x, struct tensor *w, float eps, const int32_t *position, const float *cos_sin,
@@ -64,22 +58,13 @@ struct tensor *op_latent_keys(struct tape *t, struct tensor *x, struct tensor *w
 	const int64_t N = x->rows, R = s->rank;
 	struct tensor *out = tape_tensor(t, N, R + s->rope);
 	struct keys *k = arena_alloc(&t->host, sizeof *k);
-	struct tape_mark mark;
-	float *normed;
 
 	tape_check(x->cols == R + s->rope && w->rows * w->cols == R && s->rope % 2 == 0, "latent_keys", "the row is not the rank and a head's rotated part");
-	*k = (struct keys){.s = *s, .rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = x->data + R, .out = out->data + R, .x_stride = x->cols,
-					     .out_stride = out->cols, .position = position, .cos_sin = cos_sin, .interleaved = s->interleaved}};
-	k->raw = tape_memory(t, (size_t)(N * R) * sizeof *k->raw);
-	if (t->record)
-		k->rstd = tape_memory(t, (size_t)N * sizeof *k->rstd);
-	mark = tape_mark(t);
-	normed = tape_memory(t, (size_t)(N * R) * sizeof *normed);
-	t->be->columns(t->be, k->raw, R, x->data, x->cols, N, R, false);
-	t->be->rmsnorm(t->be, normed, k->rstd, k->raw, w->data, eps, N, R);
-	t->be->columns(t->be, out->data, out->cols, normed, R, N, R, false);
+	*k = (struct keys){.norm = {.rows = N, .width = R, .cols = R},
+			   .rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = x->data + R, .out = out->data + R, .x_stride = x->cols,
+				    .out_stride = out->cols, .position = position, .cos_sin = cos_sin, .interleaved = s->interleaved}};
+	norm_part(t, &k->norm, out->data, out->cols, x->data, x->cols, w, eps);
 	t->be->rope(t->be, &k->rope);
-	tape_release(t, mark);
 	if (t->record) {
 		struct node *n = tape_record(t, "latent_keys", keys_back, out);
 

@@ -1,3 +1,4 @@
+#include "tensor/op/norm.h"
 #include "tensor/ops.h"
 
 static void back(struct tape *t, struct node *n)
@@ -26,4 +27,36 @@ struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, fl
 		n->aux = rstd;
 	}
 	return out;
+}
+
+void norm_part(struct tape *t, struct norm_part *p, float *out, int64_t ld_out, const float *x, int64_t ld, const struct tensor *w, float eps)
+{
+	const int64_t N = p->rows, width = p->width, vectors = N * width / p->cols;
+	struct tape_mark mark;
+	float *normed;
+
+	tape_check(w->rows * w->cols == p->cols, "rmsnorm", "the weight is not as wide as what it is for");
+	if (t->record)
+		p->rstd = tape_memory(t, (size_t)vectors * sizeof *p->rstd);
+	mark = tape_mark(t);
+	p->raw = tape_memory(t, (size_t)(N * width) * sizeof *p->raw);
+	if (t->record)
+		mark = tape_mark(t);
+	normed = tape_memory(t, (size_t)(N * width) * sizeof *normed);
+	t->be->columns(t->be, p->raw, width, x, ld, N, width, false);
+	t->be->rmsnorm(t->be, normed, p->rstd, p->raw, w->data, eps, vectors, p->cols);
+	t->be->columns(t->be, out, ld_out, normed, width, N, width, false);
+	tape_release(t, mark);
+}
+
+void norm_part_back(struct tape *t, const struct norm_part *p, float *dx, int64_t ld_dx, const float *dout, int64_t ld_dout, const struct tensor *w)
+{
+	const int64_t N = p->rows, width = p->width;
+	struct tape_mark mark = tape_mark(t);
+	float *d = tape_memory(t, (size_t)(N * width) * sizeof *d), *draw = tape_memory(t, (size_t)(N * width) * sizeof *draw);
+
+	t->be->columns(t->be, d, width, dout, ld_dout, N, width, false);
+	t->be->rmsnorm_back(t->be, draw, w->grad, d, p->raw, w->data, p->rstd, N * width / p->cols, p->cols, false);
+	t->be->columns(t->be, dx, ld_dx, draw, width, N, width, false);
+	tape_release(t, mark);
 }
