@@ -107,7 +107,7 @@ static int write_weights(struct checkpoint_writer *w, const struct model *m, enu
 
 int model_create(const struct config *c, const char *path, const struct create_args *a, struct err *e)
 {
-	enum st_dtype dtype = !strcmp(c->dtype, "bfloat16") ? ST_BF16 : !strcmp(c->dtype, "float16") ? ST_F16 : ST_F32;
+	enum st_dtype dtype = model_file_dtype(c);
 	struct model *m = model_new(c, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 	struct checkpoint_writer *w;
 	int rc;

@@ -31,7 +31,6 @@ static int merge_part(const struct model *m, const struct part *p, const struct 
 
 static int merge_weights(struct model *m, const struct checkpoint *ck, int64_t shard_bytes, struct checkpoint_writer *w, struct err *e)
 {
-	const char *d = m->config.dtype;
 	struct safetensors_writer *s = checkpoint_add_tensors(w, MODEL_WEIGHTS, e);
 	size_t i;
 	int rc = 0;
@@ -39,7 +38,7 @@ static int merge_weights(struct model *m, const struct checkpoint *ck, int64_t s
 	if (!s)
 		return -1;
 	safetensors_shard(s, shard_bytes);
-	params_declare(&m->params, s, "", !strcmp(d, "bfloat16") ? ST_BF16 : !strcmp(d, "float16") ? ST_F16 : ST_F32);
+	params_declare(&m->params, s, "", model_file_dtype(&m->config));
 	for (i = 0; i < m->params.parts && rc == 0; i++)
 		rc = tool_interrupted() ? err_set(e, "interrupted") : merge_part(m, &m->params.part[i], ck->weights, s, e);
 	if (rc == 0)

@@ -165,6 +165,11 @@ struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, 
 	return m->family->forward(m, t, id, position, rows, s);
 }
 
+enum st_dtype model_file_dtype(const struct config *c)
+{
+	return !strcmp(c->dtype, "bfloat16") ? ST_BF16 : !strcmp(c->dtype, "float16") ? ST_F16 : ST_F32;
+}
+
 enum weight_type model_fp8(const struct config *c)
 {
 	return !strcmp(c->dtype, "bfloat16") ? WEIGHT_BF16 : WEIGHT_F32;

@@ -169,7 +169,7 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 		s->shapes = model_new(&s->config, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 		if (!s->shapes)
 			return err_prefix(e, "%s", path);
-		dtype = !strcmp(s->config.dtype, "bfloat16") ? ST_BF16 : !strcmp(s->config.dtype, "float16") ? ST_F16 : ST_F32;
+		dtype = model_file_dtype(&s->config);
 		s->dtype = st_dtype_name(dtype);
 		s->bytes = s->shapes->params.count * (int64_t)st_dtype_size(dtype);
 	} else if (summarize_checkpoint(s, e) < 0) {
