@@ -7,6 +7,7 @@ it does not know are left out. (Those it knows are normalized alike in all versi
 import sys
 import unicodedata as u
 
+from c_table import table
 from tokenizers import __version__, normalizers
 
 nfc = normalizers.NFC().normalize_str
@@ -46,23 +47,10 @@ for c in points:
     else:
         ranges.append([c, c, ccc])
 
-
-def table(head, rows):
-    print(head + ' = {')
-    line = ''
-    for row in rows:
-        if len(line) + len(row) > 118:
-            print('\t' + line.rstrip())
-            line = ''
-        line += row + ' '
-    print('\t' + line.rstrip())
-    print('};')
-
-
 print('/* Made by nfc_table.py from Unicode %s and tokenizers %s: not to be edited */' % (u.unidata_version, __version__))
-table('static const struct nfc_range nfc_ranges[%d]' % len(ranges), ['{0x%x,0x%x,%d},' % tuple(r) for r in ranges])
-table('static const struct nfc_split nfc_splits[%d]' % len(decompositions), ['{0x%x,0x%x,0x%x},' % d for d in decompositions])
+table('static const struct nfc_range nfc_ranges[%d]' % len(ranges), ['{0x%x,0x%x,%d},' % tuple(r) for r in ranges], 118)
+table('static const struct nfc_split nfc_splits[%d]' % len(decompositions), ['{0x%x,0x%x,0x%x},' % d for d in decompositions], 118)
 print('/* Those of nfc_splits that compose, by their two parts */')
-table('static const uint16_t nfc_joins[%d]' % len(composes), ['%d,' % i for _, _, i in sorted(composes)])
+table('static const uint16_t nfc_joins[%d]' % len(composes), ['%d,' % i for _, _, i in sorted(composes)], 118)
 if unknown := [c for c, _, _ in decompositions if c in hangul]:
     sys.exit('Hangul syllables are done by rule: %r' % unknown)

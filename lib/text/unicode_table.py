@@ -6,6 +6,7 @@ PCRE2 knows as many as its version does; pattern.c adds these. Run with a Python
 import sys
 import unicodedata
 
+from c_table import table
 from tokenizers import Regex, __version__, pre_tokenizers
 
 CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cf Co".split()
@@ -17,8 +18,7 @@ if unicodedata.unidata_version != "14.0.0":
     sys.exit("unicodedata is of version " + unicodedata.unidata_version)
 new = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cn"]
 print("/* Made by unicode_table.py from tokenizers %s: not to be edited */" % __version__)
-print("static const struct newer newer[] = {")
-line = ""
+rows = []
 for name in CATEGORIES + SCRIPTS:
     keep = pre_tokenizers.Split(Regex(r"\p{%s}" % name), "removed", invert=True)
     ranges = []
@@ -29,11 +29,5 @@ for name in CATEGORIES + SCRIPTS:
                     ranges[-1][1] = c
                 else:
                     ranges.append([c, c])
-    for first, last in ranges:
-        row = '{"%s",0x%x,0x%x},' % (name, first, last)
-        if len(line) + len(row) > 130:
-            print("\t" + line.rstrip())
-            line = ""
-        line += row + " "
-print("\t" + line.rstrip())
-print("};")
+    rows += ['{"%s",0x%x,0x%x},' % (name, first, last) for first, last in ranges]
+table("static const struct newer newer[]", rows, 130)
