@@ -28,22 +28,25 @@ $(MINI)/heldout.jsonl: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) problems --count $(MINI_HELDOUT) --held-out --seed 1 -o $@
 
-$(BASE)/tokenizer.json: | $(CLOCKWORK)
-	@mkdir -p $(@D)
-	$(CLOCKWORK) tokenizer --count 20000 --seed $(BASE_SEED) -o $@
+# $(call base_begin,FOLDER,OPTIONS,SIZES,DOCUMENTS): text of a world, a tokenizer trained on it, and a model of those sizes before it reads
+define base_begin
+$1/tokenizer.json: | $(CLOCKWORK)
+	@mkdir -p $$(@D)
+	$(CLOCKWORK) tokenizer $2--count 20000 --seed $(BASE_SEED) -o $$@
 
-$(BASE)/text.jsonl.gz: | $(CLOCKWORK)
-	@mkdir -p $(@D)
-	$(CLOCKWORK) text --count $(BASE_TEXTS) --seed $(BASE_SEED) -o $@
+$1/text.jsonl.gz: | $(CLOCKWORK)
+	@mkdir -p $$(@D)
+	$(CLOCKWORK) text $2--count $4 --seed $(BASE_SEED) -o $$@
 
-# $(call base_config,TOKENIZER): the sizes in $<, and the tokenizer's
-base_config = jq --slurpfile t $1 '.vocab_size = ([$$t[0].model.vocab[], $$t[0].added_tokens[].id] | max + 1)' $< | \
-	  jq --slurpfile t $1 '.eos_token_id = ($$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' > $@.tmp && mv $@.tmp $@
-$(BASE)/config.json: data/base.json $(BASE)/tokenizer.json
-	$(call base_config,$(BASE)/tokenizer.json)
+$1/config.json: $3 $1/tokenizer.json
+	jq --slurpfile t $1/tokenizer.json '.vocab_size = ([$$$$t[0].model.vocab[], $$$$t[0].added_tokens[].id] | max + 1)' $$< | \
+	  jq --slurpfile t $1/tokenizer.json '.eos_token_id = ($$$$t[0].added_tokens[] | select(.content == "<|end|>") | .id)' > $$@.tmp
+	@mv $$@.tmp $$@
 
-$(BASE)/init/config.json: $(BASE)/config.json $(BASE)/tokenizer.json | $(BIN)/r1-model
-	$(BIN)/r1-model new --force --config $(BASE)/config.json --tokenizer $(BASE)/tokenizer.json --seed $(BASE_SEED) -o $(BASE)/init
+$1/init/config.json: $1/config.json $1/tokenizer.json | $(BIN)/r1-model
+	$(BIN)/r1-model new --force --config $1/config.json --tokenizer $1/tokenizer.json --seed $(BASE_SEED) -o $1/init
+endef
+$(eval $(call base_begin,$(BASE),,data/base.json,$(BASE_TEXTS)))
 
 $(BASE)/late.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)

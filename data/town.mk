@@ -38,16 +38,7 @@ $(TOWN)/general-heldout.jsonl: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	@$(call general_problems,40,--held-out)
 
-$(TOWN_BASE)/tokenizer.json: | $(CLOCKWORK)
-	@mkdir -p $(@D)
-	$(CLOCKWORK) tokenizer --world town --count 20000 --seed $(BASE_SEED) -o $@
-$(TOWN_BASE)/text.jsonl.gz: | $(CLOCKWORK)
-	@mkdir -p $(@D)
-	$(CLOCKWORK) text --world town --count $(TOWN_TEXTS) --seed $(BASE_SEED) -o $@
-$(TOWN_BASE)/config.json: data/town.json $(TOWN_BASE)/tokenizer.json
-	$(call base_config,$(TOWN_BASE)/tokenizer.json)
-$(TOWN_BASE)/init/config.json: $(TOWN_BASE)/config.json $(TOWN_BASE)/tokenizer.json | $(BIN)/r1-model
-	$(BIN)/r1-model new --force --config $(TOWN_BASE)/config.json --tokenizer $(TOWN_BASE)/tokenizer.json --seed $(BASE_SEED) -o $(TOWN_BASE)/init
+$(eval $(call base_begin,$(TOWN_BASE),--world town ,data/town.json,$(TOWN_TEXTS)))
 $(TOWN_BASE)/model.jsonl: $(TOWN_BASE)/init/config.json $(TOWN_BASE)/text.jsonl.gz | $(BIN)/r1-distill
 	$(call base_pretrain,$(TOWN_BASE)/init,$(TOWN_BASE)/model,$(TOWN_LR),100,$(TOWN_BASE)/text.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@

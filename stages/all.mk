@@ -22,10 +22,12 @@ R1_DATA := $(call given,DATA,run/town/train.jsonl)
 R1_HELDOUT := $(call given,HELDOUT,$(call given,DATA,run/town/heldout.jsonl))
 R1_TEMPLATE := $(call given,TEMPLATE,mini)
 R1_MAX_TOKENS := $(call given,MAX_TOKENS,160)
-R1_STAGES := cold-start reasoning-rl rejection-sft
 
 # $(call r1_sample,MODEL,OPTIONS): problems on stdin to completions on stdout
 r1_sample = $(BIN)/r1-sample -q --model $1 --seed $(SEED) --batch $(BATCH) --max-tokens $(R1_MAX_TOKENS) $(COMPUTE) $2
+# $(call r1_answer,MODEL,OPTIONS): with the plain template; and what scores completions for the table and for what is kept
+r1_answer = $(call r1_sample,$1,--template $(R1_TEMPLATE) $2)
+r1_score = $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE)
 # $(call r1_zero,FOLDER,MODEL,KNOBS): reinforcement learning from a model, by a make that knows nothing of these stages
 r1_zero = $(MAKE) --no-print-directory zero R1=$1/none ZERO=$1 MODEL=$2 DATA=$(R1)/data/train.jsonl HELDOUT=$(R1)/data/heldout.jsonl TEMPLATE=$(R1_TEMPLATE) \
 	  MAX_TOKENS=$(R1_MAX_TOKENS) FINAL_PROBLEMS=$(EVAL_PROBLEMS) FINAL_SAMPLES=$(EVAL_SAMPLES) LOOK_PROBLEMS=$(EVAL_PROBLEMS) LOOK_SAMPLES=4 $3
@@ -34,7 +36,7 @@ r1_zero = $(MAKE) --no-print-directory zero R1=$1/none ZERO=$1 MODEL=$2 DATA=$(R
 r1_sft = if [ $2/config.json -ot $3 ]; then rm -rf $2; fi; \
 	  if [ -s $3 ]; then $(BIN)/r1-distill -q --resume --save-every 100 --model $1 --output $2 --template $(R1_TEMPLATE) --warmup-ratio 0.03 \
 	  --seed $(SEED) $(COMPUTE) $4 $3 > $2.jsonl.tmp; else echo "$3 holds nothing: $2 is $1 as it is" >&2; \
-	  if [ -d $1 ]; then rm -rf $2; cp -r $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi; : > $2.jsonl.tmp; fi; mv $2.jsonl.tmp $2.jsonl
+	  $(call copy_model,$1,$2); : > $2.jsonl.tmp; fi; mv $2.jsonl.tmp $2.jsonl
 # $(call r1_policy,FOLDER): the checkpoint that such a run ended with
 r1_policy = $$(ls -d $1/[0-9]*/final.jsonl | tail -n 1 | sed 's,final.jsonl,policy,')
 
@@ -49,8 +51,7 @@ $(R1)/data/heldout.jsonl: $(R1_HELDOUT)
 
 # $(call r1_final,MODEL): a model's scored completions of held-out problems
 define r1_final
-head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call r1_sample,$1,--template $(R1_TEMPLATE) -n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | \
-  $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call r1_answer,$1,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | $(r1_score) > $@.tmp
 @mv $@.tmp $@
 endef
 $(R1)/cold-start/final.jsonl: $(R1)/cold-start/model.jsonl $(R1)/data/heldout.jsonl
@@ -60,10 +61,10 @@ $(R1)/rejection-sft/final.jsonl: $(R1)/rejection-sft/model.jsonl $(R1)/data/held
 
 # R1-Zero was not scored for its language; here it is.
 $(R1)/zero/before.jsonl: $(R1)/zero/report.txt
-	$(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) $(R1)/zero/0000/final.jsonl > $@.tmp
+	$(r1_score) $(R1)/zero/0000/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 $(R1)/zero/after.jsonl: $(R1)/zero/report.txt
-	$(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) $(call r1_policy,$(R1)/zero)/../final.jsonl > $@.tmp
+	$(r1_score) $(call r1_policy,$(R1)/zero)/../final.jsonl > $@.tmp
 	@mv $@.tmp $@
 $(R1)/table.txt: $(R1)/zero/before.jsonl $(R1)/zero/after.jsonl $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl
 	@stages/table base=$(R1)/zero/before.jsonl R1-Zero=$(R1)/zero/after.jsonl "stage 1"=$(R1)/cold-start/final.jsonl \

@@ -39,7 +39,7 @@ $(COLD)/direct.jsonl: $(COLD)/questions.jsonl $(R1_MODEL) $(COLD_PROMPTS)/reflec
 	  jq -c '.source = "direct" | .sample += 1000 | del(.group)' > $@.tmp
 	@mv $@.tmp $@
 $(COLD)/zero.jsonl: $(COLD)/questions.jsonl $(R1)/zero/report.txt
-	$(call r1_sample,$(call r1_policy,$(R1)/zero),--template $(R1_TEMPLATE) -n $(COLD_SAMPLES) --temperature 1) < $< | \
+	$(call r1_answer,$(call r1_policy,$(R1)/zero),-n $(COLD_SAMPLES) --temperature 1) < $< | \
 	  jq -c '.source = "zero" | .sample += 2000 | del(.group)' > $@.tmp
 	@mv $@.tmp $@
 

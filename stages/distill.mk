@@ -34,12 +34,15 @@ DISTILL_NAMES := $(if $(STUDENT),$(notdir $(patsubst %/,%,$(STUDENT))),$(STUDENT
 $(DISTILL)/text.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --world town --count $(STUDENT_TEXTS) --seed 2 -o $@
+$(DISTILL)/teacher/config.json: data/town.tar.zst
+	@mkdir -p $(DISTILL)
+	$(BIN)/r1-model unpack -q --force $< -o $(@D)
+	@touch $@
 # A student of the town: its sizes, the town's tokenizer
-$(DISTILL)/%/base.jsonl: data/student-%.json data/town.tar.zst $(DISTILL)/text.jsonl.gz
+$(DISTILL)/%/base.jsonl: data/student-%.json $(DISTILL)/teacher/config.json $(DISTILL)/text.jsonl.gz
 	@mkdir -p $(@D)
-	@[ -e $(@D)/teacher/config.json ] || $(BIN)/r1-model unpack -q --force data/town.tar.zst -o $(@D)/teacher
-	jq --slurpfile t $(@D)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
-	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(@D)/teacher/tokenizer.json --seed $(SEED) -o $(@D)/init
+	jq --slurpfile t $(DISTILL)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
+	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(DISTILL)/teacher/tokenizer.json --seed $(SEED) -o $(@D)/init
 	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(DISTILL)/text.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@
 

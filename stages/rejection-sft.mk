@@ -17,28 +17,30 @@ REJECTION_MAX ?= 150#                     longest completion that is kept, in to
 REJECTION_MIX ?= 3#                       reasoning data for one part of the rest (3)
 REJECTION_EPOCHS ?= 2#                    epochs of SFT, from the base (2)
 REJECTION_LR  ?= 5e-4#                    its learning rate (5e-5)
-OPEN          ?= $(if $(filter command,$(origin DATA)),,run/town/open.jsonl)#    problems for the judge; none: leave them out
-GENERAL       ?= $(if $(filter command,$(origin DATA)),,run/town/general.jsonl)# questions that are no problems; none: leave them out
+OPEN          ?= $(if $(call given,DATA,),,run/town/open.jsonl)#    problems for the judge; none: leave them out
+GENERAL       ?= $(if $(call given,DATA,),,run/town/general.jsonl)# questions that are no problems; none: leave them out
 GENERAL_MARK  ?= $(CLOCKWORK) annotate#   filter that gives completions of those a `quality` and says whether they are `safe`
 GENERAL_QUALITY ?= 2.2#                   lowest quality that is kept
 JUDGE         ?= $(R1_MODEL)#             model that judges (a generative reward model)
 JUDGE_PROMPT  ?= stages/prompts/judge.txt#        its prompt; {problem} is REFERENCE : ANSWER
 JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say yes
 REJECTION := $(R1)/rejection-sft
+# Completions of stage 2's model
+rejection_sample = $(call r1_answer,$(call r1_policy,$(R1)/reasoning-rl),-n $(REJECTION_SAMPLES) --temperature 1)
+# ... of what has no answer that a rule compares
+rejection_score = $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE)
 
 $(REJECTION)/questions.jsonl: $(R1)/data/train.jsonl
 	@mkdir -p $(@D)
 	@tail -n $(REJECTION_PROBLEMS) $< > $@.tmp
 	@mv $@.tmp $@
 $(REJECTION)/rollouts.jsonl: $(REJECTION)/questions.jsonl $(R1)/reasoning-rl/report.txt
-	$(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) < $< | \
-	  $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+	$(rejection_sample) < $< | $(r1_score) > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/open.jsonl: $(OPEN) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(OPEN) | $(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) | \
-	  $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE) > $@.tmp
+	cat /dev/null $(OPEN) | $(rejection_sample) | $(rejection_score) > $@.tmp
 	@mv $@.tmp $@
 # The judge is asked in a record of its own, whose id is that of the completion.
 $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
@@ -52,8 +54,8 @@ $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
 
 $(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(GENERAL) | $(call r1_sample,$(call r1_policy,$(R1)/reasoning-rl),--template $(R1_TEMPLATE) -n $(REJECTION_SAMPLES) --temperature 1) | \
-	  $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE) | $(GENERAL_MARK) | jq -c 'select(.quality >= $(GENERAL_QUALITY) and .safe and .rewards.format == 1)' > $@.tmp
+	cat /dev/null $(GENERAL) | $(rejection_sample) | $(rejection_score) | $(GENERAL_MARK) | \
+	  jq -c 'select(.quality >= $(GENERAL_QUALITY) and .safe and .rewards.format == 1)' > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/data.jsonl: $(REJECTION)/kept.jsonl $(REJECTION)/general.jsonl

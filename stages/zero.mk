@@ -84,10 +84,12 @@ $(ZERO)/knobs: FORCE
 	else rm $@.now; echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
 FORCE:
 
+# $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
+copy_model = if [ -d $1 ]; then rm -rf $2 && cp -r $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi
+
 define zero_begin
 @mkdir -p $(@D)
-if [ -d $(MODEL) ]; then rm -rf $(@D)/policy && cp -r $(MODEL) $(@D)/policy; \
-else $(BIN)/r1-model unpack -q --force $(MODEL) -o $(@D)/policy; fi
+$(call copy_model,$(MODEL),$(@D)/policy)
 @rm -rf $(@D)/policy/optimizer $(@D)/policy/reference $(@D)/policy/state.json
 endef
 $(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%) $(filter $(CLOCKWORK),$(INSPECT))
