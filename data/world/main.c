@@ -41,26 +41,21 @@ struct options {
 /* The next problem of the world, drawn among the domains wanted */
 static void next_task(struct rng *r, const struct options *o, struct task *t)
 {
-	double share[16] = {0};
-	size_t n;
+	double share[16] = {0}, all = 0;
+	size_t n, k;
 
 	task_clear(t);
 	if (!o->town) {
-		clock_make(r, true, FEWEST, MOST, 2, &t->clock);
 		t->domain = &clock_domain;
-		buf_add(&t->text, t->clock.text.p, t->clock.text.n);
-		buf_printf(&t->answer, "%d%d", t->clock.end[0], t->clock.end[1]);
-		t->level = t->clock.n;
+		clock_task(r, true, MOST, t);
 		return;
 	}
-	for (n = 0; domains[n]; n++)
+	for (n = 0; domains[n]; n++) {
 		share[n] = domains[n]->asks && (!o->domain || !strcmp(o->domain, domains[n]->name)) ? domains[n]->share : 0;
-	for (double all = 0, i = 0; i < 2; i++)         /* shares of those that are wanted add up to 1 */
-		for (size_t k = 0; k < n; k++)
-			if (i == 0)
-				all += share[k];
-			else
-				share[k] /= all;
+		all += share[n];
+	}
+	for (k = 0; k < n; k++)
+		share[k] /= all;
 	t->domain = domains[pick(r, share, n)];
 	t->domain->make(r, true, t);
 }
@@ -199,6 +194,7 @@ int main(int argc, char **argv)
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS(&t),
 		OPT_END};
+	enum { PROBLEMS, TEXT, TOKENIZER, INSPECT, ANNOTATE, PREFER };
 	static const char *const commands[] = {"problems", "text", "tokenizer", "inspect", "annotate", "prefer", NULL};
 	struct writer *out = NULL;
 	struct err e;
@@ -217,15 +213,19 @@ int main(int argc, char **argv)
 		;
 	if (o.domain && (!o.town || !domains[i]))
 		return tool_usage(&t, "--world %s has no domain '%s' of problems", o.world, o.domain);
-	if (what == 2) {
+	if (what == TOKENIZER) {
 		if (!o.output)
 			return tool_usage(&t, "--output is missing");
 		return make_tokenizer(&o, t.seed, &e) < 0 ? tool_fail(&t, &e) : tool_end(&t);
 	}
 	out = writer_open(o.output, &e);
-	rc = !out ? -1 : what == 0 ? put_problems(&o, t.seed, out, &e) : what == 1 ? put_text(&o, t.seed, out, &e)
-		: what == 3 ? inspect(&t, argv + 1, argc - 1, out, &e) : what == 4 ? annotate(&t, argv + 1, argc - 1, out, &e)
-		: prefer(&t, argv + 1, argc - 1, t.seed, out, &e);
+	argv++, argc--;
+	rc = !out ? -1
+		: what == PROBLEMS ? put_problems(&o, t.seed, out, &e)
+		: what == TEXT ? put_text(&o, t.seed, out, &e)
+		: what == INSPECT ? inspect(&t, argv, argc, out, &e)
+		: what == ANNOTATE ? annotate(&t, argv, argc, out, &e)
+		: prefer(&t, argv, argc, t.seed, out, &e);
 	if (writer_close(out, rc < 0 ? NULL : &e) < 0)
 		rc = -1;
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

@@ -38,12 +38,17 @@ void task_free(struct task *t)
 
 /* ---- the clock's problems in the town ---- */
 
-static void clock_task(struct rng *r, bool asked, struct task *t)
+void clock_task(struct rng *r, bool asked, int most, struct task *t)
 {
-	clock_make(r, asked, FEWEST, MOST - 1, 2, &t->clock);
+	clock_make(r, asked, FEWEST, most, 2, &t->clock);
 	buf_add(&t->text, t->clock.text.p, t->clock.text.n);
 	buf_printf(&t->answer, "%d%d", t->clock.end[0], t->clock.end[1]);
 	t->level = t->clock.n;
+}
+
+static void town_clock(struct rng *r, bool asked, struct task *t)
+{
+	clock_task(r, asked, MOST - 1, t);
 }
 
 static void clock_solve(struct rng *r, struct buf *to, const struct task *t, const struct mood *m, struct buf *answer)
@@ -54,7 +59,7 @@ static void clock_solve(struct rng *r, struct buf *to, const struct task *t, con
 	buf_printf(answer, "%d%d", v[0], v[1]);
 }
 
-const struct domain clock_domain = {.name = "clock", .type = "math", .share = .26, .make = clock_task, .think = clock_solve, .asks = true};
+const struct domain clock_domain = {.name = "clock", .type = "math", .share = .26, .make = town_clock, .think = clock_solve, .asks = true};
 
 /* ---- choice: one register, four values to choose from ---- */
 
@@ -93,10 +98,8 @@ const struct domain choice_domain = {.name = "choice", .type = "choice", .share 
 
 static void open_task(struct rng *r, bool asked, struct task *t)
 {
-	clock_make(r, asked, FEWEST, 4, 2, &t->clock);
-	buf_printf(&t->text, "%s in words", t->clock.text.p);
-	buf_printf(&t->answer, "%d%d", t->clock.end[0], t->clock.end[1]);
-	t->level = t->clock.n;
+	clock_task(r, asked, 4, t);
+	buf_str(&t->text, " in words");
 }
 
 static void open_solve(struct rng *r, struct buf *to, const struct task *t, const struct mood *m, struct buf *answer)

@@ -87,6 +87,7 @@ extern const struct domain *const domains[];    /* NULL behind the last */
 
 void task_clear(struct task *t);
 void task_free(struct task *t);
+void clock_task(struct rng *r, bool asked, int most, struct task *t);           /* the clock's, with as many operations at most */
 void town_document(struct rng *r, struct task *t, struct record *rec, struct buf *scratch);
 
 /* What a person of the town thinks of an answer (of domains talk and howto): how helpful it is, and whether it is harmless. */
