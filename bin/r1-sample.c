@@ -504,10 +504,15 @@ static int64_t tokens(const struct work *w)
 
 /* ---- --follow: some problems with each checkpoint that r1-update writes ---- */
 
+static const char *followed(const struct options *o)
+{
+	return o->adapter ? o->adapter : o->model;
+}
+
 /* A checkpoint appears whole, as another folder of that name. False: it is the one that is open. */
 static bool replaced(const struct work *w, struct stat *now)
 {
-	return stat(w->o->adapter ? w->o->adapter : w->o->model, now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev);
+	return stat(followed(w->o), now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev);
 }
 
 /* Waits a moment. -1: who reads what is written here is gone, or a signal came. */
@@ -523,7 +528,6 @@ static int wait_a_moment(struct err *e)
 
 static int follow(struct work *w, struct tool *t)
 {
-	const char *path = w->o->adapter ? w->o->adapter : w->o->model;
 	int64_t due = w->first_step + ++w->round - w->o->lag;
 	double started = clock_seconds();
 	bool said = false;
@@ -541,7 +545,7 @@ static int follow(struct work *w, struct tool *t)
 		if (w->step >= due)
 			break;
 		if (!said && clock_seconds() - started > 60 && (said = true))
-			tool_note("waiting for step %lld of %s", (long long)due, path);
+			tool_note("waiting for step %lld of %s", (long long)due, followed(w->o));
 		if (wait_a_moment(w->e) < 0)
 			return -1;
 	}
@@ -553,8 +557,8 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 {
 	double started;
 
-	if (o->follow && stat(o->adapter ? o->adapter : o->model, &w->seen) < 0)
-		return err_errno(e, "%s", o->adapter ? o->adapter : o->model);
+	if (o->follow && stat(followed(o), &w->seen) < 0)
+		return err_errno(e, "%s", followed(o));
 	if (open_all(w, o, t, files, n, e) < 0)
 		return -1;
 	w->first_step = w->step;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "task/reward.h"
 
 struct filters {
 	size_t n;
@@ -170,6 +171,14 @@ const char *filters_rejected(const struct filters *f, size_t i, int64_t *count)
 		return NULL;
 	*count = f->count[i];
 	return f->spec[i].as;
+}
+
+int filter_look_completion(const void *options, struct record *r, struct err *e)
+{
+	struct scored s = {0};
+
+	(void)options;
+	return scored_begin(&s, r, e);
 }
 
 int filter_reward(struct record *r, const char *name, double *value, struct err *e)

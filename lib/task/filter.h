@@ -59,6 +59,9 @@ const char *filters_rejected(const struct filters *f, size_t i, int64_t *count);
 
 /* ---- for the filters ---- */
 
+/* A `look`: is there a completion, as rewards see it (scored_begin)? */
+int filter_look_completion(const void *options, struct record *r, struct err *e);
+
 void filter_reject(struct candidate *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A reward by its name: `reward` for "" or "reward", else that member of `rewards`. NaN where it is null there. */

@@ -10,14 +10,6 @@ struct options {
 	const char *tags;
 };
 
-static int look(const void *options, struct record *r, struct err *e)
-{
-	struct scored s = {0};
-
-	(void)options;
-	return scored_begin(&s, r, e);
-}
-
 static void apply(const void *options, void *state, struct candidate *c, size_t n)
 {
 	enum format format = strcmp(((const struct options *)options)->tags, "think") ? FORMAT_ANSWER : FORMAT_THINK;
@@ -42,4 +34,4 @@ static const struct param params[] = {
 	PARAM_END};
 
 const struct filter filter_format = {
-	{"format", "reject completions without the paper's tags", params, &defaults, sizeof defaults, NULL}, NULL, NULL, NULL, look, apply};
+	{"format", "reject completions without the paper's tags", params, &defaults, sizeof defaults, NULL}, NULL, NULL, NULL, filter_look_completion, apply};

@@ -68,14 +68,6 @@ static double mixed(const char *s, size_t n)
 	return w.all ? 1 - (double)most / (double)w.all : 0;
 }
 
-static int look(const void *options, struct record *r, struct err *e)
-{
-	struct scored s = {0};
-
-	(void)options;
-	return scored_begin(&s, r, e);
-}
-
 static void judge(const struct options *o, struct candidate *c)
 {
 	struct scored s = {0};
@@ -121,4 +113,4 @@ static const struct param params[] = {
 	PARAM_END};
 
 const struct filter filter_readable = {
-	{"readable", "reject chains of thought that are hard to read", params, &defaults, sizeof defaults, NULL}, NULL, NULL, NULL, look, apply};
+	{"readable", "reject chains of thought that are hard to read", params, &defaults, sizeof defaults, NULL}, NULL, NULL, NULL, filter_look_completion, apply};
