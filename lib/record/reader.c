@@ -79,7 +79,7 @@ static bool is_blank(const struct buf *line)
 	return *scan_space(line->p) == 0 && scan_space(line->p) == line->p + line->n;
 }
 
-int reader_next(struct reader *in, struct record *r, struct err *e)
+int reader_line(struct reader *in, struct record *r, struct err *e)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	bool whole = false;
@@ -98,13 +98,33 @@ int reader_next(struct reader *in, struct record *r, struct err *e)
 		}
 		if (is_blank(&r->raw))
 			continue;
-		if (record_take(r, in->file, in->line, e) == 0)
-			return 1;
-		if (!whole)
-			record_error(r, e, "the last line is cut off");
-		if (reader_bad(in, e) < 0)
-			return -1;
+		r->file = in->file;
+		r->line = in->line;
+		r->cut = !whole;
+		return 1;
 	}
+}
+
+int record_index(struct record *r, struct err *e)
+{
+	if (record_take(r, r->file, r->line, e) == 0)
+		return 0;
+	return r->cut ? record_error(r, e, "the last line is cut off") : -1;
+}
+
+int reader_next(struct reader *in, struct record *r, struct err *e)
+{
+	int rc;
+
+	while ((rc = reader_line(in, r, e)) > 0)
+		if (record_index(r, e) == 0 || (rc = reader_bad(in, e)) < 0)
+			break;
+	return rc;
+}
+
+void reader_stop(struct reader *in)
+{
+	source_stop(in->source);
 }
 
 bool reader_ready(const struct reader *in)

@@ -58,6 +58,7 @@ struct record {
 	size_t n, cap;
 	struct record_chunk *chunk;     /* what the getters gave out */
 	bool changed;
+	bool cut;                       /* the file ended before the line did */
 };
 
 /* Makes r of one line of text; the message has no place in front and no id behind. Also for a record that is made from nothing. */
@@ -122,6 +123,14 @@ void reader_close(struct reader *in);
  * A line that is no record is an error or, under --skip-bad, a warning (the first ten of them) and passed over. What stops a
  * file from being read any further is always an error, as is a signal to end. */
 int reader_next(struct reader *in, struct record *r, struct err *e);
+
+/* The same in two halves, of which the second may be another thread's: the next line that is not blank, not looked at yet (then only
+ * record_index may be called for it); and that line made a record, or -1 with e where it is none, for reader_bad. */
+int reader_line(struct reader *in, struct record *r, struct err *e);
+int record_index(struct record *r, struct err *e);
+
+/* From another thread: reading ends, with -1, also where it waits for what does not come. */
+void reader_stop(struct reader *in);
 
 /* Whether reader_next can be called without waiting: false where the next line of a pipe is not there yet. (Compressed pipes and
  * half lines are waited for.) A tool that has other work does that first. */

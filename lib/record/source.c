@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,7 @@ struct source {
 	const char *current;
 	char **name;                    /* all names given out */
 	size_t names, names_cap;
+	int stop;                       /* readable: read no more */
 	uint32_t crc[8][256];
 };
 
@@ -141,12 +143,18 @@ static ssize_t layer_fail(struct layer *l, const char *why)
 	return -1;
 }
 
-static ssize_t read_file(struct layer *l, const char **p)
+static ssize_t read_file(struct source *s, struct layer *l, const char **p)
 {
+	struct pollfd fd[2] = {{.fd = l->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
 	ssize_t n;
 
-	while ((n = read(l->fd, l->block, BLOCK)) < 0 && errno == EINTR && !tool_interrupted())
-		;
+	do {
+		n = poll(fd, 2, -1);
+		if (n > 0 && fd[1].revents)
+			return layer_fail(l, "stopped");
+		if (n > 0)
+			n = read(l->fd, l->block, BLOCK);
+	} while (n < 0 && errno == EINTR && !tool_interrupted());
 	*p = l->block;
 	return n < 0 ? layer_fail(l, strerror(errno)) : n;
 }
@@ -176,7 +184,7 @@ static ssize_t layer_read(struct source *s, struct layer *l, const char **p)
 	*p = l->peek;
 	if (n)
 		return n;
-	n = l->a ? read_archive(l, p) : read_file(l, p);
+	n = l->a ? read_archive(l, p) : read_file(s, l, p);
 	if (l->gzip.is && n > 0) {
 		l->gzip.crc = crc_add(s->crc, l->gzip.crc, (const unsigned char *)*p, (size_t)n);
 		l->gzip.length += (uint32_t)n;
@@ -337,6 +345,18 @@ static int uncompress(struct source *s, struct layer **top)
 
 /* ---- files and members ---- */
 
+/* Never 0, 1 or 2, also where one of them is closed: what is written there must go on to fail. */
+static int event(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), high;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return high;
+}
+
 struct source *source_open(char *const *files, size_t n)
 {
 	static char *const only_stdin[] = {"-"};
@@ -344,6 +364,7 @@ struct source *source_open(char *const *files, size_t n)
 
 	s->files = n ? files : only_stdin;
 	s->n = n ? n : 1;
+	s->stop = event();
 	crc_init(s->crc);
 	return s;
 }
@@ -374,6 +395,8 @@ void source_close(struct source *s)
 	if (!s)
 		return;
 	close_file(s);
+	if (s->stop >= 0)
+		close(s->stop);
 	for (i = 0; i < s->names; i++)
 		free(s->name[i]);
 	free(s->name);
@@ -514,6 +537,12 @@ ssize_t source_read(struct source *s, const char **p, struct err *e)
 	ssize_t n = layer_read(s, s->top, p);
 
 	return n < 0 ? fail(s->current, s->top, e) : n;
+}
+
+void source_stop(struct source *s)
+{
+	if (s->stop >= 0)
+		eventfd_write(s->stop, 1);
 }
 
 bool source_ready(const struct source *s)

@@ -26,6 +26,7 @@ struct source *source_open(char *const *files, size_t n);                       
 int source_next(struct source *s, const char **name, struct err *e);            /* 1: the next file or member; 0: none; -1 */
 ssize_t source_read(struct source *s, const char **p, struct err *e);           /* bytes, until the next call; 0: its end; -1 */
 bool source_ready(const struct source *s);                                      /* false: to read would be to wait */
+void source_stop(struct source *s);                                             /* from another thread: what waits to read fails */
 void source_close(struct source *s);
 
 #endif

@@ -13,6 +13,7 @@ struct rewards {
 	struct spec *spec;              /* (n) */
 	const struct reward **kind;     /* (n) */
 	struct named *value;            /* (n) */
+	double last;                    /* the weighted sum of the last score */
 	double *sum, total;             /* (n) of the values that applied */
 	size_t *count, totals;
 	struct buf verdict;
@@ -144,14 +145,7 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 	}
 	if (!isfinite(total))
 		return record_error(r, e, "the weighted sum of its rewards is not finite");
-	for (i = 0; i < w->n; i++) {
-		if (!isnan(w->value[i].value)) {
-			w->sum[i] += w->value[i].value;
-			w->count[i]++;
-		}
-	}
-	w->total += total;
-	w->totals++;
+	w->last = total;
 	record_set_named(r, "rewards", w->value, w->n);
 	record_set_number(r, "reward", total);
 	if (extracts && extracted.text)
@@ -160,6 +154,29 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 		record_set_null(r, "extracted");
 	record_set_string(r, "verdict", w->verdict.n ? w->verdict.p : "", w->verdict.n);
 	return 0;
+}
+
+size_t rewards_last(const struct rewards *from, double *value, size_t max)
+{
+	size_t i;
+
+	for (i = 0; i <= from->n && i < max; i++)
+		value[i] = i ? from->value[i - 1].value : from->last;
+	return i;
+}
+
+void rewards_count(struct rewards *to, const double *value)
+{
+	size_t i;
+
+	for (i = 0; i < to->n; i++) {
+		if (!isnan(value[i + 1])) {
+			to->sum[i] += value[i + 1];
+			to->count[i]++;
+		}
+	}
+	to->total += value[0];
+	to->totals++;
 }
 
 size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max)

@@ -53,10 +53,16 @@ void rewards_close(struct rewards *w);
 void rewards_programs(struct rewards *w, const char *command);
 
 /* Sets `rewards` (an object in the order of the specs), `reward` (the weighted sum of those that apply), `extracted` if any extracts, and
- * `verdict`: the reasons, joined by "; ". -1: the record is bad; -2: this and others cannot be scored here. */
+ * `verdict`: the reasons, joined by "; ". -1: the record is bad; -2: this and others cannot be scored here. One thread at a time: others
+ * open their own. */
 int rewards_score(struct rewards *w, struct record *r, struct err *e);
 
-/* Running means of what was scored: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */
+/* The values of the last score: the weighted sum, then each reward (NaN: not applicable). rewards_count takes them into the means of
+ * `to`, which may be another one of the same specs. */
+size_t rewards_last(const struct rewards *from, double *value, size_t max);
+void rewards_count(struct rewards *to, const double *value);
+
+/* Running means of what was counted: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */
 struct reward_mean {
 	const char *name;               /* "reward" first */
 	double mean;

@@ -15,6 +15,8 @@
 #include "base/progress.h"
 #include "base/tool.h"
 
+#define LOOK 0.1               /* seconds: how soon a signal is seen that another thread got */
+
 extern char **environ;
 
 struct sandbox {
@@ -49,7 +51,7 @@ static int start(struct sandbox *s, char **argv, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
-	sigset_t usual;
+	sigset_t usual, none;
 	int in[2], out[2], rc;
 
 	if (pipe2(in, O_CLOEXEC) < 0)
@@ -68,7 +70,9 @@ static int start(struct sandbox *s, char **argv, struct err *e)
 	sigaddset(&usual, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &usual);
 	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+	sigemptyset(&none);             /* a thread that takes no signals may have started it */
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	rc = posix_spawnp(&s->pid, argv[0], &files, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
@@ -110,6 +114,24 @@ struct sandbox *sandbox_open(const char *command, struct err *e)
 	return NULL;
 }
 
+/* It has seen the end of its input by now, and ends, unless it is some other command that does not. */
+static void wait_end(struct sandbox *s)
+{
+	double until = clock_seconds() + (tool_interrupted() ? 0.5 : 10);
+	useconds_t nap = 500;
+	pid_t ended = 0;
+
+	while (s->pid > 0 && (ended = waitpid(s->pid, NULL, WNOHANG)) == 0 && clock_seconds() < until) {
+		usleep(nap);
+		nap = nap < 16000 ? nap * 2 : nap;
+	}
+	if (s->pid <= 0 || ended != 0)
+		return;
+	kill(s->pid, SIGKILL);
+	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 void sandbox_close(struct sandbox *s)
 {
 	if (!s)
@@ -118,8 +140,7 @@ void sandbox_close(struct sandbox *s)
 		close(s->to);
 	if (s->from >= 0)
 		close(s->from);
-	while (s->pid > 0 && waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	wait_end(s);
 	buf_free(&s->line);
 	free(s);
 }
@@ -139,7 +160,7 @@ static int send_request(struct sandbox *s, const char *p, size_t n)
 	return 0;
 }
 
-/* Up to the end of the line: 0; -1 at the end of the answers; -2 when it takes too long. */
+/* Up to the end of the line: 0; -1 at the end of the answers; -2 when it takes too long; -3: we are to end. */
 static int read_answer(struct sandbox *s, double patience)
 {
 	double until = clock_seconds() + patience;
@@ -151,9 +172,11 @@ static int read_answer(struct sandbox *s, double patience)
 		ssize_t n;
 		char *at;
 
+		if (tool_interrupted())
+			return -3;
 		if (left <= 0)
 			return -2;
-		if (poll(&p, 1, left > 1000 ? 1000000 : (int)(left * 1e3) + 1) <= 0)
+		if (poll(&p, 1, left > LOOK ? (int)(LOOK * 1e3) : (int)(left * 1e3) + 1) <= 0)
 			continue;
 		at = buf_room(&s->line, 1 << 16);
 		n = read(s->from, at, 1 << 16);
@@ -187,7 +210,7 @@ struct js *sandbox_run(struct sandbox *s, struct js *request, double patience, s
 		kill(s->pid, SIGKILL);
 		err_set(e, "r1-sandbox did not answer within %g s", patience);
 	} else {
-		err_set(e, "r1-sandbox ended");
+		err_set(e, rc == -3 ? "interrupted" : "r1-sandbox ended");
 	}
 	return NULL;
 }

@@ -138,12 +138,15 @@ static void weights(void)
 	struct reward_mean mean[8];
 	struct record r = {0};
 	struct err e;
-	double sum;
+	double sum, value[8];
 
 	w = rewards_open(specs, 4, &e);
 	CHECK(w && record_parse(&r, line, strlen(line), &e) == 0 && rewards_score(w, &r, &e) == 0);
 	CHECK(record_number(&r, "reward", &sum, &e) == 0);
 	CHECK_NEAR(sum, 2 + .5 / 3, 1e-15);
+	CHECK_INT(rewards_last(w, value, 8), 5);
+	CHECK_NEAR(value[0], sum, 0);
+	rewards_count(w, value);
 	CHECK_INT(rewards_means(w, mean, 8), 5);
 	CHECK_STR(mean[0].name, "reward");
 	CHECK_NEAR(mean[0].mean, sum, 0);
