@@ -27,7 +27,7 @@ static char *details(void)
 
 #define WAITING 4096                    /* completions that are scored before one that takes long */
 #define WAITING_BYTES ((size_t)64 << 20)
-#define KEPT ((size_t)64 << 10)         /* bytes of memory that a place keeps for its next completion */
+#define KEPT ((size_t)16 << 10)         /* bytes of memory that a place keeps for its next completion */
 
 struct place {                          /* a completion on its way */
 	struct record r;

@@ -85,6 +85,19 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* No more items come: waits for the threads. */
+static void stop(struct ordered *o, int threads)
+{
+	int i;
+
+	pthread_mutex_lock(&o->lock);
+	o->closed = true;
+	pthread_cond_broadcast(&o->more);
+	pthread_mutex_unlock(&o->lock);
+	for (i = 0; i < threads; i++)
+		pthread_join(o->worker[i].thread, NULL);
+}
+
 static int cores(void)
 {
 	cpu_set_t set;
@@ -117,11 +130,9 @@ struct ordered *ordered_new(int threads, size_t window, size_t most, size_t item
 		o->worker[i] = (struct worker){.o = o, .number = i};
 		if (pthread_create(&o->worker[i].thread, NULL, run, &o->worker[i]) != 0) {
 			o->threads = i > 1 ? i : 1;     /* with those that there are; one alone has nobody to work for */
-			if (i == 1) {
-				o->closed = true;
-				pthread_join(o->worker[0].thread, NULL);
-				o->closed = false;
-			}
+			if (i == 1)
+				stop(o, 1);
+			o->closed = false;
 			break;
 		}
 	}
@@ -164,14 +175,7 @@ void ordered_put(struct ordered *o, size_t weight)
 
 int ordered_end(struct ordered *o)
 {
-	int i;
-
-	pthread_mutex_lock(&o->lock);
-	o->closed = true;
-	pthread_cond_broadcast(&o->more);
-	pthread_mutex_unlock(&o->lock);
-	for (i = 0; o->threads > 1 && i < o->threads; i++)
-		pthread_join(o->worker[i].thread, NULL);
+	stop(o, o->threads > 1 ? o->threads : 0);
 	return o->rc < 0 ? o->rc : 0;
 }
 
