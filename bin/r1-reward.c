@@ -1,10 +1,12 @@
 /* r1-reward - score completions */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/ordered.h"
 #include "base/progress.h"
 #include "record/record.h"
+#include "task/judge.h"
 #include "task/reward.h"
 #include "task/verifier.h"
 
@@ -28,17 +30,24 @@ static char *details(void)
 #define WAITING 4096                    /* completions that are scored before one that takes long */
 #define WAITING_BYTES ((size_t)64 << 20)
 #define KEPT ((size_t)16 << 10)         /* bytes of memory that a place keeps for its next completion */
+#define ASKED 1024                      /* completions whose judge's votes are awaited, or that wait behind such a one */
 
 struct place {                          /* a completion on its way */
 	struct record r;
+	bool indexed;                   /* by who asked models about it */
+	struct judged judged;
 	double *value;                  /* (1 + rewards) */
 	int rc;                         /* of rewards_score */
 	char *why;                      /* rc < 0 */
 };
 
 struct scoring {
-	struct rewards **w;             /* (threads): one thread's each */
+	struct rewards **w;             /* (threads + 1): one thread's each, the last the first thread's own */
+	int threads;
 	size_t rewards;
+	struct judge *judge;            /* NULL: nobody is asked */
+	struct place *asked;            /* (ASKED) a ring: completions in the input's order, before they are scored */
+	size_t begun, taken, held;      /* counts of those; bytes of those between */
 	struct reader *in;
 	struct writer *out;
 	struct progress p;
@@ -50,11 +59,15 @@ static void score(void *arg, void *place, int worker)
 	struct scoring *s = arg;
 	struct place *p = place;
 	struct rewards *w = s->w[worker];
+	struct opinions o = {.judge = &p->judged};
 	struct err e;
 
-	p->rc = record_index(&p->r, &e);
+	if (!p->indexed)
+		p->rc = record_index(&p->r, &e);
+	else if (p->why)                /* it could not even be asked about */
+		return;
 	if (p->rc == 0)
-		p->rc = rewards_score(w, &p->r, &e);
+		p->rc = rewards_score(w, &p->r, &o, &e);
 	if (p->rc < 0) {
 		p->why = xstrdup(e.msg);
 		return;
@@ -84,6 +97,7 @@ static int take(void *arg, void *place)
 	}
 	free(p->why);
 	p->why = NULL;
+	judged_clear(&p->judged);
 	if (p->r.raw.cap + p->r.fresh.cap > KEPT)
 		record_free(&p->r);
 	if (rc < 0)
@@ -91,24 +105,110 @@ static int take(void *arg, void *place)
 	return rc;
 }
 
+static void free_place(struct place *p)
+{
+	record_free(&p->r);
+	judged_clear(&p->judged);
+	free(p->value);
+	free(p->why);
+}
+
+/* ---- models that are asked before a completion is scored: many at once, handed on in the input's order ---- */
+
+static void ask(struct scoring *s, struct place *p)
+{
+	struct question q;
+	struct err e;
+
+	p->indexed = true;
+	p->rc = record_index(&p->r, &e);
+	if (p->rc == 0)
+		p->rc = rewards_ask(s->w[s->threads], &p->r, &q, &e);
+	if (p->rc > 0)
+		p->rc = q.reference || !judge_needs_reference(s->judge) ? judge_add(s->judge, &p->r, &q, &p->judged, &e) : 0;
+	if (p->rc < 0)
+		p->why = xstrdup(e.msg);
+}
+
+static size_t weight(const struct place *p)
+{
+	size_t n = p->r.raw.n;
+	int64_t i;
+
+	for (i = 0; i < p->judged.votes; i++)
+		n += p->judged.vote[i].n;
+	return n;
+}
+
+/* Those at the ring's front that nobody is asked about any more. 0: the ordered end said to stop. */
+static int hand_on(struct scoring *s, struct ordered *o)
+{
+	struct place *p, *to, t;
+
+	for (; s->taken < s->begun; s->taken++) {
+		p = &s->asked[s->taken % ASKED];
+		if (p->judged.due)
+			return 1;
+		if (!(to = ordered_slot(o)))
+			return 0;
+		s->held -= p->r.raw.n;
+		t = *to;
+		*to = *p;
+		*p = t;
+		ordered_put(o, weight(to));
+	}
+	return 1;
+}
+
+/* As long as ordered_slot gives out places: 0 at the input's end, -1 and e where it cannot be read. */
+static int score_asked(struct scoring *s, struct ordered *o, struct err *e)
+{
+	int rc = 1;
+
+	while (hand_on(s, o)) {
+		if (s->taken == s->begun && rc <= 0)
+			return rc;
+		/* Votes that are under way do not wait for a slow pipe. */
+		while (rc > 0 && s->begun - s->taken < ASKED && s->held < WAITING_BYTES && judge_wants(s->judge) &&
+		       (!judge_busy(s->judge) || reader_ready(s->in))) {
+			struct place *p = &s->asked[s->begun % ASKED];
+
+			rc = reader_line(s->in, &p->r, e);
+			if (rc > 0) {
+				s->held += p->r.raw.n;
+				s->begun++;
+				ask(s, p);
+			}
+		}
+		if (judge_busy(s->judge) && (tool_interrupted() || judge_step(s->judge, e) < 0))
+			return tool_interrupted() ? err_set(e, "interrupted") : -1;
+	}
+	return 0;
+}
+
+static int score_lines(struct scoring *s, struct ordered *o, struct err *e)
+{
+	struct place *p;
+	int rc = 0;
+
+	while ((p = ordered_slot(o)) && (rc = reader_line(s->in, &p->r, e)) > 0)
+		ordered_put(o, p->r.raw.n);
+	return rc;
+}
+
 static int score_all(struct scoring *s, struct ordered *o)
 {
 	struct place *p;
 	struct err bad;
-	int rc = 0, end;
+	int rc = s->judge ? score_asked(s, o, &bad) : score_lines(s, o, &bad), end;
 	size_t i;
 
-	while ((p = ordered_slot(o)) && (rc = reader_line(s->in, &p->r, &bad)) > 0)
-		ordered_put(o, p->r.raw.n);
 	/* What came before a line that cannot be read comes before it still */
 	end = ordered_end(o);
 	if (end == 0 && rc < 0)
 		*s->e = bad;
-	for (i = 0; (p = ordered_item(o, i)); i++) {
-		record_free(&p->r);
-		free(p->value);
-		free(p->why);
-	}
+	for (i = 0; (p = ordered_item(o, i)); i++)
+		free_place(p);
 	return end < 0 || rc < 0 ? -1 : 0;
 }
 
@@ -146,16 +246,35 @@ static void summary(const struct rewards *w)
 	buf_free(&b);
 }
 
-/* Each thread has rewards of its own: -1 where they are not to be had. */
-static int open_rewards(struct scoring *s, int threads, const struct opt_list *specs, const char *sandbox)
+/* The specs as given, or the usual ones; with a judge, its reward is one of them. -1: that cannot be. */
+static int name_rewards(const struct opt_list *given, bool judge, struct opt_list *specs, struct err *e)
 {
 	static const char *const usual[] = {"accuracy", "format"};
+	size_t n = given->n ? given->n : 2, i;
+	bool there = false;
+
+	specs->item = xcalloc(n + 1, sizeof *specs->item);
+	for (i = 0; i < n; i++) {
+		specs->item[i] = given->n ? given->item[i] : usual[i];
+		there |= spec_is(specs->item[i], "judge");
+	}
+	specs->n = n;
+	if (there && !judge)
+		return err_set(e, "'judge' needs --judge MODEL");
+	if (judge && !there)
+		specs->item[specs->n++] = "judge";
+	return 0;
+}
+
+/* Each thread has rewards of its own: -1 where they are not to be had. */
+static int open_rewards(struct scoring *s, const struct opt_list *specs, const char *sandbox)
+{
 	int i;
 
-	s->rewards = specs->n ? specs->n : 2;
-	s->w = xcalloc((size_t)threads, sizeof(struct rewards *));
-	for (i = 0; i < threads; i++) {
-		s->w[i] = rewards_open(specs->n ? specs->item : usual, s->rewards, s->e);
+	s->rewards = specs->n;
+	s->w = xcalloc((size_t)s->threads + 1, sizeof(struct rewards *));
+	for (i = 0; i <= s->threads; i++) {
+		s->w[i] = rewards_open(specs->item, specs->n, s->e);
 		if (!s->w[i])
 			return -1;
 		rewards_programs(s->w[i], sandbox);
@@ -163,47 +282,83 @@ static int open_rewards(struct scoring *s, int threads, const struct opt_list *s
 	return 0;
 }
 
+struct options {
+	struct opt_list given;
+	const char *output, *sandbox;
+	int64_t jobs;
+	struct judge_params judge;      /* model NULL: none */
+};
+
+static int run(struct tool *t, const struct options *o, char **files, size_t n)
+{
+	struct err e;
+	struct scoring s = {.e = &e, .asked = o->judge.model ? xcalloc(ASKED, sizeof(struct place)) : NULL};
+	struct ordered_work fn = {score, take, &s};
+	struct ordered *work = ordered_new((int)o->jobs, WAITING, WAITING_BYTES, sizeof(struct place), &fn);
+	struct opt_list specs = {0};
+	size_t k;
+	int rc, i;
+
+	s.threads = ordered_threads(work);
+	if (name_rewards(&o->given, o->judge.model, &specs, &e) < 0 || open_rewards(&s, &specs, o->sandbox) < 0) {
+		ordered_end(work);
+		rc = tool_usage(t, "--reward: %s", e.msg);
+	} else if (o->judge.model && !(s.judge = judge_open(&o->judge, &e))) {
+		ordered_end(work);
+		rc = tool_fail(t, &e);
+	} else if (score_files(t, &s, work, files, n, o->output) < 0) {
+		rc = tool_fail(t, &e);
+	} else {
+		summary(s.w[0]);
+		rc = tool_end(t);
+	}
+	judge_close(s.judge);
+	for (k = 0; s.asked && k < ASKED; k++)
+		free_place(&s.asked[k]);
+	for (i = 0; s.w && i <= s.threads; i++)
+		rewards_close(s.w[i]);
+	ordered_free(work);
+	free(specs.item);
+	free(s.asked);
+	free(s.w);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...",
 		.summary = "Score completions: accuracy, format and other rewards"};
-	struct opt_list specs = {0};
-	const char *output = NULL, *sandbox = NULL;
-	int64_t jobs = 0;
+	struct options o = {.judge = {.template = "correct", .votes = 1, .max_tokens = 2048, .temperature = 0.6}};
+	struct judge_params *j = &o.judge;
 	struct opt opts[] = {
-		{"reward", 'r', OPT_LIST, &specs, "SPEC", "a reward and its weight; may be repeated [accuracy, format]"},
-		{"sandbox", 0, OPT_STRING, &sandbox, "COMMAND", "what runs programs, with its options [r1-sandbox]"},
-		{"jobs", 'j', OPT_INT, &jobs, "N", "completions scored at once; 0: one for each core", 0, 4096},
-		{"output", 'o', OPT_STRING, &output, "FILE", "write there, not to stdout"},
+		{"reward", 'r', OPT_LIST, &o.given, "SPEC", "a reward and its weight; may be repeated [accuracy, format]"},
+		{"sandbox", 0, OPT_STRING, &o.sandbox, "COMMAND", "what runs programs, with its options [r1-sandbox]"},
+		{"jobs", 'j', OPT_INT, &o.jobs, "N", "completions scored at once; 0: one for each core", 0, 4096},
+		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there, not to stdout"},
+		OPT_HEADING("Judge"),
+		{"judge", 0, OPT_STRING, &j->model, "DIR|URL", "a model that is asked about answers, for the reward `judge`"},
+		{"judge-template", 0, OPT_STRING, &j->template, "NAME", "what it is asked: correct, better, or a file"},
+		{"votes", 0, OPT_INT, &j->votes, "N", "how often it is asked about each", 1, 1024},
+		{"judge-temperature", 0, OPT_FLOAT, &j->temperature, "T", "softmax temperature; 0: greedy", 0, 1e6},
+		{"judge-tokens", 0, OPT_INT, &j->max_tokens, "N", "longest vote, in tokens", 1, 1 << 30},
+		{"judge-name", 0, OPT_STRING, &j->name, "NAME", "the model, as a server calls it [its only one]"},
+		{"judge-key-file", 0, OPT_STRING, &j->key_file, "FILE", "a server's key is in FILE [in the environment: OPENAI_API_KEY]"},
+		TOOL_OPTIONS_SEED(&t),
+		TOOL_OPTIONS_COMPUTE(&t),
 		TOOL_OPTIONS(&t),
 		OPT_END};
 	char *text = details();
-	struct err e;
-	struct scoring s = {.e = &e};
-	int rc, i, threads;
+	int rc;
 
 	t.details = text;
 	rc = tool_begin(&t, opts, &argc, &argv);
-	if (rc < 0) {
-		struct ordered_work fn = {score, take, &s};
-		struct ordered *o = ordered_new((int)jobs, WAITING, WAITING_BYTES, sizeof(struct place), &fn);
-
-		threads = ordered_threads(o);
-		if (open_rewards(&s, threads, &specs, sandbox) < 0) {
-			ordered_end(o);
-			rc = tool_usage(&t, "--reward: %s", e.msg);
-		} else if (score_files(&t, &s, o, argv, (size_t)argc, output) < 0) {
-			rc = tool_fail(&t, &e);
-		} else {
-			summary(s.w[0]);
-			rc = tool_end(&t);
-		}
-		for (i = 0; i < threads; i++)
-			rewards_close(s.w[i]);
-		ordered_free(o);
-		free(s.w);
-	}
-	free(specs.item);
+	j->seed = t.seed;
+	j->threads = t.threads;
+	j->backend = t.backend;
+	j->verbose = t.verbose;
+	if (rc < 0)
+		rc = run(&t, &o, argv, (size_t)argc);
+	free(o.given.item);
 	free(text);
 	return rc;
 }

@@ -111,7 +111,20 @@ int scored_begin(struct scored *s, struct record *r, struct err *e)
 	return 0;
 }
 
-int rewards_score(struct rewards *w, struct record *r, struct err *e)
+int rewards_ask(struct rewards *w, struct record *r, struct question *q, struct err *e)
+{
+	int rc = 0;
+	size_t i;
+
+	if (scored_begin(&w->s, r, e) < 0)
+		return -1;
+	for (i = 0; i < w->n && rc == 0; i++)
+		if (w->kind[i]->ask)
+			rc = w->kind[i]->ask(w->spec[i].options, &w->s, q, e);
+	return rc;
+}
+
+int rewards_score(struct rewards *w, struct record *r, const struct opinions *o, struct err *e)
 {
 	struct found extracted = {0};
 	bool extracts = false;
@@ -122,6 +135,8 @@ int rewards_score(struct rewards *w, struct record *r, struct err *e)
 	buf_clear(&w->verdict);
 	if (scored_begin(&w->s, r, e) < 0)
 		return -1;
+	if (o)
+		w->s.opinions = *o;
 	for (i = 0; i < w->n; i++) {
 		struct scored *s = &w->s;
 

@@ -21,6 +21,12 @@
 #include "task/plugin.h"
 
 struct programs;
+struct question;
+struct judged;
+
+struct opinions {                       /* of models that were asked before; NULL: not asked */
+	const struct judged *judge;     /* task/judge.h */
+};
 
 struct scored {                         /* one completion */
 	struct record *record;
@@ -29,6 +35,7 @@ struct scored {                         /* one completion */
 	bool prefilled;                 /* its prompt ends with <think> */
 	struct parts parts;
 	struct programs *programs;      /* runs programs (task/program.h); NULL where none are to be run */
+	struct opinions opinions;
 	/* What the reward found */
 	double value;                   /* NaN, which it is before: not applicable */
 	struct buf reason;              /* for the verdict; empty: nothing to say */
@@ -39,6 +46,8 @@ struct reward {
 	struct plugin about;
 	bool extracts;                  /* sets `extracted`: the record gets that field (null where there is none) */
 	int (*score)(const void *options, struct scored *s, struct err *e);     /* -1 only where the record is bad; -2: cannot be scored here */
+	/* May be NULL: what a judge is to be asked, as q, before this is scored. 1; 0: nothing; -1: the record is bad */
+	int (*ask)(const void *options, struct scored *s, struct question *q, struct err *e);
 };
 
 extern const struct reward *const reward_table[];      /* NULL behind the last */
@@ -52,10 +61,14 @@ void rewards_close(struct rewards *w);
 /* Programs are judged, in the jail that `command` starts (NULL: r1-sandbox; see task/sandbox.h). */
 void rewards_programs(struct rewards *w, const char *command);
 
+/* What a judge is to be asked about this record, if one of the rewards wants to know: 1, and q, which lives as long as the record is not
+ * changed; 0; -1: the record is bad. */
+int rewards_ask(struct rewards *w, struct record *r, struct question *q, struct err *e);
+
 /* Sets `rewards` (an object in the order of the specs), `reward` (the weighted sum of those that apply), `extracted` if any extracts, and
  * `verdict`: the reasons, joined by "; ". -1: the record is bad; -2: this and others cannot be scored here. One thread at a time: others
- * open their own. */
-int rewards_score(struct rewards *w, struct record *r, struct err *e);
+ * open their own. o: NULL if no model was asked. */
+int rewards_score(struct rewards *w, struct record *r, const struct opinions *o, struct err *e);
 
 /* The values of the last score: the weighted sum, then each reward (NaN: not applicable). rewards_count takes them into the means of
  * `to`, which may be another one of the same specs. */

@@ -21,7 +21,7 @@ static const char *scored(const char *const *specs, size_t n, const char *line)
 	struct err e;
 	struct rewards *w = rewards_open(specs, n, &e);
 
-	if (!w || record_parse(&r, line, strlen(line), &e) < 0 || rewards_score(w, &r, &e) < 0)
+	if (!w || record_parse(&r, line, strlen(line), &e) < 0 || rewards_score(w, &r, NULL, &e) < 0)
 		TEST_FAIL("%s: %s", line, e.msg);
 	buf_clear(&out);
 	record_write(&r, &out);
@@ -40,7 +40,7 @@ static double value(const char *spec, const char *line)
 	double v;
 	size_t n;
 
-	if (record_parse(&r, line, strlen(line), &e) < 0 || rewards_score(w, &r, &e) < 0 || !(x = record_named(&r, "rewards", &n, &e)))
+	if (record_parse(&r, line, strlen(line), &e) < 0 || rewards_score(w, &r, NULL, &e) < 0 || !(x = record_named(&r, "rewards", &n, &e)))
 		TEST_FAIL("%s: %s", line, e.msg);
 	CHECK_INT(n, 1);
 	v = x[0].value;
@@ -141,7 +141,7 @@ static void weights(void)
 	double sum, value[8];
 
 	w = rewards_open(specs, 4, &e);
-	CHECK(w && record_parse(&r, line, strlen(line), &e) == 0 && rewards_score(w, &r, &e) == 0);
+	CHECK(w && record_parse(&r, line, strlen(line), &e) == 0 && rewards_score(w, &r, NULL, &e) == 0);
 	CHECK(record_number(&r, "reward", &sum, &e) == 0);
 	CHECK_NEAR(sum, 2 + .5 / 3, 1e-15);
 	CHECK_INT(rewards_last(w, value, 8), 5);
@@ -210,7 +210,7 @@ static void bad_records(void)
 		size_t n = strlen(want);
 
 		CHECK(record_parse(&r, cases[i][1], strlen(cases[i][1]), &e) == 0);
-		CHECK(rewards_score(w, &r, &e) < 0);
+		CHECK(rewards_score(w, &r, NULL, &e) < 0);
 		if (strstr(want, "..."))
 			n -= 3;
 		if (!strstr(e.msg, want) && strncmp(e.msg, want, n))
