@@ -97,8 +97,11 @@ struct config config_copy(const struct config *c);
 void config_free(struct config *c);
 
 /* The rotation of pair i by a position is position * frequency[i], i = 0 .. D/2-1 (Su et al. 2021, eq. 15), scaled as c->rope says. Returns
- * what cosines and sines are multiplied by. */
-double rope_frequencies(const struct config *c, double *frequency);
+ * what cosines and sines are multiplied by. Frequencies and angles are rounded to float32, as where the models were trained: thousands of tokens
+ * on, the last bit of a frequency is seen in the logits. */
+double rope_frequencies(const struct config *c, float *frequency);
+/* D/2 cosines, D/2 sines: what a head is turned with at a position. */
+void rope_turn(const float *frequency, double size, int64_t head_dim, int64_t position, float *row);
 const char *rope_name(enum rope_type type);             /* "yarn", as files call it */
 double rope_mscale(double factor, double mscale);       /* YaRN's: 0.1 mscale ln factor + 1 */
 

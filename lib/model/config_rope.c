@@ -163,11 +163,11 @@ int config_rope(struct config *c, const struct js *j, struct err *e)
 }
 
 /* Peng et al., "YaRN", arXiv:2309.00071: the pair that turns so many times over the original context */
-static double yarn_pair(const struct config *c, double turns)
+static double yarn_pair(const struct config *c, double span)
 {
 	const double D = (double)c->head_dim, two_pi = 6.283185307179586;
 
-	return D * log((double)c->rope.original / (turns * two_pi)) / (2 * log(c->rope_theta));
+	return D * log((double)c->rope.original / (span * two_pi)) / (2 * log(c->rope_theta));
 }
 
 double rope_mscale(double factor, double mscale)
@@ -175,8 +175,14 @@ double rope_mscale(double factor, double mscale)
 	return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
 }
 
+/* theta^(2i/D) */
+static float base_power(const struct config *c, int64_t i)
+{
+	return (float)pow((float)c->rope_theta, (float)(2 * i) / (float)c->head_dim);
+}
+
 /* Slow pairs turn `factor` times slower, fast ones as they did, those between by a linear ramp. */
-static double yarn(const struct config *c, double *frequency)
+static double yarn(const struct config *c, float *frequency)
 {
 	const struct rope_scaling *s = &c->rope;
 	double low = yarn_pair(c, s->beta_fast), high = yarn_pair(c, s->beta_slow);
@@ -191,9 +197,10 @@ static double yarn(const struct config *c, double *frequency)
 	if (low == high)
 		high += 0.001;
 	for (i = 0; i < c->head_dim / 2; i++) {
-		const double ramp = fmin(fmax(((double)i - low) / (high - low), 0), 1);
+		const float ramp = fminf(fmaxf(((float)i - (float)low) / (float)(high - low), 0), 1), span = base_power(c, i);
+		const float kept = 1 - ramp, slow = 1 / ((float)s->factor * span) * (1 - kept), fast = 1 / span * kept;
 
-		frequency[i] *= ramp / s->factor + (1 - ramp);
+		frequency[i] = slow + fast;
 	}
 	if (s->attention_factor != 0)
 		return s->attention_factor;
@@ -204,31 +211,43 @@ static double yarn(const struct config *c, double *frequency)
 
 /* Pairs that turn less than low_freq_factor times over the original context turn `factor` times slower, those that turn more than
  * high_freq_factor times as they did, those between by a ramp over the number of turns. */
-static void llama3(const struct config *c, double *frequency)
+static void llama3(const struct config *c, float *frequency)
 {
 	const struct rope_scaling *s = &c->rope;
-	const double two_pi = 6.283185307179586;
+	const float original = (float)s->original, low = (float)s->low_freq_factor, width = (float)(s->high_freq_factor - s->low_freq_factor);
 	int64_t i;
 
 	for (i = 0; i < c->head_dim / 2; i++) {
-		const double turns = (double)s->original * frequency[i] / two_pi;
-		const double smooth = fmin(fmax((turns - s->low_freq_factor) / (s->high_freq_factor - s->low_freq_factor), 0), 1);
+		const float tokens = 1 / frequency[i] * 6.283185307179586f;     /* to a turn */
+		const float smooth = fminf(fmaxf((1 / tokens * original - low) / width, 0), 1);
 
-		frequency[i] *= (1 - smooth) / s->factor + smooth;
+		frequency[i] = (1 - smooth) * frequency[i] / (float)s->factor + smooth * frequency[i];
 	}
 }
 
-double rope_frequencies(const struct config *c, double *frequency)
+double rope_frequencies(const struct config *c, float *frequency)
 {
 	int64_t i;
 
 	for (i = 0; i < c->head_dim / 2; i++)
-		frequency[i] = pow(c->rope_theta, -2.0 * (double)i / (double)c->head_dim);
+		frequency[i] = 1 / base_power(c, i);
 	if (c->rope.type == ROPE_YARN)
 		return yarn(c, frequency);
 	if (c->rope.type == ROPE_LLAMA3)
 		llama3(c, frequency);
 	for (i = 0; c->rope.type == ROPE_LINEAR && i < c->head_dim / 2; i++)
-		frequency[i] /= c->rope.factor;
+		frequency[i] /= (float)c->rope.factor;
 	return 1;
+}
+
+void rope_turn(const float *frequency, double size, int64_t head_dim, int64_t position, float *row)
+{
+	int64_t i;
+
+	for (i = 0; i < head_dim / 2; i++) {
+		const float angle = (float)position * frequency[i];
+
+		row[i] = (float)cos(angle) * (float)size;
+		row[head_dim / 2 + i] = (float)sin(angle) * (float)size;
+	}
 }

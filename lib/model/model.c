@@ -1,6 +1,5 @@
 #include "model/model.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,8 +132,9 @@ void model_init(struct model *m, uint64_t seed)
 
 void model_reserve_positions(struct model *m, int64_t positions)
 {
-	int64_t D = m->config.head_dim, p, i;
-	double *frequency, size;
+	int64_t D = m->config.head_dim, p;
+	float *frequency;
+	double size;
 	float *table;
 
 	if (positions <= m->positions)
@@ -147,10 +147,7 @@ void model_reserve_positions(struct model *m, int64_t positions)
 	table = xmalloc((size_t)(positions * D) * sizeof *table);
 	size = rope_frequencies(&m->config, frequency);
 	for (p = 0; p < positions; p++)
-		for (i = 0; i < D / 2; i++) {
-			table[p * D + i] = (float)(size * cos((double)p * frequency[i]));
-			table[p * D + D / 2 + i] = (float)(size * sin((double)p * frequency[i]));
-		}
+		rope_turn(frequency, size, D, p, table + p * D);
 	if (m->cos_sin)
 		m->be->free(m->be, m->cos_sin);
 	m->cos_sin = m->be->alloc(m->be, (size_t)(positions * D) * sizeof *table);
