@@ -61,7 +61,7 @@ static void clock_solve(struct rng *r, struct buf *to, const struct task *t, con
 
 const struct domain clock_domain = {.name = "clock", .type = "math", .share = .26, .make = town_clock, .think = clock_solve, .asks = true};
 
-/* ---- choice: one register, four values to choose from ---- */
+/* ---- choice: one register, four values to choose from, each in front of its letter (what stands behind a thing is found easily) ---- */
 
 static void choice_task(struct rng *r, bool asked, struct task *t)
 {
@@ -76,7 +76,7 @@ static void choice_task(struct rng *r, bool asked, struct task *t)
 			for (j = 0; j < i && t->option[j] != t->option[i]; j++)
 				;
 		} while (j < i || (i != right && t->option[i] == t->clock.end[0]));
-		buf_printf(&t->text, " (%c) %d", 'A' + i, t->option[i]);
+		buf_printf(&t->text, " %d%c", t->option[i], (char)('A' + i));
 	}
 	buf_printf(&t->answer, "%c", 'A' + right);
 	t->level = t->clock.n;
