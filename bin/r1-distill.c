@@ -1,4 +1,4 @@
-/* r1-distill - supervised fine-tuning on completions, conversations or plain text */
+/* r1-distill - supervised fine-tuning on completions, conversations or plain text; and of models that score them */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,21 +12,25 @@
 #include "model/schedule.h"
 #include "model/trainer.h"
 #include "record/record.h"
+#include "task/scorer.h"
 #include "text/template.h"
 
 struct options {
-	const char *model, *output, *template, *schedule;
+	const char *model, *output, *template, *schedule, *objective, *on, *label, *held_out;
 	int64_t epochs, batch, tokens, max_tokens, warmup, save_every, log_every, stop_after;
 	double lr, final_lr, warmup_ratio;
 	struct trainer_args trainer;
 	bool resume, train_prompt;
+	enum scorer_objective goal;     /* --objective */
 };
 
 struct data {                           /* all examples' tokens, one behind the other */
 	int32_t *token;
 	size_t tokens, token_cap;
-	struct span { size_t at; int32_t n, first; } *span;
+	struct span { size_t at; int32_t n, first; size_t target; } *span;      /* pairwise: chosen, rejected, chosen, ... */
 	size_t n, cap;
+	float *target;                  /* of a scalar model's scores, from a span's `target` on */
+	size_t targets, target_cap;
 	int64_t predicted, cut, empty, edited;
 };
 
@@ -37,7 +41,7 @@ struct work {
 	struct trainer trainer;
 	struct tokenizer *tokenizer;
 	struct template *template;
-	struct data data;
+	struct data data, held_out;
 	struct writer *out;
 };
 
@@ -60,7 +64,7 @@ static void keep(struct work *w, const int32_t *token, int64_t n, int64_t first)
 	d->token = xgrow(d->token, &d->token_cap, d->tokens + (size_t)n, sizeof *d->token);
 	memcpy(d->token + d->tokens, token, (size_t)n * sizeof *token);
 	d->span = xgrow(d->span, &d->cap, d->n + 1, sizeof *d->span);
-	d->span[d->n++] = (struct span){d->tokens, (int32_t)n, (int32_t)first};
+	d->span[d->n++] = (struct span){d->tokens, (int32_t)n, (int32_t)first, d->targets};
 	d->tokens += (size_t)n;
 	d->predicted += n - first;
 }
@@ -161,13 +165,115 @@ static int take_completion(struct work *w, struct record *r, struct err *e)
 	return 0;
 }
 
+/* ---- records to what a scalar model learns ---- */
+
+static void keep_scored(struct work *w, const int32_t *token, int64_t n, int64_t first, const float *target)
+{
+	struct data *d = &w->data;
+	const int64_t scores = n - first;
+
+	d->token = xgrow(d->token, &d->token_cap, d->tokens + (size_t)n, sizeof *d->token);
+	memcpy(d->token + d->tokens, token, (size_t)n * sizeof *token);
+	d->target = xgrow(d->target, &d->target_cap, d->targets + (size_t)scores, sizeof *d->target);
+	if (target)
+		memcpy(d->target + d->targets, target, (size_t)scores * sizeof *target);
+	d->span = xgrow(d->span, &d->cap, d->n + 1, sizeof *d->span);
+	d->span[d->n++] = (struct span){d->tokens, (int32_t)n, (int32_t)first, d->targets};
+	d->tokens += (size_t)n;
+	d->targets += (size_t)scores;
+	d->predicted += scores;
+}
+
+/* A text that is too long is not scored by its beginning. */
+static int take_text_of(struct work *w, struct record *r, const char *field, const float *target, struct err *e)
+{
+	const struct scorer_reader x = {w->tokenizer, w->template, &w->trainer.ck->config, !strcmp(w->o->on, "summary") ? SCORER_SUMMARY : SCORER_RESPONSE};
+	struct tokens ids = {0};
+	int rc = scorer_read(&x, r, field, &ids, e);
+
+	if (rc == 0 && (int64_t)ids.n > w->o->max_tokens)
+		rc = record_error(r, e, "'%s' and its prompt have %zu tokens, more than --max-tokens", field, ids.n);
+	if (rc == 0)
+		keep_scored(w, ids.id, (int64_t)ids.n, (int64_t)ids.n - 1, target);
+	tokens_free(&ids);
+	return rc;
+}
+
+/* true, false, or a number between 0 and 1 */
+static int read_label(struct record *r, const char *field, float *label, struct err *e)
+{
+	bool yes;
+	double y;
+
+	if (record_bool(r, field, &yes, e) == 0) {
+		*label = yes;
+		return 0;
+	}
+	if (record_number(r, field, &y, e) < 0)
+		return record_error(r, e, "'%s' is neither true, false nor a number", field);
+	if (!(y >= 0 && y <= 1))
+		return record_error(r, e, "'%s' is %g, not between 0 and 1", field, y);
+	*label = (float)y;
+	return 0;
+}
+
+/* Scores before each token of the completion: what its `returns` say, or its reward as a whole. */
+static int take_value(struct work *w, struct record *r, struct err *e)
+{
+	struct completion c;
+	float *target = NULL, *same = NULL;
+	double reward;
+	size_t n;
+	int rc = -1;
+
+	if (record_has(r, "returns") && !(target = record_floats(r, "returns", &n, e)))
+		return -1;
+	if (!target && record_number(r, w->o->label, &reward, e) < 0)
+		return -1;
+	if (completion_read(r, w->tokenizer, &w->trainer.ck->config, &c, e) < 0)
+		return -1;
+	if (target && (int64_t)n != c.n - c.first) {
+		record_error(r, e, "'returns' has %zu numbers for %lld tokens of the completion", n, (long long)(c.n - c.first));
+	} else if (c.first == c.n || !c.first) {
+		record_error(r, e, "the %s has no tokens", c.first ? "completion" : "prompt");
+	} else if (c.n > w->o->max_tokens) {
+		record_error(r, e, "the completion and its prompt have %lld tokens, more than --max-tokens", (long long)c.n);
+	} else {
+		int64_t k;
+
+		for (k = 0, same = xmalloc((size_t)(c.n - c.first) * sizeof *same); k < c.n - c.first; k++)
+			same[k] = target ? target[k] : (float)reward;
+		keep_scored(w, c.token, c.n - 1, c.first - 1, same);
+		rc = 0;
+	}
+	free(same);
+	free(c.token);
+	return rc;
+}
+
+static int take_scored(struct work *w, struct record *r, struct err *e)
+{
+	float label;
+
+	switch (w->o->goal) {
+	case OBJECTIVE_PAIRWISE:
+		return take_text_of(w, r, "chosen", NULL, e) < 0 ? -1 : take_text_of(w, r, "rejected", NULL, e);
+	case OBJECTIVE_POINTWISE:
+		return read_label(r, w->o->label, &label, e) < 0 ? -1 : take_text_of(w, r, "completion", &label, e);
+	default:
+		return take_value(w, r, e);
+	}
+}
+
 static int take_record(struct work *w, struct record *r, struct err *e)
 {
 	const struct data before = w->data;
 	size_t i;
 	int rc;
 
-	if (record_has(r, "completion") || record_has(r, "completion_ids"))
+	if (w->o->goal != OBJECTIVE_SFT)
+		rc = take_scored(w, r, e);
+	else if (record_has(r, "completion") || record_has(r, "completion_ids"))
 		rc = take_completion(w, r, e);
 	else if (record_has(r, "messages"))
 		rc = take_messages(w, r, e);
@@ -182,6 +288,7 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 	if (rc < 0) {           /* nothing of a bad record is learned */
 		w->data.tokens = before.tokens;
 		w->data.n = before.n;
+		w->data.targets = before.targets;
 		w->data.predicted = before.predicted;
 		w->data.cut = before.cut;
 		w->data.empty = before.empty;
@@ -233,20 +340,24 @@ static int save(struct work *w, struct err *e)
 	return checkpoint_commit(c, e);
 }
 
-/* One optimizer step on the examples order[0 .. n-1]: the mean over all predicted tokens of -logprob. */
-static int train_step(struct work *w, struct tape *t, const size_t *order, int64_t n, double lr, double *loss, double *norm, struct err *e)
+/* What one example of the data is: a pair is two spans */
+static int64_t spans_each(const struct work *w)
+{
+	return w->o->goal == OBJECTIVE_PAIRWISE ? 2 : 1;
+}
+
+/* Forward through examples order[0 .. n-1] of the data and, if the tape records, back: their mean of -logprob over all predicted tokens ... */
+static void text_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
 {
 	struct example *ex = xmalloc((size_t)n * sizeof *ex);
 	int64_t i, take, predicted = 0, k;
-	double sum = 0;
 	float *d;
 
 	for (i = 0; i < n; i++) {
-		const struct span *s = &w->data.span[order[i]];
+		const struct span *s = &data->span[order[i]];
 
-		ex[i] = (struct example){w->data.token + s->at, s->n, s->first, 1};
+		ex[i] = (struct example){data->token + s->at, s->n, s->first, 1};
 		predicted += s->n - s->first;
-		w->trainer.state.tokens += s->n;
 	}
 	d = xmalloc((size_t)predicted * sizeof *d);
 	for (k = 0; k < predicted; k++)
@@ -255,29 +366,83 @@ static int train_step(struct work *w, struct tape *t, const size_t *order, int64
 		struct pass p;
 
 		take = pass_take(ex + i, n - i, w->o->tokens);
-		t->record = true;
 		p = pass_forward(w->trainer.model, t, ex + i, take, false);
 		for (k = 0; k < p.n; k++)
-			sum -= p.logprob[k];
-		pass_backward(t, &p, d, NULL);
+			sums->loss -= p.logprob[k];
+		if (t->record)
+			pass_backward(t, &p, d, NULL);
+		else
+			tape_reset(t);
 	}
-	*norm = optimizer_step(w->trainer.optimizer, lr);
-	*loss = sum / (double)predicted;
+	sums->n += predicted;
 	free(ex);
 	free(d);
-	if (!isfinite(*loss) || !isfinite(*norm))
+}
+
+/* ... or the loss of a scalar model's objective. */
+static void scored_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
+{
+	const int64_t each = spans_each(w);
+	struct scorer_example *x = xmalloc((size_t)(n * each) * sizeof *x);
+	int64_t i, scores = 0;
+
+	for (i = 0; i < n * each; i++) {
+		const struct span *s = &data->span[(int64_t)order[i / each] * each + i % each];
+
+		x[i] = (struct scorer_example){{data->token + s->at, s->n, s->first, 1}, data->target + s->target};
+		scores += s->n - s->first;
+	}
+	scorer_pass(w->trainer.model, t, w->o->goal, x, n * each, w->o->tokens, (double)scores / (double)each, sums);
+	free(x);
+}
+
+static void any_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
+{
+	if (n)
+		(w->o->goal == OBJECTIVE_SFT ? text_pass : scored_pass)(w, t, data, order, n, sums);
+}
+
+/* One optimizer step on the examples order[0 .. n-1]; sums are added to those of the steps before. */
+static int train_step(struct work *w, struct tape *t, const size_t *order, int64_t n, double lr, struct scorer_sums *sums, double *norm, struct err *e)
+{
+	struct scorer_sums s = {0};
+	const int64_t each = spans_each(w);
+	double loss;
+	int64_t i;
+
+	for (i = 0; i < n * each; i++)
+		w->trainer.state.tokens += w->data.span[(int64_t)order[i / each] * each + i % each].n;
+	t->record = true;
+	any_pass(w, t, &w->data, order, n, &s);
+	*norm = optimizer_step(w->trainer.optimizer, lr);
+	loss = s.loss / (double)s.n;
+	sums->loss += loss;
+	sums->n++;
+	sums->right += s.right / (double)s.n;
+	sums->margin += s.margin / (double)s.n;
+	if (!isfinite(loss) || !isfinite(*norm))
 		return err_set(e, "step %lld: the %s is not finite", (long long)w->trainer.state.step + 1, isfinite(*norm) ? "loss" : "gradient");
 	return 0;
 }
 
-static int log_step(struct work *w, double loss, double norm, double lr, double epoch, struct err *e)
+/* What the objective has beside its loss, under the names that the field uses */
+static void set_scores(struct record *r, enum scorer_objective goal, const struct scorer_sums *s, const char *loss, const char *accuracy, const char *margin)
+{
+	record_set_number(r, loss, s->loss / (double)s->n);
+	if (goal == OBJECTIVE_PAIRWISE || goal == OBJECTIVE_POINTWISE)
+		record_set_number(r, accuracy, s->right / (double)s->n);
+	if (goal == OBJECTIVE_PAIRWISE)
+		record_set_number(r, margin, s->margin / (double)s->n);
+}
+
+static int log_step(struct work *w, const struct scorer_sums *s, double norm, double lr, double epoch, struct err *e)
 {
 	struct record r = {0};
 	int rc;
 
 	record_set_int(&r, "step", w->trainer.state.step);
 	record_set_number(&r, "epoch", epoch);
-	record_set_number(&r, "loss", loss);
+	set_scores(&r, w->o->goal, s, "loss", "accuracy", "margin");
 	record_set_number(&r, "grad_norm", norm);
 	record_set_number(&r, "learning_rate", lr);
 	record_set_int(&r, "num_tokens", w->trainer.state.tokens);
@@ -286,14 +451,37 @@ static int log_step(struct work *w, double loss, double norm, double lr, double 
 	return rc;
 }
 
-static void shuffle(const struct work *w, int64_t epoch, size_t *order)
+/* The held-out data's loss, as a last record */
+static int log_held_out(struct work *w, struct tape *t, struct err *e)
+{
+	const int64_t n = (int64_t)w->held_out.n / spans_each(w);
+	size_t *order = xmalloc((size_t)(n + 1) * sizeof *order);
+	struct scorer_sums s = {0};
+	struct record r = {0};
+	int64_t i;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		order[i] = (size_t)i;
+	t->record = false;
+	any_pass(w, t, &w->held_out, order, n, &s);
+	record_set_int(&r, "step", w->trainer.state.step);
+	set_scores(&r, w->o->goal, &s, "eval_loss", "eval_accuracy", "eval_margin");
+	record_set_int(&r, "eval_samples", n);
+	rc = writer_put(w->out, &r, e);
+	record_free(&r);
+	free(order);
+	return rc;
+}
+
+static void shuffle(const struct work *w, int64_t epoch, size_t *order, size_t n)
 {
 	struct rng rng = rng_new(w->tool->seed, hash_mix(hash_str("epoch"), (uint64_t)epoch));
 	size_t i;
 
-	for (i = 0; i < w->data.n; i++)
+	for (i = 0; i < n; i++)
 		order[i] = i;
-	rng_shuffle(&rng, order, w->data.n);
+	rng_shuffle(&rng, order, n);
 }
 
 /* Tokens that are in one at most: a long example is not cut. */
@@ -312,14 +500,15 @@ static int64_t largest_pass(const struct work *w)
 static int train(struct work *w, struct err *e)
 {
 	const struct options *o = w->o;
-	int64_t count = (int64_t)w->data.n, each = (count + o->batch - 1) / o->batch, steps = each * o->epochs, epoch = -1, logged = 0;
+	int64_t count = (int64_t)w->data.n / spans_each(w), each = (count + o->batch - 1) / o->batch, steps = each * o->epochs, epoch = -1;
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup ? o->warmup : (int64_t)(o->warmup_ratio * (double)steps),
 				 steps};
 	struct progress p = progress_new("training", steps, "steps");
 	struct tape t = tape_new(w->be);
 	size_t *order = xmalloc((size_t)count * sizeof *order);
 	int64_t begun = w->trainer.state.tokens, first = w->trainer.state.step;
-	double sum = 0, loss, norm = 0;
+	struct scorer_sums sums = {0};
+	double norm = 0;
 	int rc = 0;
 
 	progress_rate(&p, "tok/s");
@@ -329,17 +518,14 @@ static int train(struct work *w, struct err *e)
 		double lr = schedule_rate(&sched, w->trainer.state.step + 1);
 
 		if (epoch != w->trainer.state.step / each)
-			shuffle(w, epoch = w->trainer.state.step / each, order);
-		rc = train_step(w, &t, order + from, n, lr, &loss, &norm, e);
+			shuffle(w, epoch = w->trainer.state.step / each, order, (size_t)count);
+		rc = train_step(w, &t, order + from, n, lr, &sums, &norm, e);
 		if (rc < 0)
 			break;
 		w->trainer.state.step++;
-		sum += loss;
-		logged++;
 		if (w->trainer.state.step % o->log_every == 0 || w->trainer.state.step == steps) {
-			rc = log_step(w, sum / (double)logged, norm, lr, (double)w->trainer.state.step / (double)each, e);
-			sum = 0;
-			logged = 0;
+			rc = log_step(w, &sums, norm, lr, (double)w->trainer.state.step / (double)each, e);
+			sums = (struct scorer_sums){0};
 		}
 		if (rc == 0 && o->save_every && w->trainer.state.step % o->save_every == 0 && w->trainer.state.step < steps)
 			rc = save(w, e);
@@ -347,6 +533,8 @@ static int train(struct work *w, struct err *e)
 			progress_set(&p, w->trainer.state.step - first, w->trainer.state.tokens - begun);
 	}
 	progress_end(&p);
+	if (rc == 0 && w->held_out.n && w->trainer.state.step == steps)
+		rc = log_held_out(w, &t, e);
 	tape_free(&t);
 	free(order);
 	if (rc == 0 && tool_interrupted())
@@ -388,21 +576,28 @@ static int open_all(struct work *w, struct err *e)
 	return w->out ? 0 : -1;
 }
 
+static void data_free(struct data *d)
+{
+	free(d->token);
+	free(d->span);
+	free(d->target);
+}
+
 static void close_all(struct work *w)
 {
 	trainer_close(&w->trainer);
 	template_free(w->template);
 	tokenizer_free(w->tokenizer);
 	backend_close(w->be);
-	free(w->data.token);
-	free(w->data.span);
+	data_free(&w->data);
+	data_free(&w->held_out);
 }
 
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...",
 			 .summary = "Fine-tune a model on completions, conversations or plain text"};
-	struct options o = {.template = "auto", .schedule = "cosine", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
+	struct options o = {.template = "auto", .schedule = "cosine", .objective = "sft", .on = "response", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
 			    .lr = 1e-5, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS};
 	struct opt opts[] = {
 		OPT_HEADING("Model and data"),
@@ -412,6 +607,11 @@ int main(int argc, char **argv)
 		TRAINER_DTYPE(&o.trainer),
 		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "cut longer examples", 2, 1e9},
 		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "learn the prompt's tokens too, not the completion's alone"},
+		{"held-out", 0, OPT_STRING, &o.held_out, "FILE", "records that are not learned: their loss, as a last metrics record"},
+		OPT_HEADING("Models that score"),
+		{"objective", 0, OPT_CHOICE, &o.objective, SCORER_OBJECTIVES, "sft; or a scalar head: of chosen over rejected, a label, returns"},
+		{"on", 0, OPT_CHOICE, &o.on, "response|summary", "what is read of a completion: all, or what is behind its reasoning"},
+		{"label", 0, OPT_STRING, &o.label, "FIELD", "pointwise: true, false or 0 .. 1 [label]; value: what has no returns [reward]"},
 		OPT_HEADING("Schedule"),
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the data are gone through, each in another order", 1, 1e9},
 		{"batch", 'b', OPT_INT, &o.batch, "N", "examples in an optimizer step", 1, 1e9},
@@ -443,8 +643,18 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "--%s is missing", o.model ? "output" : "model");
 	if (o.trainer.lora && !strcmp(o.model, o.output))
 		return tool_usage(&t, "--lora writes an adapter, for which its base must stay: name another folder by --output");
+	o.goal = scorer_objective(o.objective);
+	o.trainer.scalar = o.goal != OBJECTIVE_SFT;
+	o.label = o.label ? o.label : o.goal == OBJECTIVE_VALUE ? "reward" : "label";
+	if (o.trainer.scalar && o.trainer.lora)
+		return tool_usage(&t, "--lora is for --objective sft");
 	o.trainer.seed = t.seed;
 	rc = open_all(&w, &e);
+	if (rc == 0 && o.held_out) {
+		rc = read_data(&w, (char **)&o.held_out, 1, &e);
+		w.held_out = w.data;
+		w.data = (struct data){0};
+	}
 	if (rc == 0)
 		rc = read_data(&w, argv, argc, &e);
 	if (rc == 0)

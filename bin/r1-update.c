@@ -257,6 +257,11 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 	const struct checkpoint *ck = w->trainer.ck;
 	struct model *m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 
+	if (m && m->score) {
+		err_set(e, "%s: has a scalar head: it scores texts and predicts no tokens", o->reference);
+		model_free(m);
+		m = NULL;
+	}
 	if (m && m->config.vocab_size < ck->config.vocab_size) {
 		err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", o->reference,
 			(long long)m->config.vocab_size, (long long)ck->config.vocab_size);

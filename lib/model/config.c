@@ -1,6 +1,7 @@
 #include "model/config_private.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,10 +80,11 @@ static bool all_full_attention(const struct js *j)
 	return true;
 }
 
-/* A head that classifies or rewards is no language model's. */
-static bool all_causal(const struct js *j)
+#define CAUSAL "ForCausalLM"
+#define SCALAR "ForSequenceClassification"
+
+static bool all_end_in(const struct js *j, const char *end)
 {
-	static const char end[] = "ForCausalLM";
 	size_t i, n;
 
 	for (i = 0; i < js_size(j); i++) {
@@ -92,6 +94,14 @@ static bool all_causal(const struct js *j)
 			return false;
 	}
 	return js_is_array(j);
+}
+
+/* Of one label: a score. Two are the default of those who write such files. */
+static bool is_scalar(const struct js *all)
+{
+	const struct js *names = js_get(all, "architectures"), *labels = js_get(all, "id2label"), *count = js_get(all, "num_labels");
+
+	return js_size(names) && all_end_in(names, SCALAR) && (js_is_object(labels) ? js_size(labels) == 1 : js_is_int(count) && js_int(count) == 1);
 }
 
 /* Windows are for layers from max_window_layers on; newer files say it layer by layer. */
@@ -126,7 +136,7 @@ static bool meets(const struct js *j, enum demand demand, const struct js *all)
 	case MUST_BE_FULL_ATTENTION:
 		return all_full_attention(j);
 	case MUST_BE_CAUSAL:
-		return all_causal(j);
+		return all_end_in(j, CAUSAL) || is_scalar(all);
 	case MUST_NOT_SLIDE:
 		return js_is_bool(j) && (!js_bool(j) || no_window(all));
 	}
@@ -340,6 +350,7 @@ static int fill(struct config *c, const struct js *j, struct err *e)
 	    config_bool(j, "tie_word_embeddings", false, &c->tie_word_embeddings, e) < 0 ||
 	    get_word(j, js_get(j, "torch_dtype") ? "torch_dtype" : "dtype", "float32", c->dtype, sizeof c->dtype, e) < 0)
 		return -1;
+	c->scalar = is_scalar(j);
 	return get_tokens(c, j, e);
 }
 
@@ -406,6 +417,34 @@ static void set_number(struct js *j, const char *key, double was, double is)
 		js_set(j, key, js_new_number(is));
 }
 
+void config_make_scalar(struct config *c)
+{
+	c->scalar_begins = !c->scalar;
+	c->scalar = true;
+}
+
+/* Qwen2ForCausalLM -> Qwen2ForSequenceClassification, of one label; they look for the end of a text by its padding */
+static void write_scalar(struct js *j, const struct config *c)
+{
+	static const struct { const char *type, *name; } families[] = {
+		{"qwen2", "Qwen2"}, {"qwen3", "Qwen3"}, {"llama", "Llama"}, {"deepseek_v3", "DeepseekV3"}};
+	struct js *names = js_array(), *labels = js_object(), *ids = js_object();
+	char name[64] = SCALAR;
+	size_t i;
+
+	for (i = 0; i < sizeof families / sizeof *families; i++)
+		if (!strcmp(families[i].type, c->model_type))
+			snprintf(name, sizeof name, "%s" SCALAR, families[i].name);
+	js_push(names, js_new_string(name, strlen(name)));
+	js_set(j, "architectures", names);
+	js_set(labels, "0", js_new_string("score", 5));
+	js_set(j, "id2label", labels);
+	js_set(ids, "score", js_new_int(0));
+	js_set(j, "label2id", ids);
+	if (c->eos_count && (!js_get(j, "pad_token_id") || js_is_null(js_get(j, "pad_token_id"))))
+		js_set(j, "pad_token_id", js_new_int(c->eos[0]));
+}
+
 void config_write(const struct config *c, struct buf *to)
 {
 	struct js *j = c->json ? js_copy(c->json) : js_object();
@@ -431,6 +470,8 @@ void config_write(const struct config *c, struct buf *to)
 		js_set(j, "tie_word_embeddings", js_new_bool(c->tie_word_embeddings));
 	if (strcmp(was.dtype, c->dtype) != 0)
 		js_set(j, js_get(j, "dtype") ? "dtype" : "torch_dtype", js_new_string(c->dtype, strlen(c->dtype)));
+	if (c->scalar && !was.scalar)
+		write_scalar(j, c);
 	/* Weights are written as they are computed with, and without the layers that predict further tokens. */
 	js_remove(j, "quantization_config");
 	if (js_int(js_get(j, "num_nextn_predict_layers")))

@@ -81,6 +81,8 @@ struct config {
 	bool tie_word_embeddings;       /* false where absent */
 	bool attention_bias;            /* q, k, v and o have biases (deepseek_v3: q_a, kv_a and o); false where absent. qwen2 has its own way */
 	bool mlp_bias;                  /* llama: gate, up and down have biases; false where absent */
+	bool scalar;                    /* "...ForSequenceClassification" of one label: a score of the text (score.h), and no logits */
+	bool scalar_begins;             /* not of the file: it is about to get its score's weights, which begin at 0 */
 	char dtype[16];                 /* torch_dtype: "float32", "bfloat16", "float16"; float32 where absent */
 	int32_t bos;                    /* bos_token_id; -1: none */
 	int32_t eos[CONFIG_EOS];        /* eos_token_id, one or several; then generation_config.json's that are not among them */
@@ -92,6 +94,9 @@ struct config {
 int config_read(struct config *c, const char *path, struct err *e);
 int config_parse(struct config *c, const char *text, size_t n, const char *name, struct err *e);
 int config_read_generation(struct config *c, const char *text, size_t n, const char *name, struct err *e);
+
+/* From now on the model scores texts; config_write says so as transformers does. */
+void config_make_scalar(struct config *c);
 
 struct config config_copy(const struct config *c);
 void config_free(struct config *c);

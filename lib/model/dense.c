@@ -76,7 +76,7 @@ void dense_declare(struct model *m, const struct dense *d)
 		declare_feed_forward(m, l, prefix, d);
 	}
 	net->norm = vector(m, "model", "norm.weight", C);
-	m->head = c->tie_word_embeddings ? m->embed : model_param(m, "lm_head", C, (struct param_part[]){{"weight", c->vocab_size}}, 1);
+	model_param_head(m);
 	m->net = net;
 }
 

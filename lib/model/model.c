@@ -98,6 +98,16 @@ struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, co
 	return params_add(&m->params, prefix, cols, part, parts);
 }
 
+void model_param_head(struct model *m)
+{
+	const struct config *c = &m->config;
+
+	if (c->scalar)
+		m->score = model_param(m, "score", c->hidden_size, (struct param_part[]){{"weight", 1, .begins = c->scalar_begins}}, 1);
+	else
+		m->head = c->tie_word_embeddings ? m->embed : model_param(m, "lm_head", c->hidden_size, (struct param_part[]){{"weight", c->vocab_size}}, 1);
+}
+
 void model_init_part(const struct model *m, const struct part *p, uint64_t seed, int64_t from, int64_t n, float *w)
 {
 	uint64_t stream = hash_str(p->name);
@@ -258,6 +268,10 @@ struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend 
 	struct model *m = NULL;
 	int64_t left_out;
 
+	if (use == MODEL_SAMPLE && ck->config.scalar) {
+		err_set(e, "%s: has a scalar head: it scores texts and writes none", ck->path);
+		return NULL;
+	}
 	if (ck->base)
 		return adapted_model(ck, be, use, dtype, e);
 	if (!find_family(ck->config.model_type, e))

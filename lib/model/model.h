@@ -52,7 +52,8 @@ struct model {
 	struct lora **lora;             /* [params.tensors], what it adds to each; NULL where it adds nothing */
 	float *cos_sin;                 /* rope's table for the positions reserved so far */
 	int64_t positions;
-	struct tensor *embed, *head;    /* [V, C]; one and the same when tied */
+	struct tensor *embed, *head;    /* [V, C]; one and the same when tied; head NULL where there is a score */
+	struct tensor *score;           /* [1, C]; NULL in a language model */
 	int64_t k_width, v_width;       /* of the cache (struct kv_cache): G*D each, if the family's declare does not say otherwise */
 	void *net;
 	struct arena arena;
@@ -60,6 +61,9 @@ struct model {
 
 /* For declare: adds to m->params (params.h). */
 struct tensor *model_param(struct model *m, const char *prefix, int64_t cols, const struct param_part *part, int parts);
+
+/* For declare, at its end: m->head, or m->score where the configuration is scalar. */
+void model_param_head(struct model *m);
 
 /* A folder or an archive. NULL and e on error. */
 struct model *model_load(const char *path, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e);

@@ -31,7 +31,7 @@ struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, co
 		p->part = xgrow(p->part, &p->parts_cap, p->parts + 1, sizeof *p->part);
 		p->part[p->parts++] = (struct part){.name = xasprintf("%s.%s", prefix, part[i].name), .shape = {part[i].rows, cols},
 						    .ndim = cols ? 2 : 1, .offset = p->size, .tensor = p->tensors - 1, .row = x->rows,
-						    .decay = cols != 0, .fixed = part[i].fixed};
+						    .decay = cols != 0, .fixed = part[i].fixed, .begins = part[i].begins};
 		p->size += n;
 		p->count += part[i].fixed ? 0 : n;
 		x->rows += part[i].rows;

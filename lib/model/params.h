@@ -37,6 +37,7 @@ struct part {
 	int64_t row;                    /* ... and from which row on (in vectors: from which number on) */
 	bool decay;                     /* weight decay applies: matrices, not norms and biases */
 	bool fixed;                     /* a vector that is never trained, and float32 in memory and files whatever the others are */
+	bool begins;                    /* 0 where the file has none: it is about to be trained */
 };
 
 struct params {
@@ -62,6 +63,7 @@ struct param_part {
 	const char *name;
 	int64_t rows;
 	bool fixed;                     /* a vector that is never trained; it is a tensor of its own */
+	bool begins;
 };
 struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, const struct param_part *part, int parts);
 

@@ -71,7 +71,7 @@ int params_load(struct params *p, const struct safetensors *from, struct err *e)
 	size_t i;
 
 	for (i = 0; i < p->parts; i++)
-		if (load(p, &p->part[i], from, e) < 0)
+		if (!(p->part[i].begins && !safetensors_find(from, p->part[i].name)) && load(p, &p->part[i], from, e) < 0)
 			return -1;
 	return 0;
 }

@@ -20,52 +20,119 @@ int64_t pass_take(const struct example *ex, int64_t count, int64_t tokens)
 	return i;
 }
 
-struct pass pass_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count, bool want_entropy)
-{
-	int64_t rows = 0, predicted = 0, longest = 0, i, j, r, o;
-	struct pass p = {0};
-	struct seq *seq = arena_alloc(&t->host, (size_t)count * sizeof *seq);
-	int32_t *id, *position, *pick, *target;
-	struct sequences s = {.seq = seq, .seqs = count};
-	struct tensor *h;
+/* Examples as rows of one flat batch, without the last `dropped` tokens of each; of them those from token first-dropped on are picked. */
+struct flat {
+	int64_t rows, picked;
+	int32_t *id, *position, *pick, *target;         /* target: the token behind, where there is one */
+	struct sequences s;
+};
 
+static struct flat flatten(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t dropped)
+{
+	struct flat f = {0};
+	struct seq *seq = arena_alloc(&t->host, (size_t)count * sizeof *seq);
+	int64_t longest = 0, i, j, r, o;
+
+	f.s = (struct sequences){.seq = seq, .seqs = count};
 	for (i = 0; i < count; i++) {
-		assert(ex[i].first >= 1 && ex[i].first <= ex[i].n);
-		rows += ex[i].n - 1;
-		predicted += ex[i].n - ex[i].first;
+		assert(ex[i].first >= dropped && ex[i].first <= ex[i].n);
+		f.rows += ex[i].n - dropped;
+		f.picked += ex[i].n - ex[i].first;
 		if (ex[i].n > longest)
 			longest = ex[i].n;
 	}
-	p.n = predicted;
-	if (predicted == 0)
-		return p;
-	id = arena_alloc(&t->host, (size_t)rows * sizeof *id);
-	position = arena_alloc(&t->host, (size_t)rows * sizeof *position);
-	pick = arena_alloc(&t->host, (size_t)predicted * sizeof *pick);
-	target = arena_alloc(&t->host, (size_t)predicted * sizeof *target);
+	if (f.picked == 0)
+		return f;
+	f.id = arena_alloc(&t->host, (size_t)f.rows * sizeof *f.id);
+	f.position = arena_alloc(&t->host, (size_t)f.rows * sizeof *f.position);
+	f.pick = arena_alloc(&t->host, (size_t)f.picked * sizeof *f.pick);
+	f.target = arena_alloc(&t->host, (size_t)f.picked * sizeof *f.target);
 	for (i = r = o = 0; i < count; i++) {
-		seq[i] = (struct seq){.row = r, .n = (int32_t)(ex[i].n - 1)};
-		for (j = 0; j + 1 < ex[i].n; j++, r++) {
-			id[r] = ex[i].id[j];
-			position[r] = (int32_t)j;
-			if (j + 1 >= ex[i].first) {
-				pick[o] = (int32_t)r;
-				target[o++] = ex[i].id[j + 1];
+		seq[i] = (struct seq){.row = r, .n = (int32_t)(ex[i].n - dropped)};
+		for (j = 0; j < ex[i].n - dropped; j++, r++) {
+			f.id[r] = ex[i].id[j];
+			f.position[r] = (int32_t)j;
+			if (j + dropped >= ex[i].first) {
+				f.pick[o] = (int32_t)r;
+				f.target[o++] = j + 1 < ex[i].n ? ex[i].id[j + 1] : 0;
 			}
 		}
 	}
 	model_reserve_positions(m, longest);
-	h = model_hidden(m, t, tape_upload(t, id, rows), tape_upload(t, position, rows), rows, &s);
-	if (predicted < rows)
-		h = op_rows(t, h, tape_upload(t, pick, predicted), predicted);
-	p.out = op_logprob(t, h, m->head, tape_upload(t, target, predicted), (float)ex[0].inv_temperature, want_entropy);
-	p.logprob = arena_alloc(&t->host, (size_t)predicted * sizeof *p.logprob);
-	t->be->download(t->be, p.logprob, p.out.logprob, (size_t)predicted * sizeof *p.logprob);
-	if (want_entropy) {
-		p.entropy = arena_alloc(&t->host, (size_t)predicted * sizeof *p.entropy);
-		t->be->download(t->be, p.entropy, p.out.entropy, (size_t)predicted * sizeof *p.entropy);
-	}
+	return f;
+}
+
+/* [picked, C] */
+static struct tensor *hidden(struct model *m, struct tape *t, const struct flat *f)
+{
+	struct tensor *h = model_hidden(m, t, tape_upload(t, f->id, f->rows), tape_upload(t, f->position, f->rows), f->rows, &f->s);
+
+	return f->picked < f->rows ? op_rows(t, h, tape_upload(t, f->pick, f->picked), f->picked) : h;
+}
+
+static float *to_host(struct tape *t, const float *from, int64_t n)
+{
+	float *to = arena_alloc(&t->host, (size_t)n * sizeof *to);
+
+	t->be->download(t->be, to, from, (size_t)n * sizeof *to);
+	return to;
+}
+
+struct pass pass_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count, bool want_entropy)
+{
+	struct flat f = flatten(m, t, ex, count, 1);
+	struct pass p = {.n = f.picked};
+
+	if (p.n == 0)
+		return p;
+	p.out = op_logprob(t, hidden(m, t, &f), m->head, tape_upload(t, f.target, p.n), (float)ex[0].inv_temperature, want_entropy);
+	p.logprob = to_host(t, p.out.logprob, p.n);
+	if (want_entropy)
+		p.entropy = to_host(t, p.out.entropy, p.n);
 	return p;
+}
+
+struct scores score_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count)
+{
+	struct flat f = flatten(m, t, ex, count, 0);
+	struct scores s = {.n = f.picked};
+
+	if (s.n == 0)
+		return s;
+	s.out = op_linear(t, hidden(m, t, &f), m->score, NULL);         /* [n, 1] */
+	s.score = to_host(t, s.out->data, s.n);
+	return s;
+}
+
+void score_backward(struct tape *t, struct scores *s, const float *dscore)
+{
+	bool accumulate;
+
+	if (s->n) {
+		t->be->upload(t->be, tape_grad(t, s->out, &accumulate), dscore, (size_t)s->n * sizeof *dscore);
+		tape_backward(t);
+	}
+	tape_reset(t);
+	*s = (struct scores){0};
+}
+
+void score_all(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *score)
+{
+	bool record = t->record;
+	int64_t n, done, at = 0;
+
+	t->record = false;
+	for (done = 0; done < count; done += n) {
+		struct scores s;
+
+		n = pass_take(ex + done, count - done, tokens);
+		s = score_forward(m, t, ex + done, n);
+		if (s.n)
+			memcpy(score + at, s.score, (size_t)s.n * sizeof *score);
+		at += s.n;
+		tape_reset(t);
+	}
+	t->record = record;
 }
 
 void pass_backward(struct tape *t, struct pass *p, const float *dlogprob, const float *dentropy)
@@ -106,19 +173,25 @@ int64_t pass_measure(const struct config *c, int64_t tokens)
 	struct backend *be = backend_dry_new();
 	struct model *m = model_new(c, be, MODEL_SCORE, DTYPE_FLOAT32, NULL);
 	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
-	float *dlogprob = xcalloc((size_t)n, sizeof *dlogprob);
+	float *d = xcalloc((size_t)n, sizeof *d);
 	struct tape t = tape_new(be);
-	struct pass p;
 	double bytes;
 
 	t.record = true;
-	p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
-	pass_backward(&t, &p, dlogprob, NULL);
+	if (m->score) {
+		struct scores s = score_forward(m, &t, &(struct example){.id = id, .n = n, .first = 0}, 1);
+
+		score_backward(&t, &s, d);
+	} else {
+		struct pass p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+
+		pass_backward(&t, &p, d, NULL);
+	}
 	bytes = (double)t.peak / (double)n * (double)tokens;
 	tape_free(&t);
 	model_free(m);
 	be->destroy(be);
 	free(id);
-	free(dlogprob);
+	free(d);
 	return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX / 2;
 }

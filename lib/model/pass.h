@@ -34,6 +34,22 @@ int64_t pass_take(const struct example *ex, int64_t count, int64_t tokens);
 struct pass pass_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count, bool want_entropy);
 void pass_backward(struct tape *t, struct pass *p, const float *dlogprob, const float *dentropy);
 
+/* A scalar model's scores of texts as far as tokens first .. n-1 have been read (first may be 0): the last is that of the whole text.
+ *
+ *     struct scores s = score_forward(m, &tape, ex, count);
+ *     ... s.score[0 .. s.n-1], all examples one behind the other ...
+ *     score_backward(&tape, &s, dscore);                      // adds to the model's gradients, and resets the tape
+ */
+struct scores {
+	int64_t n;
+	float *score;                   /* host [n]; freed by the tape's reset */
+	struct tensor *out;
+};
+struct scores score_forward(struct model *m, struct tape *t, const struct example *ex, int64_t count);
+void score_backward(struct tape *t, struct scores *s, const float *dscore);
+/* Those of all examples without gradient, in passes of `tokens`; host [sum of n - first]. */
+void score_all(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *score);
+
 /* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend. */
 int64_t pass_measure(const struct config *c, int64_t tokens);
 

@@ -124,7 +124,8 @@ void summary_text(const struct summary *s, struct buf *b)
 {
 	const struct config *c = &s->config;
 
-	buf_printf(b, "%s\n  family       %s%s\n", s->path, c->model_type, c->tie_word_embeddings ? ", head tied to the embedding" : "");
+	buf_printf(b, "%s\n  family       %s%s\n", s->path, c->model_type,
+		   c->scalar ? ", a scalar head: it scores texts" : c->tie_word_embeddings ? ", head tied to the embedding" : "");
 	buf_printf(b, "  parameters   %s, of which %s in the embedding%s\n", HUMAN_COUNT(s->shapes->params.count), HUMAN_COUNT(s->head),
 		   c->tie_word_embeddings ? "" : " and the head");
 	if (c->experts.count)

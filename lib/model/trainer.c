@@ -36,6 +36,12 @@ int trainer_open(struct trainer *t, const char *path, struct backend *be, const 
 	if (a->lora && ask_for_adapter(t, path, e) < 0)
 		return -1;
 	c = &t->ck->config;
+	if (!a->scalar && c->scalar)
+		return err_set(e, "%s: has a scalar head: it scores texts and predicts no tokens", path);
+	if (a->scalar && t->ck->base)
+		return err_set(e, "%s: a scalar head is not trained by a low-rank adapter", path);
+	if (a->scalar)
+		config_make_scalar(c);
 	if (!t->ck->base && strcmp(a->dtype, "auto") != 0)
 		snprintf(c->dtype, sizeof c->dtype, "%s", a->dtype);
 	t->model = model_from_checkpoint(t->ck, be, MODEL_TRAIN, model_dtype(a->dtype), e);

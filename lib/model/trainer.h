@@ -29,6 +29,7 @@ struct trainer_args {
 	double lora_alpha;              /* 0: twice the rank */
 	const char *lora_targets;
 	uint64_t seed;                  /* of the rounding of moments, of a new adapter */
+	bool scalar;                    /* a model that scores texts is trained: one, or a language model that becomes one */
 };
 #define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto", .shard_size = MODEL_SHARD_GB, .lora_targets = "all"}
 #define TRAINER_OPTIMIZER(a) \

@@ -107,7 +107,7 @@ static void declare(struct model *m)
 			declare_experts(m, l, prefix);
 	}
 	net->norm = one(m, "model", "norm.weight", c->hidden_size, 0);
-	m->head = c->tie_word_embeddings ? m->embed : one(m, "lm_head", "weight", c->vocab_size, c->hidden_size);
+	model_param_head(m);
 	/* YaRN's temperature, as far as cosines and sines do not have it already */
 	mscale = c->rope.type == ROPE_YARN && c->rope.mscale_all_dim != 0 ? rope_mscale(c->rope.factor, c->rope.mscale_all_dim) : 1;
 	net->scale = (float)(scale * mscale * mscale);
