@@ -1,6 +1,7 @@
 /* r1-advantage - from a group's rewards to advantages */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/progress.h"
@@ -33,6 +34,57 @@ static void count(struct work *w, const struct group *g, const double *reward)
 	w->lines += (int64_t)g->n;
 }
 
+/* By what the record says, not where it stood */
+static int by_sample(const void *a, const void *b)
+{
+	struct record *x = *(struct record *const *)a, *y = *(struct record *const *)b;
+	int64_t i = 0, j = 0;
+	struct err none;
+	int c = strcmp(record_has(x, "id") ? record_string(x, "id", NULL, &none) : "", record_has(y, "id") ? record_string(y, "id", NULL, &none) : "");
+
+	record_int(x, "sample", &i, &none);
+	record_int(y, "sample", &j, &none);
+	return c ? c : (i > j) - (i < j);
+}
+
+/* Token by token: `advantages` and `returns`, and their mean as `advantage`. */
+static int solve_tokens(struct work *w, struct group **g, size_t n, size_t total, struct err *e)
+{
+	struct advantage_tokens *x = xcalloc(total + 1, sizeof *x);
+	struct record **r = xmalloc((total + 1) * sizeof *r);
+	size_t i, j, at = 0;
+	struct err none;
+	int rc = 0;
+
+	for (i = 0; i < n; i++)
+		for (j = 0; j < g[i]->n; j++)
+			r[at++] = g[i]->record[j];
+	qsort(r, total, sizeof *r, by_sample);
+	for (i = 0; i < total; i++) {
+		x[i].value = record_floats(r[i], "values", &x[i].n, &none);     /* seen to be there already */
+		record_number(r[i], "reward", &x[i].reward, &none);
+		x[i].advantage = xmalloc((x[i].n + 1) * sizeof *x[i].advantage);
+		x[i].returns = xmalloc((x[i].n + 1) * sizeof *x[i].returns);
+	}
+	advantage_apply_tokens(w->kind, &w->args, x, total);
+	for (i = 0; i < total; i++) {
+		double sum = 0;
+
+		for (j = 0; j < x[i].n; j++)
+			sum += x[i].advantage[j];
+		if (!isfinite(sum))
+			rc = record_error(r[i], e, "its advantages are not finite");
+		record_set_number(r[i], "advantage", x[i].n ? sum / (double)x[i].n : 0);
+		record_set_floats(r[i], "advantages", x[i].advantage, x[i].n);
+		record_set_floats(r[i], "returns", x[i].returns, x[i].n);
+		free(x[i].advantage);
+		free(x[i].returns);
+	}
+	free(x);
+	free(r);
+	return rc;
+}
+
 /* Sets the advantages of these groups and lets them go. */
 static int solve(struct work *w, struct group **g, size_t n, struct err *e)
 {
@@ -53,9 +105,12 @@ static int solve(struct work *w, struct group **g, size_t n, struct err *e)
 		w->span[i] = (struct advantage_group){w->reward + at, w->advantage + at, g[i]->n};
 		count(w, g[i], w->reward + at);
 	}
-	advantage_apply(w->kind, &w->args, w->span, n);
+	if (w->kind->tokens && solve_tokens(w, g, n, total, e) < 0)
+		return -1;
+	if (!w->kind->tokens)
+		advantage_apply(w->kind, &w->args, w->span, n);
 	for (i = 0; i < n; i++) {
-		for (j = 0; j < g[i]->n; j++) {
+		for (j = 0; !w->kind->tokens && j < g[i]->n; j++) {
 			if (!isfinite(w->span[i].advantage[j]))
 				return record_error(g[i]->record[j], e, "its advantage is not finite");
 			record_set_number(g[i]->record[j], "advantage", w->span[i].advantage[j]);
@@ -108,7 +163,9 @@ static int take(struct work *w, struct record *r, struct err *e)
 	struct group *g;
 	double reward;
 
-	if (record_number(r, "reward", &reward, e) < 0)
+	size_t n;
+
+	if (record_number(r, "reward", &reward, e) < 0 || (w->kind->tokens && !record_floats(r, "values", &n, e)))
 		return -1;
 	g = groups_add(&w->groups, r, e);
 	if (!g)
@@ -158,7 +215,7 @@ static char *details(void)
 	for (a = advantage_table; *a; a++)
 		buf_printf(&b, "  %-22s%s\n", (*a)->name, (*a)->help);
 	buf_str(&b, "\nA group is the lines with one `id` (and `step`), in any order. It is done with as soon as it has as many lines\n"
-		"as its `group` says, else at the end of the input. Sets `advantage`.");
+		"as its `group` says, else at the end of the input.\nSets `advantage`; gae sets `advantages` and `returns` too, token by token.");
 	return b.p;
 }
 
@@ -167,11 +224,14 @@ int main(int argc, char **argv)
 	struct tool t = {.name = "r1-advantage", .usage = "[OPTION]... [FILE]...",
 		.summary = "Turn the rewards of each group into advantages"};
 	struct work w = {.args = ADVANTAGE_DEFAULTS};
-	const char *estimator = "grpo", *single = "zero", *output = NULL;
+	const char *estimator = "grpo", *single = "zero", *whiten = "yes", *output = NULL;
 	struct opt opts[] = {
 		{"estimator", 'e', OPT_STRING, &estimator, "NAME", "how (see below)"},
 		{"epsilon", 0, OPT_FLOAT, &w.args.epsilon, "X", "added to the standard deviation", 0, 1e6},
 		{"bessel", 0, OPT_FLAG, &w.args.bessel, NULL, "standard deviation over n - 1, not n"},
+		{"gamma", 0, OPT_FLOAT, &w.args.gamma, "G", "gae: what a token later counts for", 0, 1},
+		{"lambda", 0, OPT_FLOAT, &w.args.lambda, "L", "gae: how far rewards are trusted over the critic", 0, 1},
+		{"whiten", 0, OPT_CHOICE, &whiten, "yes|no", "gae: bring advantages to mean 0 and standard deviation 1 over a step"},
 		{"single", 0, OPT_CHOICE, &single, "zero|raw", "advantage in a group of one: 0 or its reward"},
 		{"output", 'o', OPT_STRING, &output, "FILE", "write there, not to stdout"},
 		TOOL_OPTIONS(&t),
@@ -184,6 +244,7 @@ int main(int argc, char **argv)
 	rc = tool_begin(&t, opts, &argc, &argv);
 	if (rc < 0) {
 		w.args.single_raw = single[0] == 'r';
+		w.args.whiten = whiten[0] == 'y';
 		w.kind = advantage_find(estimator, &e);
 		if (!w.kind) {
 			rc = tool_usage(&t, "--estimator: %s", e.msg);

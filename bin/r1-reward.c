@@ -6,6 +6,7 @@
 #include "base/ordered.h"
 #include "base/progress.h"
 #include "record/record.h"
+#include "task/graders.h"
 #include "task/judge.h"
 #include "task/reward.h"
 #include "task/verifier.h"
@@ -23,6 +24,8 @@ static char *details(void)
 	buf_str(&b, "\nAccuracy by `type` (math where there is none):\n");
 	for (v = verifier_table; *v; v++)
 		buf_printf(&b, "  %-14s %s\n", (*v)->name, (*v)->help);
+	buf_str(&b, "\nA reward model is DIR[:WEIGHT][,OPTION=VALUE]..., a checkpoint of r1-distill --objective; as=NAME, if not `model`.\n");
+	plugin_help(&b, graders_about());
 	buf_str(&b, "\nSets `rewards`, `reward`, `verdict` and, with accuracy, `extracted`.");
 	return b.p;
 }
@@ -42,7 +45,9 @@ struct place {                          /* a completion on its way */
 };
 
 struct scoring {
-	struct rewards **w;             /* (threads + 1): one thread's each, the last the first thread's own */
+	struct rewards **w;             /* (threads + 1): one thread's each, the last the first thread's own; of 0 rewards, models score alone */
+	struct graders *graders;        /* models that score */
+	struct backend *be;             /* theirs; NULL where there are none */
 	int threads;
 	size_t rewards;
 	struct judge *judge;            /* NULL: nobody is asked */
@@ -66,7 +71,7 @@ static void score(void *arg, void *place, int worker)
 		p->rc = record_index(&p->r, &e);
 	else if (p->why)                /* it could not even be asked about */
 		return;
-	if (p->rc == 0)
+	if (p->rc == 0 && s->rewards)
 		p->rc = rewards_score(w, &p->r, &o, &e);
 	if (p->rc < 0) {
 		p->why = xstrdup(e.msg);
@@ -77,6 +82,14 @@ static void score(void *arg, void *place, int worker)
 	rewards_last(w, p->value, s->rewards + 1);
 }
 
+static int put(void *arg, struct record *r, struct err *e)
+{
+	struct scoring *s = arg;
+
+	progress_set(&s->p, s->p.done + 1, 0);
+	return writer_put(s->out, r, e);
+}
+
 /* In the order of the input: bad completions, too, are counted, shown or the end of it as if they came one after another. */
 static int take(void *arg, void *place)
 {
@@ -85,16 +98,19 @@ static int take(void *arg, void *place)
 	int rc = p->rc;
 
 	if (tool_interrupted()) {
-		rc = err_set(s->e, "interrupted");
+		err_set(s->e, "interrupted");
+		rc = -2;
 	} else if (rc < 0) {
 		err_set(s->e, "%s", p->why);
-		if (rc == -1)
-			rc = reader_bad(s->in, s->e);
-	} else {
-		rewards_count(s->w[0], p->value);
-		rc = writer_put(s->out, &p->r, s->e);
-		progress_set(&s->p, s->p.done + 1, 0);
+	} else if (graders_any(s->graders)) {
+		rc = graders_put(s->graders, &p->r, s->e);
+	} else if (put(s, &p->r, s->e) < 0) {
+		rc = -2;
 	}
+	if (rc == 0 && s->rewards)
+		rewards_count(s->w[0], p->value);
+	else if (rc == -1)
+		rc = reader_bad(s->in, s->e);
 	free(p->why);
 	p->why = NULL;
 	judged_clear(&p->judged);
@@ -103,6 +119,15 @@ static int take(void *arg, void *place)
 	if (rc < 0)
 		reader_stop(s->in);
 	return rc;
+}
+
+/* No completion waits for others to be scored with it by models while the next line may take its time. */
+static int flush_before_waiting(struct scoring *s, struct ordered *o, struct err *e)
+{
+	if (!graders_any(s->graders) || reader_ready(s->in))
+		return 0;
+	ordered_wait(o);
+	return graders_flush(s->graders, e);
 }
 
 static void free_place(struct place *p)
@@ -173,6 +198,8 @@ static int score_asked(struct scoring *s, struct ordered *o, struct err *e)
 		       (!judge_busy(s->judge) || reader_ready(s->in))) {
 			struct place *p = &s->asked[s->begun % ASKED];
 
+			if (!judge_busy(s->judge) && flush_before_waiting(s, o, e) < 0)
+				return -1;
 			rc = reader_line(s->in, &p->r, e);
 			if (rc > 0) {
 				s->held += p->r.raw.n;
@@ -191,7 +218,7 @@ static int score_lines(struct scoring *s, struct ordered *o, struct err *e)
 	struct place *p;
 	int rc = 0;
 
-	while ((p = ordered_slot(o)) && (rc = reader_line(s->in, &p->r, e)) > 0)
+	while ((p = ordered_slot(o)) && (rc = flush_before_waiting(s, o, e)) == 0 && (rc = reader_line(s->in, &p->r, e)) > 0)
 		ordered_put(o, p->r.raw.n);
 	return rc;
 }
@@ -207,6 +234,8 @@ static int score_all(struct scoring *s, struct ordered *o)
 	end = ordered_end(o);
 	if (end == 0 && rc < 0)
 		*s->e = bad;
+	if (end == 0 && rc == 0)
+		end = graders_flush(s->graders, s->e);
 	for (i = 0; (p = ordered_item(o, i)); i++)
 		free_place(p);
 	return end < 0 || rc < 0 ? -1 : 0;
@@ -227,13 +256,15 @@ static int score_files(struct tool *t, struct scoring *s, struct ordered *o, cha
 	return rc;
 }
 
-static void summary(const struct rewards *w)
+static void summary(const struct scoring *s)
 {
 	struct reward_mean mean[64];
-	size_t i, n = rewards_means(w, mean, 64);
+	size_t i, n = rewards_means(s->w[0], mean, 64);
 	struct buf b = {0};
 
-	if (!mean[0].count)
+	n = s->rewards ? n : 0;         /* models alone: the weighted sum is not theirs */
+	n += graders_means(s->graders, mean + n, 64 - n);
+	if (!n || !mean[0].count)
 		return;
 	for (i = 0; i < n; i++) {
 		buf_printf(&b, "%s%s", i ? ", " : "", mean[i].name);
@@ -246,11 +277,11 @@ static void summary(const struct rewards *w)
 	buf_free(&b);
 }
 
-/* The specs as given, or the usual ones; with a judge, its reward is one of them. -1: that cannot be. */
-static int name_rewards(const struct opt_list *given, bool judge, struct opt_list *specs, struct err *e)
+/* The specs as given, or the usual ones, or none where models score; with a judge, its reward is one of them. -1: that cannot be. */
+static int name_rewards(const struct opt_list *given, bool models, bool judge, struct opt_list *specs, struct err *e)
 {
 	static const char *const usual[] = {"accuracy", "format"};
-	size_t n = given->n ? given->n : 2, i;
+	size_t n = given->n ? given->n : models ? 0 : 2, i;
 	bool there = false;
 
 	specs->item = xcalloc(n + 1, sizeof *specs->item);
@@ -283,11 +314,27 @@ static int open_rewards(struct scoring *s, const struct opt_list *specs, const c
 }
 
 struct options {
-	struct opt_list given;
-	const char *output, *sandbox;
+	struct opt_list given, models;
+	const char *output, *sandbox, *value_model;
 	int64_t jobs;
 	struct judge_params judge;      /* model NULL: none */
 };
+
+static int open_models(struct scoring *s, const struct tool *t, const struct options *o, struct err *e)
+{
+	size_t i;
+
+	if (o->models.n || o->value_model) {
+		s->be = backend_open(t->backend, (int)t->threads, e);
+		if (!s->be)
+			return -1;
+	}
+	s->graders = graders_new(s->be, put, s);
+	for (i = 0; i < o->models.n; i++)
+		if (graders_reward_model(s->graders, o->models.item[i], e) < 0)
+			return err_prefix(e, "--reward-model");
+	return o->value_model && graders_value_model(s->graders, o->value_model, e) < 0 ? err_prefix(e, "--value-model") : 0;
+}
 
 static int run(struct tool *t, const struct options *o, char **files, size_t n)
 {
@@ -300,19 +347,21 @@ static int run(struct tool *t, const struct options *o, char **files, size_t n)
 	int rc, i;
 
 	s.threads = ordered_threads(work);
-	if (name_rewards(&o->given, o->judge.model, &specs, &e) < 0 || open_rewards(&s, &specs, o->sandbox) < 0) {
+	if (name_rewards(&o->given, o->models.n || o->value_model, o->judge.model, &specs, &e) < 0 || open_rewards(&s, &specs, o->sandbox) < 0) {
 		ordered_end(work);
 		rc = tool_usage(t, "--reward: %s", e.msg);
-	} else if (o->judge.model && !(s.judge = judge_open(&o->judge, &e))) {
+	} else if (open_models(&s, t, o, &e) < 0 || (o->judge.model && !(s.judge = judge_open(&o->judge, &e)))) {
 		ordered_end(work);
 		rc = tool_fail(t, &e);
 	} else if (score_files(t, &s, work, files, n, o->output) < 0) {
 		rc = tool_fail(t, &e);
 	} else {
-		summary(s.w[0]);
+		summary(&s);
 		rc = tool_end(t);
 	}
 	judge_close(s.judge);
+	graders_free(s.graders);
+	backend_close(s.be);
 	for (k = 0; s.asked && k < ASKED; k++)
 		free_place(&s.asked[k]);
 	for (i = 0; s.w && i <= s.threads; i++)
@@ -335,6 +384,9 @@ int main(int argc, char **argv)
 		{"sandbox", 0, OPT_STRING, &o.sandbox, "COMMAND", "what runs programs, with its options [r1-sandbox]"},
 		{"jobs", 'j', OPT_INT, &o.jobs, "N", "completions scored at once; 0: one for each core", 0, 4096},
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there, not to stdout"},
+		OPT_HEADING("Models that score"),
+		{"reward-model", 0, OPT_LIST, &o.models, "SPEC", "add what a reward model gives, to what -r or the record says; may be repeated"},
+		{"value-model", 0, OPT_STRING, &o.value_model, "DIR", "add `values`: what that model expects before each token"},
 		OPT_HEADING("Judge"),
 		{"judge", 0, OPT_STRING, &j->model, "DIR|URL", "a model that is asked about answers, for the reward `judge`"},
 		{"judge-template", 0, OPT_STRING, &j->template, "NAME", "what it is asked: correct, better, or a file"},
@@ -359,6 +411,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		rc = run(&t, &o, argv, (size_t)argc);
 	free(o.given.item);
+	free(o.models.item);
 	free(text);
 	return rc;
 }

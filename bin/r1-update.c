@@ -140,6 +140,19 @@ static void keep(struct batch *b, struct rollout x, const struct completion *c, 
 	b->rollout[b->n++] = x;
 }
 
+static int read_advantages(struct record *r, const struct completion *c, struct rollout *x, struct err *e)
+{
+	size_t n;
+	const float *a = record_floats(r, "advantages", &n, e);
+
+	if (!a)
+		return -1;
+	if ((int64_t)n != c->n - c->first)
+		return record_error(r, e, "'advantages' has %zu numbers for %lld tokens of the completion", n, (long long)(c->n - c->first));
+	x->advantages = memcpy(xmalloc(n * sizeof *a), a, n * sizeof *a);
+	return 0;
+}
+
 static int take_record(struct batch *b, struct record *r, struct tokenizer *t, const struct config *config, const struct options *o,
 		       struct err *e)
 {
@@ -154,7 +167,9 @@ static int take_record(struct batch *b, struct record *r, struct tokenizer *t, c
 	    (record_has(r, "finish_reason") && !(finish = record_string(r, "finish_reason", NULL, e))) ||
 	    completion_read(r, t, config, &c, e) < 0)
 		return -1;
-	if (check(r, &c, config, x.temperature, e) < 0 || count_rewards(b, r, id, e) < 0) {
+	if (check(r, &c, config, x.temperature, e) < 0 || (record_has(r, "advantages") && read_advantages(r, &c, &x, e) < 0) ||
+	    count_rewards(b, r, id, e) < 0) {
+		free(x.advantages);
 		free(c.token);
 		return -1;
 	}
@@ -166,6 +181,7 @@ static int take_record(struct batch *b, struct record *r, struct tokenizer *t, c
 	if (cut && o->mask_truncated) {
 		b->masked++;
 		free(c.token);
+		free(x.advantages);
 	} else {
 		keep(b, x, &c, id);
 	}

@@ -173,6 +173,16 @@ void ordered_put(struct ordered *o, size_t weight)
 	pthread_mutex_unlock(&o->lock);
 }
 
+void ordered_wait(struct ordered *o)
+{
+	if (o->threads == 1)
+		return;
+	pthread_mutex_lock(&o->lock);
+	while (o->done < o->put)
+		pthread_cond_wait(&o->room, &o->lock);
+	pthread_mutex_unlock(&o->lock);
+}
+
 int ordered_end(struct ordered *o)
 {
 	stop(o, o->threads > 1 ? o->threads : 0);

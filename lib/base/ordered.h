@@ -30,6 +30,7 @@ struct ordered *ordered_new(int threads, size_t window, size_t most, size_t item
 int ordered_threads(const struct ordered *o);
 void *ordered_slot(struct ordered *o);
 void ordered_put(struct ordered *o, size_t weight);
+void ordered_wait(struct ordered *o);                   /* until all that were put are done */
 int ordered_end(struct ordered *o);
 /* All items, for what they own to be freed: after ordered_end. */
 void *ordered_item(struct ordered *o, size_t i);        /* NULL behind the last */

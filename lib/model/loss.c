@@ -64,8 +64,9 @@ void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double
 	int64_t i;
 
 	for (i = 0; i < x->n; i++) {
+		const double advantage = x->advantages ? x->advantages[i] : x->advantage;
 		double ratio = exp((double)x->logp[i] - x->old[i]);
-		double d, dkl, value = surrogate(a, ratio, x->advantage, &d);
+		double d, dkl, value = surrogate(a, ratio, advantage, &d);
 
 		if (a->is_cap > 0 && x->sampler) {
 			double trust = fmin(exp((double)x->old[i] - x->sampler[i]), a->is_cap);
@@ -74,8 +75,8 @@ void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double
 			d *= trust;
 		}
 		s->ratio += ratio;
-		s->clip_low += ratio < 1 - a->clip_low && x->advantage < 0;
-		s->clip_high += ratio > 1 + a->clip_high && x->advantage > 0;
+		s->clip_low += ratio < 1 - a->clip_low && advantage < 0;
+		s->clip_high += ratio > 1 + a->clip_high && advantage > 0;
 		if (x->ref) {
 			double kl = loss_kl_token(a->kl, x->logp[i], x->ref[i], &dkl);
 

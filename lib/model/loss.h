@@ -38,6 +38,7 @@ struct loss_tokens {                    /* one completion */
 	const float *ref;               /* [n] under the reference model, or NULL (no KL) */
 	const float *entropy;           /* [n], or NULL */
 	double advantage;
+	const float *advantages;        /* [n], one for each token; NULL: that one for all */
 };
 
 struct loss_sums {                      /* added to */

@@ -13,6 +13,7 @@ void rollout_free(struct rollout *r)
 	free(r->token);
 	free(r->logprob);
 	free(r->reference);
+	free(r->advantages);
 	*r = (struct rollout){0};
 }
 
@@ -43,6 +44,10 @@ static int compare(const void *a, const void *b)
 		c = !x->logprob - !y->logprob;
 	if (!c && x->logprob)
 		c = memcmp(x->logprob, y->logprob, (size_t)(x->n - x->first) * sizeof *x->logprob);
+	if (!c)
+		c = !x->advantages - !y->advantages;
+	if (!c && x->advantages)
+		c = memcmp(x->advantages, y->advantages, (size_t)(x->n - x->first) * sizeof *x->advantages);
 	return c;
 }
 
@@ -158,7 +163,8 @@ static void losses(struct step *s, const struct loss_args *la, const size_t *pic
 		size_t k = pick[i];
 		struct loss_tokens x = {.n = s->offset[k + 1] - s->offset[k], .logp = p->logprob + at, .old = s->old + s->offset[k],
 					.sampler = s->r[k].logprob, .ref = s->r[k].reference,
-					.entropy = p->entropy + at, .advantage = s->r[k].advantage};
+					.entropy = p->entropy + at, .advantage = s->r[k].advantage,
+					.advantages = s->r[k].advantages};
 
 		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, &s->sums);
 		at += x.n;

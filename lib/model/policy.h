@@ -28,6 +28,7 @@ struct rollout {
 	float *reference;               /* [n - first] under the reference model; NULL: there is none */
 	double temperature;             /* of the sampler; 0 (greedy) counts as 1 */
 	double advantage;
+	float *advantages;              /* [n - first], one for each token; NULL: that one for all */
 };
 
 void rollout_sort(struct rollout *r, size_t n);         /* by id and sample; ties by their contents */

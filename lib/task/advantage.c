@@ -1,5 +1,6 @@
 #include "task/advantage.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -17,6 +18,28 @@ const struct advantage *advantage_find(const char *name, struct err *e)
 	err_set(e, "there is no estimator '%s', only %s", name, names.p ? names.p : "none");
 	buf_free(&names);
 	return NULL;
+}
+
+void advantage_apply_tokens(const struct advantage *a, const struct advantage_args *args, const struct advantage_tokens *x, size_t n)
+{
+	double sum = 0, squares = 0, mean, std;
+	size_t count = 0, i, j;
+
+	for (i = 0; i < n; i++) {
+		a->tokens(args, &x[i]);
+		for (j = 0; j < x[i].n; j++, count++)
+			sum += x[i].advantage[j];
+	}
+	if (!args->whiten || !count)
+		return;
+	mean = sum / (double)count;
+	for (i = 0; i < n; i++)
+		for (j = 0; j < x[i].n; j++)
+			squares += (x[i].advantage[j] - mean) * (x[i].advantage[j] - mean);
+	std = sqrt(squares / (double)count);
+	for (i = 0; i < n; i++)
+		for (j = 0; j < x[i].n; j++)
+			x[i].advantage[j] = (float)((x[i].advantage[j] - mean) / (std + args->epsilon));
 }
 
 void advantage_apply(const struct advantage *a, const struct advantage_args *args, const struct advantage_group *g, size_t groups)

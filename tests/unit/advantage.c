@@ -114,6 +114,8 @@ static void any_order(void)
 		turned[(i * 5 + 3) % 16] = r[i];
 	}
 	for (k = advantage_table; *k; k++) {
+		if ((*k)->tokens)
+			continue;
 		apply((*k)->name, args, r, a, 16);
 		apply((*k)->name, args, turned, b, 16);
 		for (i = 0; i < 16; i++)

@@ -1,0 +1,276 @@
+#include "task/graders.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "task/scorer.h"
+
+enum { AT_ONCE = 256, TOKENS = 16384 };         /* completions; tokens of a pass */
+
+struct options {
+	const char *on;
+	bool sigmoid;
+	double at_most;
+};
+static const struct options defaults = {.on = "response", .at_most = INFINITY};
+static const struct param params[] = {
+	{"on", OPT_CHOICE, offsetof(struct options, on), "response|summary", "what is read: all of the completion, or what is behind its reasoning"},
+	{"sigmoid", OPT_FLAG, offsetof(struct options, sigmoid), "yes|no", "the probability, sigmoid of the score"},
+	{"at-most", OPT_FLOAT, offsetof(struct options, at_most), "X", "what is more counts as X"},
+	PARAM_END};
+static const struct plugin about = {.name = "DIR", .help = "what the reward model in that checkpoint gives", .params = params, .defaults = &defaults,
+				    .size = sizeof defaults};
+
+struct grader {
+	struct spec spec;               /* no options: a value model */
+	struct config config;
+	struct model *model;
+	struct tokenizer *tokenizer;
+	struct template *template;
+	struct tokens *ids;             /* [AT_ONCE] */
+	int64_t first[AT_ONCE];
+	double sum;
+	size_t count;
+};
+
+struct graders {
+	struct backend *be;
+	int (*put)(void *arg, struct record *r, struct err *e);
+	void *arg;
+	struct grader *grader;
+	size_t n, cap;
+	struct record held[AT_ONCE];
+	size_t waiting;
+	struct tape tape;
+};
+
+struct graders *graders_new(struct backend *be, int (*put)(void *arg, struct record *r, struct err *e), void *arg)
+{
+	struct graders *g = xcalloc(1, sizeof *g);
+
+	g->be = be;
+	g->put = put;
+	g->arg = arg;
+	g->tape = tape_new(be);
+	return g;
+}
+
+const struct plugin *graders_about(void)
+{
+	return &about;
+}
+
+bool graders_any(const struct graders *g)
+{
+	return g->n > 0;
+}
+
+static struct grader *open_model(struct graders *g, const char *path, struct err *e)
+{
+	struct checkpoint *ck = checkpoint_open(path, e);
+	struct grader *x;
+
+	if (!ck)
+		return NULL;
+	if (!ck->config.scalar) {
+		err_set(e, "%s: has no scalar head: r1-distill --objective trains one", path);
+		checkpoint_close(ck);
+		return NULL;
+	}
+	g->grader = xgrow(g->grader, &g->cap, g->n + 1, sizeof *g->grader);
+	x = &g->grader[g->n++];
+	*x = (struct grader){.config = config_copy(&ck->config), .ids = xcalloc(AT_ONCE, sizeof *x->ids)};
+	if (!(x->model = model_from_checkpoint(ck, g->be, MODEL_SCORE, DTYPE_AUTO, e)) || !(x->tokenizer = completion_tokenizer(ck, e)) ||
+	    !(x->template = completion_template(ck, "auto", e)))
+		x = NULL;
+	checkpoint_close(ck);
+	return x;
+}
+
+int graders_reward_model(struct graders *g, const char *spec, struct err *e)
+{
+	char *path = xstrndup(spec, spec_name(spec));
+	struct plugin p = about;
+	struct grader *x;
+	size_t i;
+	int rc = -1;
+
+	p.name = path;
+	x = open_model(g, path, e);
+	if (x)
+		rc = spec_parse(&x->spec, spec, &p, true, e);
+	if (rc == 0 && !strcmp(x->spec.as, path)) {
+		free(x->spec.as);
+		x->spec.as = xstrdup("model");
+	}
+	for (i = 0; rc == 0 && i + 1 < g->n; i++)
+		if (g->grader[i].spec.as && !strcmp(g->grader[i].spec.as, x->spec.as))
+			rc = err_set(e, "two rewards would be called '%s': as=NAME gives one another name", x->spec.as);
+	free(path);
+	return rc;
+}
+
+int graders_value_model(struct graders *g, const char *path, struct err *e)
+{
+	return open_model(g, path, e) ? 0 : -1;
+}
+
+/* What one of them is to read of a record */
+static int take(struct grader *x, struct record *r, size_t at, struct err *e)
+{
+	struct completion c;
+	int64_t i;
+
+	x->ids[at].n = 0;
+	if (x->spec.options) {
+		const struct options *o = x->spec.options;
+		const struct scorer_reader reader = {x->tokenizer, x->template, &x->config, !strcmp(o->on, "summary") ? SCORER_SUMMARY : SCORER_RESPONSE};
+
+		if (scorer_read(&reader, r, "completion", &x->ids[at], e) < 0)
+			return -1;
+		x->first[at] = (int64_t)x->ids[at].n - 1;
+		return 0;
+	}
+	if (completion_read(r, x->tokenizer, &x->config, &c, e) < 0)
+		return -1;
+	if (!c.first || c.first == c.n) {
+		free(c.token);
+		return record_error(r, e, "the %s has no tokens", c.first ? "completion" : "prompt");
+	}
+	for (i = 0; i + 1 < c.n; i++)
+		tokens_add(&x->ids[at], c.token[i]);
+	x->first[at] = c.first - 1;
+	free(c.token);
+	return 0;
+}
+
+static int check_ids(const struct grader *x, size_t at, struct record *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < x->ids[at].n; i++)
+		if (x->ids[at].id[i] < 0 || x->ids[at].id[i] >= x->config.vocab_size)
+			return record_error(r, e, "token %d is not in the model's vocabulary of %lld", x->ids[at].id[i], (long long)x->config.vocab_size);
+	return 0;
+}
+
+static int add_reward(struct grader *x, struct record *r, double score, struct err *e)
+{
+	const struct options *o = x->spec.options;
+	struct named *was = NULL, *now;
+	double sum = 0, value = o->sigmoid ? 1 / (1 + exp(-score)) : score;
+	size_t n = 0, i;
+
+	if ((record_has(r, "rewards") && !(was = record_named(r, "rewards", &n, e))) ||
+	    (record_has(r, "reward") && record_number(r, "reward", &sum, e) < 0))
+		return -1;
+	for (i = 0; i < n; i++)
+		if (!strcmp(was[i].name, x->spec.as))
+			return record_error(r, e, "there is a reward '%s' already: as=NAME gives the model's another name", x->spec.as);
+	value = fmin(value, o->at_most) + 0.;
+	now = xmalloc((n + 1) * sizeof *now);
+	if (n)
+		memcpy(now, was, n * sizeof *now);
+	now[n] = (struct named){x->spec.as, value};
+	record_set_named(r, "rewards", now, n + 1);
+	record_set_number(r, "reward", sum + x->spec.weight * value);
+	free(now);
+	x->sum += value;
+	x->count++;
+	return 0;
+}
+
+/* One model's scores of all that wait */
+static int grade(struct graders *g, struct grader *x, struct err *e)
+{
+	struct example *ex = xmalloc(AT_ONCE * sizeof *ex);
+	int64_t scores = 0, at = 0;
+	float *score;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < g->waiting; i++) {
+		ex[i] = (struct example){x->ids[i].id, (int64_t)x->ids[i].n, x->first[i], 1};
+		scores += ex[i].n - ex[i].first;
+	}
+	score = xmalloc((size_t)scores * sizeof *score);
+	score_all(x->model, &g->tape, ex, (int64_t)g->waiting, TOKENS, score);
+	for (i = 0; i < g->waiting && rc == 0; at += ex[i].n - ex[i].first, i++) {
+		if (x->spec.options)
+			rc = add_reward(x, &g->held[i], score[at], e);
+		else
+			record_set_floats(&g->held[i], "values", score + at, (size_t)(ex[i].n - ex[i].first));
+	}
+	free(score);
+	free(ex);
+	return rc;
+}
+
+int graders_flush(struct graders *g, struct err *e)
+{
+	size_t i;
+	int rc = 0;
+
+	if (!g->waiting)
+		return 0;
+
+	for (i = 0; i < g->n && rc == 0; i++)
+		rc = grade(g, &g->grader[i], e);
+	for (i = 0; i < g->waiting; i++) {
+		if (rc == 0)
+			rc = g->put(g->arg, &g->held[i], e);
+		record_free(&g->held[i]);
+		g->held[i] = (struct record){0};
+	}
+	g->waiting = 0;
+	return rc < 0 ? -2 : 0;
+}
+
+int graders_put(struct graders *g, struct record *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (take(&g->grader[i], r, g->waiting, e) < 0 || check_ids(&g->grader[i], g->waiting, r, e) < 0)
+			return -1;
+	g->held[g->waiting++] = *r;
+	*r = (struct record){0};
+	return g->waiting == AT_ONCE ? graders_flush(g, e) : 0;
+}
+
+size_t graders_means(const struct graders *g, struct reward_mean *to, size_t max)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < g->n && n < max; i++)
+		if (g->grader[i].spec.options)
+			to[n++] = (struct reward_mean){g->grader[i].spec.as, g->grader[i].sum / (double)g->grader[i].count, g->grader[i].count};
+	return n;
+}
+
+void graders_free(struct graders *g)
+{
+	size_t i, k;
+
+	if (!g)
+		return;
+	for (i = 0; i < g->n; i++) {
+		struct grader *x = &g->grader[i];
+
+		spec_free(&x->spec);
+		model_free(x->model);
+		tokenizer_free(x->tokenizer);
+		template_free(x->template);
+		config_free(&x->config);
+		for (k = 0; k < AT_ONCE; k++)
+			tokens_free(&x->ids[k]);
+		free(x->ids);
+	}
+	for (i = 0; i < g->waiting; i++)
+		record_free(&g->held[i]);
+	tape_free(&g->tape);
+	free(g->grader);
+	free(g);
+}
