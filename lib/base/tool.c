@@ -97,6 +97,16 @@ static int finish_stdout(const struct tool *t)
 	return 0;
 }
 
+/* Written at once, at the end, where a failure says its reason */
+static int show_help(const struct tool *t, const struct opt_command *cmd, const struct opt *opts)
+{
+	char room[1 << 15];
+
+	setvbuf(stdout, room, _IOFBF, sizeof room);
+	opt_help(cmd, opts, stdout);
+	return finish_stdout(t);
+}
+
 int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 {
 	struct opt_command cmd = {t->name, t->usage, t->summary, t->details};
@@ -111,8 +121,7 @@ int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 	sigaction(SIGTERM, &sa, NULL);
 	switch (opt_parse(opts, argc, argv, &e)) {
 	case OPT_SHOW_HELP:
-		opt_help(&cmd, opts, stdout);
-		return finish_stdout(t);
+		return show_help(t, &cmd, opts);
 	case OPT_SHOW_VERSION:
 		printf("%s (r1) %s\n", t->name, R1_VERSION);
 		return finish_stdout(t);

@@ -8,6 +8,8 @@
 #include "task/program.h"
 #include "text/template.h"
 
+extern const struct reward reward_accuracy;
+
 struct rewards {
 	size_t n;
 	struct spec *spec;              /* (n) */
@@ -95,7 +97,7 @@ int scored_begin(struct scored *s, struct record *r, struct err *e)
 	struct programs *programs = s->programs;
 
 	buf_clear(&reason);
-	*s = (struct scored){.record = r, .reason = reason, .programs = programs, .value = NAN};
+	*s = (struct scored){.record = r, .reason = reason, .programs = programs, .value = NAN, .accuracy = NAN};
 	s->text = record_string(r, "completion", &s->n, e);
 	if (!s->text)
 		return -1;
@@ -109,6 +111,21 @@ int scored_begin(struct scored *s, struct record *r, struct err *e)
 	}
 	s->parts = parts_of(s->text, s->n, s->prefilled);
 	return 0;
+}
+
+int scored_accuracy(struct scored *s, struct err *e)
+{
+	struct found extracted = s->extracted;
+	int rc;
+
+	if (s->judged)
+		return 0;
+	s->value = NAN;
+	rc = reward_accuracy.score(reward_accuracy.about.defaults, s, e);
+	s->value = NAN;
+	s->extracted = extracted;
+	buf_clear(&s->reason);
+	return rc;
 }
 
 int rewards_ask(struct rewards *w, struct record *r, struct question *q, struct err *e)

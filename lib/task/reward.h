@@ -36,6 +36,8 @@ struct scored {                         /* one completion */
 	struct parts parts;
 	struct programs *programs;      /* runs programs (task/program.h); NULL where none are to be run */
 	struct opinions opinions;
+	double accuracy;                /* as an accuracy reward before this one has it; NaN: none has, or it did not apply */
+	bool judged;                    /* accuracy has been looked at */
 	/* What the reward found */
 	double value;                   /* NaN, which it is before: not applicable */
 	struct buf reason;              /* for the verdict; empty: nothing to say */
@@ -82,6 +84,10 @@ struct reward_mean {
 	size_t count;
 };
 size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max);
+
+/* For a reward that goes by right and wrong: sets s->accuracy, by the usual options if no accuracy reward stands before it (programs are not
+ * run twice). 0, or as score. */
+int scored_accuracy(struct scored *s, struct err *e);
 
 /* The length of a completion in the unit: "tokens" (of completion_ids), "words" (between blanks) or "characters". */
 int completion_length(struct record *r, const char *text, size_t n, const char *unit, double *length, struct err *e);

@@ -106,6 +106,66 @@ static void length(void)
 	CHECK_NEAR(value("length,max=2,unit=characters", "{\"completion\":\"\\u7b49\\u7b49x\"}"), -1, 0);
 }
 
+/* max = 100: cos(pi/3) = 1/2, cos(pi/2) = 0, cos(2 pi/3) = -1/2 */
+static void cosine(void)
+{
+	static const struct {
+		const char *more;
+		int n;
+		double right, wrong;
+	} cases[] = {
+		{"", 0, 1, -1}, {"", 50, .75, -.75}, {"", 100, .5, -.5}, {"", 150, .5, -.5}, {",over=-10", 99, .5001233, -.5001233}, {",over=-10", 100, -10, -10},
+		{",right-short=2,right-long=1,wrong-short=-10,wrong-long=0", 50, 1.5, -5}, {",right-short=0,right-long=4", 25, .5857864376, -.926776695},
+	};
+	size_t i;
+	int j, right;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		for (right = 0; right < 2; right++) {
+			struct buf b = {0}, spec = {0};
+
+			buf_printf(&b, "{\"answer\":\"1\",\"completion\":\"<answer>%d</answer>\",\"completion_ids\":[", right);
+			for (j = 0; j < cases[i].n; j++)
+				buf_printf(&b, "%s%d", j ? "," : "", j);
+			buf_str(&b, "]}");
+			buf_printf(&spec, "cosine,max=100%s", cases[i].more);
+			CHECK_NEAR(value(spec.p, b.p), right ? cases[i].right : cases[i].wrong, 1e-7);
+			buf_free(&b);
+			buf_free(&spec);
+		}
+	}
+	/* Four of eight characters; not right by the usual extraction, right by that of the accuracy before it */
+	CHECK_NEAR(value("cosine,max=8,unit=characters", "{\"answer\":\"7\",\"completion\":\"so 7\"}"), -.75, 1e-15);
+	CHECK(isnan(value("cosine,max=8,unit=characters", "{\"completion\":\"so 7\"}")));
+	{
+		static const char *const specs[] = {"accuracy,extract=last-number", "cosine,max=8,unit=characters"};
+
+		CHECK_STR(scored(specs, 2, "{\"answer\":\"7\",\"completion\":\"so 7\"}"), "{\"answer\":\"7\",\"completion\":\"so 7\",\"rewards\":"
+			"{\"accuracy\":1.0,\"cosine\":0.75},\"reward\":1.75,\"extracted\":\"7\",\"verdict\":\"right: 7; cosine: right in 4 of 8 characters\"}");
+	}
+}
+
+static void steps(void)
+{
+	static const struct {
+		const char *completion;
+		double want;
+	} cases[] = {
+		{"", 0}, {"<think>Step 1: a Step 2: b</think>Step 3: c", 2. / 3}, {"1. a\\n2. b\\n3. c\\n4. d", 1}, {"1.a 2.b", 1. / 3},
+		{"- a\\n- b\\n* c", 2. / 3}, {"First, a. Next, b. Finally, c.", 1}, {"First of all", 0}, {"Step one: a, step 2: b", 0}, {"1 - 2 * 3 = -5", 0},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf b = {0};
+
+		buf_printf(&b, "{\"completion\":\"%s\"}", cases[i].completion);
+		CHECK_NEAR(value("steps", b.p), cases[i].want, 1e-15);
+		buf_free(&b);
+	}
+	CHECK_NEAR(value("steps,n=2", "{\"completion\":\"Step 1: a\"}"), .5, 0);
+}
+
 static void repetition(void)
 {
 	CHECK_NEAR(value("repetition,n=2", "{\"completion\":\"this this this this this\"}"), -.75, 1e-15);
@@ -226,6 +286,8 @@ int main(void)
 	written();
 	accuracy();
 	length();
+	cosine();
+	steps();
 	repetition();
 	language();
 	weights();

@@ -40,9 +40,8 @@ static void judge(const struct options *o, struct scored *s, const struct verifi
 	}
 }
 
-static int score(const void *options, struct scored *s, struct err *e)
+static int look(const struct options *o, struct scored *s, struct err *e)
 {
-	const struct options *o = options;
 	const char *answer, *type = o->type;
 	const struct verifier *v;
 	struct err none;
@@ -63,6 +62,16 @@ static int score(const void *options, struct scored *s, struct err *e)
 	s->extracted = answer_find(s->parts.final, s->parts.final_n, o->extract);
 	buf_str(&s->reason, v ? "no reference answer" : none.msg);
 	return 0;
+}
+
+static int score(const void *options, struct scored *s, struct err *e)
+{
+	int rc = look(options, s, e);
+
+	if (!s->judged)
+		s->accuracy = s->value;
+	s->judged = true;
+	return rc;
 }
 
 static const struct options defaults = {"answer,boxed", ""};
