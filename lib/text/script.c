@@ -157,12 +157,13 @@ static bool joins(uint32_t c)
 	return (c >= 0x300 && c <= 0x36f) || c == '\'' || c == 0x2019 || c == 0xad || c == 0x200c || c == 0x200d;
 }
 
-void script_count(const char *s, size_t n, struct script_words *w)
+void script_each(const char *s, size_t n, void (*word)(void *arg, const struct script_word *), void *arg)
 {
-	size_t i = 0, len;
+	size_t i = 0, len, from;
 	unsigned unclosed = 0;
 
 	while (i < n) {
+		struct script_word w;
 		enum script script;
 		int64_t letters = 0;
 		uint32_t c;
@@ -174,6 +175,7 @@ void script_count(const char *s, size_t n, struct script_words *w)
 		}
 		len = utf8_decode(s + i, n - i, &c);
 		script = script_of(c);
+		from = i;
 		i += len;
 		if (script == SCRIPT_NONE)
 			continue;
@@ -184,10 +186,23 @@ void script_count(const char *s, size_t n, struct script_words *w)
 			else if (!joins(c))
 				break;
 		}
-		letters = words_in(script, letters);
-		w->of[script] += letters;
-		w->all += letters;
+		w = (struct script_word){s + from, i - from, script, words_in(script, letters)};
+		if (w.words)
+			word(arg, &w);
 	}
+}
+
+static void count_word(void *arg, const struct script_word *word)
+{
+	struct script_words *w = arg;
+
+	w->of[word->script] += word->words;
+	w->all += word->words;
+}
+
+void script_count(const char *s, size_t n, struct script_words *w)
+{
+	script_each(s, n, count_word, w);
 }
 
 #define ONE(x) (1u << SCRIPT_##x)

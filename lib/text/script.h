@@ -25,6 +25,15 @@ enum script {
 
 enum script script_of(uint32_t c);
 
+/* One word, or a run of them where they are not set apart: `words` of them, in n bytes at s */
+struct script_word {
+	const char *s;
+	size_t n;
+	enum script script;
+	int64_t words;
+};
+void script_each(const char *s, size_t n, void (*word)(void *arg, const struct script_word *), void *arg);      /* in order; linear in n */
+
 struct script_words {
 	int64_t of[SCRIPTS];    /* words in each script */
 	int64_t all;            /* their sum */

@@ -183,6 +183,8 @@ static void language(void)
 
 	CHECK_NEAR(value("language", mixed), .75, 1e-15);
 	CHECK_NEAR(value("language,target=zh-Hans", mixed), .25, 1e-15);
+	CHECK_NEAR(value("language,target=en", "{\"completion\":\"<think>We have two and so on. Das ist aber nicht so.</think>\"}"), .5, .1);
+	CHECK_NEAR(value("language,target=sv", "{\"completion\":\"<think>We have two and so on. Das ist aber nicht so.</think>\"}"), 1, 0);
 	CHECK(isnan(value("language", "{\"completion\":\"words\"}")));
 	CHECK(isnan(value("language", "{\"language\":\"xx\",\"completion\":\"words\"}")));
 	CHECK(value("language,target=en", "{\"completion\":\"1 + 1 = 2\"}") == 1);

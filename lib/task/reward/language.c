@@ -1,8 +1,9 @@
-/* Language consistency (the paper, section 2.3.2): the share of the words of the chain of thought that are in the target language; here,
- * in its script. A chain without words mixes nothing: 1; none at all: 0. */
+/* Language consistency (the paper, section 2.3.2): the share of the words of the chain of thought that are in the target language: in its
+ * script, and where that is the Latin one and the language has a list of words (text/profile.h), in no other one of those. A chain without words mixes nothing: 1; none at all: 0. */
 #include <string.h>
 
 #include "task/reward.h"
+#include "text/profile.h"
 #include "text/script.h"
 
 struct options {
@@ -31,7 +32,7 @@ static int score(const void *options, struct scored *s, struct err *e)
 	const char *text = s->parts.think ? s->parts.think : s->text;
 	size_t n = s->parts.think ? s->parts.think_n : s->n;
 	unsigned scripts;
-	int64_t in = 0;
+	int64_t in = 0, foreign;
 	int i;
 
 	if (!*language && !record_has(s->record, "language")) {
@@ -48,6 +49,8 @@ static int score(const void *options, struct scored *s, struct err *e)
 	script_count(text, n, &w);
 	for (i = 0; i < SCRIPTS; i++)
 		in += scripts & 1u << i ? w.of[i] : 0;
+	foreign = scripts & 1u << SCRIPT_LATIN && w.of[SCRIPT_LATIN] ? profile_foreign(text, n, language) : 0;
+	in -= foreign;
 	s->value = w.all ? (double)in / (double)w.all : !blank(text, n);
 	if (in < w.all)
 		buf_printf(&s->reason, "%lld of %lld words are %s", (long long)in, (long long)w.all, language);
@@ -60,5 +63,5 @@ static const struct param params[] = {
 	PARAM_END};
 
 const struct reward reward_language = {
-	{"language", "share of the chain of thought's words that are in the script of its language", params, &defaults, sizeof defaults, check},
+	{"language", "share of the chain of thought's words that are in its language", params, &defaults, sizeof defaults, check},
 	false, score};
