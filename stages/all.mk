@@ -5,6 +5,7 @@
 #   run/r1/cold-start/      stage 1
 #   run/r1/reasoning-rl/    stage 2 (zero.mk again, from stage 1's model)
 #   run/r1/rejection-sft/   stage 3
+#   run/r1/final-rl/        stage 4
 #   run/r1/table.txt        every model on every kind of problem
 #
 # MODEL, DATA, HELDOUT, TEMPLATE and MAX_TOKENS mean what they mean to make zero, but stand for the town's base and problems unless they are
@@ -15,6 +16,9 @@ R1            ?= run/r1#                  where all of it lies
 R1_LANGUAGE   ?= en#                       language that chains of thought should be in
 EVAL_PROBLEMS ?= 200#                     problems that each stage's model is evaluated on
 EVAL_SAMPLES  ?= 16#                      completions a problem (64)
+GENERAL       ?= $(if $(call given,DATA,),,run/town/general.jsonl)# questions that are no problems; none: leave them out
+GENERAL_MARK  ?= $(CLOCKWORK) annotate#   filter that gives completions of those a `quality` and says whether they are `safe`
+GENERAL_HELDOUT ?= $(if $(call given,DATA,),,run/town/general-heldout.jsonl)#     general questions that nothing is trained on
 
 given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
 R1_MODEL := $(call given,MODEL,data/town.tar.zst)
@@ -59,6 +63,19 @@ $(R1)/cold-start/final.jsonl: $(R1)/cold-start/model.jsonl $(R1)/data/heldout.js
 $(R1)/rejection-sft/final.jsonl: $(R1)/rejection-sft/model.jsonl $(R1)/data/heldout.jsonl
 	$(call r1_final,$(R1)/rejection-sft/model)
 
+# $(call r1_manners,FOLDER,WHAT IT IS MADE WITH,MODEL): a model's completions of held-out general questions, marked
+define r1_manners
+$1/manners.jsonl: $2 $(GENERAL_HELDOUT)
+	cat /dev/null $(GENERAL_HELDOUT) | head -n $(EVAL_PROBLEMS) | $$(call r1_answer,$3,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | $(GENERAL_MARK) > $$@.tmp
+	@mv $$@.tmp $$@
+endef
+$(eval $(call r1_manners,$(R1)/data,$(R1)/data/heldout.jsonl,$(R1_MODEL)))
+$(eval $(call r1_manners,$(R1)/zero,$(R1)/zero/report.txt,$$(call r1_policy,$(R1)/zero)))
+$(eval $(call r1_manners,$(R1)/cold-start,$(R1)/cold-start/model.jsonl,$(R1)/cold-start/model))
+$(eval $(call r1_manners,$(R1)/reasoning-rl,$(R1)/reasoning-rl/report.txt,$$(call r1_policy,$(R1)/reasoning-rl)))
+$(eval $(call r1_manners,$(R1)/rejection-sft,$(R1)/rejection-sft/model.jsonl,$(R1)/rejection-sft/model))
+$(eval $(call r1_manners,$(R1)/final-rl,$(R1)/final-rl/rl/report.txt,$$(call r1_policy,$(R1)/final-rl/rl)))
+
 # R1-Zero was not scored for its language; here it is.
 $(R1)/zero/before.jsonl: $(R1)/zero/report.txt
 	$(r1_score) $(R1)/zero/0000/final.jsonl > $@.tmp
@@ -66,16 +83,21 @@ $(R1)/zero/before.jsonl: $(R1)/zero/report.txt
 $(R1)/zero/after.jsonl: $(R1)/zero/report.txt
 	$(r1_score) $(call r1_policy,$(R1)/zero)/../final.jsonl > $@.tmp
 	@mv $@.tmp $@
-$(R1)/table.txt: $(R1)/zero/before.jsonl $(R1)/zero/after.jsonl $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl
-	@stages/table base=$(R1)/zero/before.jsonl R1-Zero=$(R1)/zero/after.jsonl "stage 1"=$(R1)/cold-start/final.jsonl \
-	  "stage 2"="$$(ls $(R1)/reasoning-rl/[0-9]*/final.jsonl | tail -n 1)" "stage 3"=$(R1)/rejection-sft/final.jsonl > $@.tmp
+R1_STAGES := data zero cold-start reasoning-rl rejection-sft final-rl
+$(R1)/table.txt: $(R1)/zero/before.jsonl $(R1)/zero/after.jsonl $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl \
+	  $(R1)/final-rl/rl/report.txt $(R1_STAGES:%=$(R1)/%/manners.jsonl) stages/table
+	@stages/table base=$(R1)/zero/before.jsonl,$(R1)/data/manners.jsonl R1-Zero=$(R1)/zero/after.jsonl,$(R1)/zero/manners.jsonl \
+	  "stage 1"=$(R1)/cold-start/final.jsonl,$(R1)/cold-start/manners.jsonl \
+	  "stage 2"="$$(ls $(R1)/reasoning-rl/[0-9]*/final.jsonl | tail -n 1)",$(R1)/reasoning-rl/manners.jsonl \
+	  "stage 3"=$(R1)/rejection-sft/final.jsonl,$(R1)/rejection-sft/manners.jsonl \
+	  "stage 4"="$$(ls $(R1)/final-rl/rl/[0-9]*/final.jsonl | tail -n 1)",$(R1)/final-rl/manners.jsonl > $@.tmp
 	@mv $@.tmp $@
 
-r1: $(R1)/table.txt ## R1's stages in a row: cold-start, reasoning-rl, rejection-sft; and the table of all models (knobs: make r1-help)
+r1: $(R1)/table.txt ## R1's stages in a row: cold-start, reasoning-rl, rejection-sft, final-rl; and the table of all models (knobs: make r1-help)
 	@cat $<
 
 r1-help: ## list the knobs of R1's stages
-	@for f in all cold-start reasoning-rl rejection-sft distill; do sed -n 's/^\([A-Z_0-9]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/$$f.mk; done | \
+	@for f in all cold-start reasoning-rl rejection-sft final-rl distill; do sed -n 's/^\([A-Z_0-9]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/$$f.mk; done | \
 	  awk -F'\t' '{printf "%-19s %-26s %s\n", $$1, $$2, $$3}'
 
 .PHONY: r1 r1-help

@@ -32,6 +32,7 @@ KL            ?= 0#                       KL coefficient (0.001)
 REF_EVERY     ?= 400#                     steps between refreshes of the reference model (400)
 CLIP          ?= 0.2#                     clip ratio
 REWARDS       ?= accuracy:1 format:0.1#   rewards and their weights (accuracy and format, equal)
+REWARD_MODELS ?=#                         reward models and their weights (r1-reward --reward-model), in training
 TEMPERATURE   ?= 1#                       sampling temperature (1)
 MAX_TOKENS    ?= 120#                     longest completion (32,768, then 65,536)
 SEED          ?= 1#                       seed of everything
@@ -50,8 +51,9 @@ INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completio
 
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
+MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
 # What fixes the bytes of a run; threads, batch and jobs do not.
-ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS TEMPERATURE MAX_TOKENS SEED \
+ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
@@ -123,7 +125,7 @@ $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl
-	$(BIN)/r1-reward -q $(REWARD_OPTIONS) $$< | $(BIN)/r1-advantage -q > $$@.tmp
+	$(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $$< | $(BIN)/r1-advantage -q > $$@.tmp
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl

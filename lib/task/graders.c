@@ -10,13 +10,14 @@
 enum { AT_ONCE = 256, TOKENS = 16384 };         /* completions; tokens of a pass */
 
 struct options {
-	const char *on;
+	const char *on, *type;
 	bool sigmoid;
 	double at_most;
 };
 static const struct options defaults = {.on = "response", .at_most = INFINITY};
 static const struct param params[] = {
 	{"on", OPT_CHOICE, offsetof(struct options, on), "response|summary", "what is read: all of the completion, or what is behind its reasoning"},
+	{"type", OPT_STRING, offsetof(struct options, type), "NAME", "records of this `type` only; null for others"},
 	{"sigmoid", OPT_FLAG, offsetof(struct options, sigmoid), "yes|no", "the probability, sigmoid of the score"},
 	{"at-most", OPT_FLOAT, offsetof(struct options, at_most), "X", "what is more counts as X"},
 	PARAM_END};
@@ -124,8 +125,15 @@ static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 	int64_t i;
 
 	x->ids[at].n = 0;
+	x->first[at] = 0;
 	if (x->spec.options) {
 		const struct options *o = x->spec.options;
+		const char *type = o->type && record_has(r, "type") ? record_string(r, "type", NULL, e) : "";
+
+		if (!type)
+			return -1;
+		if (o->type && strcmp(o->type, type) != 0)
+			return 0;
 		const struct scorer_reader reader = {x->tokenizer, x->template, &x->config, !strcmp(o->on, "summary") ? SCORER_SUMMARY : SCORER_RESPONSE};
 
 		if (scorer_read(&reader, r, "completion", &x->ids[at], e) < 0)
@@ -169,14 +177,16 @@ static int add_reward(struct grader *x, struct record *r, double score, struct e
 	for (i = 0; i < n; i++)
 		if (!strcmp(was[i].name, x->spec.as))
 			return record_error(r, e, "there is a reward '%s' already: as=NAME gives the model's another name", x->spec.as);
-	value = fmin(value, o->at_most) + 0.;
+	value = isnan(value) ? NAN : fmin(value, o->at_most) + 0.;
 	now = xmalloc((n + 1) * sizeof *now);
 	if (n)
 		memcpy(now, was, n * sizeof *now);
 	now[n] = (struct named){x->spec.as, value};
 	record_set_named(r, "rewards", now, n + 1);
-	record_set_number(r, "reward", sum + x->spec.weight * value);
 	free(now);
+	if (isnan(value))
+		return 0;
+	record_set_number(r, "reward", sum + x->spec.weight * value);
 	x->sum += value;
 	x->count++;
 	return 0;
@@ -186,22 +196,25 @@ static int add_reward(struct grader *x, struct record *r, double score, struct e
 static int grade(struct graders *g, struct grader *x, struct err *e)
 {
 	struct example *ex = xmalloc(AT_ONCE * sizeof *ex);
-	int64_t scores = 0, at = 0;
+	int64_t scores = 0, at = 0, n = 0;
 	float *score;
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; i < g->waiting; i++) {
-		ex[i] = (struct example){x->ids[i].id, (int64_t)x->ids[i].n, x->first[i], 1};
-		scores += ex[i].n - ex[i].first;
+		if (!x->ids[i].n)       /* not for this one */
+			continue;
+		ex[n] = (struct example){x->ids[i].id, (int64_t)x->ids[i].n, x->first[i], 1};
+		scores += ex[n].n - ex[n].first;
+		n++;
 	}
-	score = xmalloc((size_t)scores * sizeof *score);
-	score_all(x->model, &g->tape, ex, (int64_t)g->waiting, TOKENS, score);
-	for (i = 0; i < g->waiting && rc == 0; at += ex[i].n - ex[i].first, i++) {
+	score = xmalloc((size_t)(scores + 1) * sizeof *score);
+	score_all(x->model, &g->tape, ex, n, TOKENS, score);
+	for (i = 0; i < g->waiting && rc == 0; at += (int64_t)x->ids[i].n - x->first[i], i++) {
 		if (x->spec.options)
-			rc = add_reward(x, &g->held[i], score[at], e);
+			rc = add_reward(x, &g->held[i], x->ids[i].n ? score[at] : NAN, e);
 		else
-			record_set_floats(&g->held[i], "values", score + at, (size_t)(ex[i].n - ex[i].first));
+			record_set_floats(&g->held[i], "values", score + at, x->ids[i].n - (size_t)x->first[i]);
 	}
 	free(score);
 	free(ex);
