@@ -1,8 +1,8 @@
 # Distillation: small models that learn by SFT alone what stage 3's data hold.
 #
-#   run/r1/distill/NAME/base/ base.jsonl    a student before: of the town, raised on some of its text
-#                       model/ model.jsonl  and after
-#                       final.jsonl         scored completions of held-out problems
+#   run/students/NAME/base/ base.jsonl      a student before: of the town, raised on some of its text; once, whatever the seed of the rest
+#   run/r1/distill/NAME/model/ model.jsonl  and after
+#                       before.jsonl final.jsonl        scored completions of held-out problems, before and after
 #   run/r1/distill/table.txt                all students, before and after
 #
 # A checkpoint of one's own: make distill STUDENT=DIR RECIPE=qwen-7b. A recipe is the paper's: two epochs of the data, batches of 64, a cosine
@@ -13,6 +13,7 @@
 STUDENT       ?=#                         a checkpoint to distill into; none: the students of the town
 RECIPE        ?= town#                    recipe (see above)
 STUDENTS      ?= qwen-small qwen llama#   students of the town: data/student-NAME.json
+STUDENT_BASES ?= run/students#            folder of the students before
 STUDENT_TEXTS ?= 150000#                  documents that they were raised on
 DISTILL_DATA  ?= $(R1)/rejection-sft/data.jsonl#  what they learn (800k samples)
 DISTILL_EPOCHS ?= 2#                      epochs (2 to 3)
@@ -31,29 +32,29 @@ endif
 DISTILL := $(R1)/distill
 DISTILL_NAMES := $(if $(STUDENT),$(notdir $(patsubst %/,%,$(STUDENT))),$(STUDENTS))
 
-$(DISTILL)/text.jsonl.gz: | $(CLOCKWORK)
+$(STUDENT_BASES)/text.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --world town --count $(STUDENT_TEXTS) --seed 2 -o $@
-$(DISTILL)/teacher/config.json: data/town.tar.zst
-	@mkdir -p $(DISTILL)
+$(STUDENT_BASES)/teacher/config.json: data/town.tar.zst
+	@mkdir -p $(STUDENT_BASES)
 	$(BIN)/r1-model unpack -q --force $< -o $(@D)
 	@touch $@
 # A student of the town: its sizes, the town's tokenizer
-$(DISTILL)/%/base.jsonl: data/student-%.json $(DISTILL)/teacher/config.json $(DISTILL)/text.jsonl.gz
+$(STUDENT_BASES)/%/base.jsonl: data/student-%.json $(STUDENT_BASES)/teacher/config.json $(STUDENT_BASES)/text.jsonl.gz
 	@mkdir -p $(@D)
-	jq --slurpfile t $(DISTILL)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
-	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(DISTILL)/teacher/tokenizer.json --seed $(SEED) -o $(@D)/init
-	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(DISTILL)/text.jsonl.gz) > $@.tmp
+	jq --slurpfile t $(STUDENT_BASES)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
+	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(STUDENT_BASES)/teacher/tokenizer.json --seed $(BASE_SEED) -o $(@D)/init
+	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(STUDENT_BASES)/text.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@
 
 define distill_student
-$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base.jsonl) $(DISTILL_DATA)
+$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_DATA)
 	@mkdir -p $$(@D)
-	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base),$(DISTILL)/$1/model,$(DISTILL_DATA),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
+	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base),$(DISTILL)/$1/model,$(DISTILL_DATA),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
 	  --lr $(DISTILL_LR) --max-tokens 32768)
-$(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base.jsonl) $(R1)/data/heldout.jsonl
+$(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(R1)/data/heldout.jsonl
 	@mkdir -p $$(@D)
-	$$(call r1_final,$(if $(STUDENT),$(STUDENT),$(DISTILL)/$1/base))
+	$$(call r1_final,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base))
 $(DISTILL)/$1/final.jsonl: $(DISTILL)/$1/model.jsonl $(R1)/data/heldout.jsonl
 	$$(call r1_final,$(DISTILL)/$1/model)
 endef
@@ -67,4 +68,4 @@ distill: $(DISTILL)/table.txt ## distil stage 3's data into small models (STUDEN
 	@cat $<
 
 .PHONY: distill
-.PRECIOUS: $(DISTILL)/%/base.jsonl
+.PRECIOUS: $(STUDENT_BASES)/%/base.jsonl

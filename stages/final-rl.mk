@@ -60,7 +60,7 @@ $(FINAL)/questions.jsonl: $(R1)/data/train.jsonl $(GENERAL)
 	@cat /dev/null $(GENERAL) > $(FINAL)/general.tmp
 	@awk -v n=$(QUESTIONS) -v steps=$(FINAL_STEPS) -v last=$(FINAL_GENERAL) -v general=$(FINAL)/general.tmp '{ r[NR] = $$0 } \
 	  END { while ((getline line < general) > 0) g[++m] = line; \
-	    for (i = 0; i < n * steps; i++) print m && i >= n * (steps - last) && i % 2 ? g[k++ % m + 1] : r[j++ % NR + 1] }' $< > $@.tmp
+	    for (i = 0; i < n * steps; i++) print (m && i >= n * (steps - last) && i % 2 ? g[k++ % m + 1] : r[j++ % NR + 1]) }' $< > $@.tmp
 	@rm $(FINAL)/general.tmp
 	@mv $@.tmp $@
 

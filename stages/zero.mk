@@ -33,6 +33,7 @@ REF_EVERY     ?= 400#                     steps between refreshes of the referen
 CLIP          ?= 0.2#                     clip ratio
 REWARDS       ?= accuracy:1 format:0.1#   rewards and their weights (accuracy and format, equal)
 REWARD_MODELS ?=#                         reward models and their weights (r1-reward --reward-model), in training
+CRITIC        ?=#                         a learning rate: PPO, with a critic that is trained beside the policy and GAE (GRPO: none)
 TEMPERATURE   ?= 1#                       sampling temperature (1)
 MAX_TOKENS    ?= 120#                     longest completion (32,768, then 65,536)
 SEED          ?= 1#                       seed of everything
@@ -53,7 +54,7 @@ COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
 # What fixes the bytes of a run; threads, batch and jobs do not.
-ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS TEMPERATURE MAX_TOKENS SEED \
+ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
@@ -99,16 +100,27 @@ $(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%) $(filte
 	@: > $@
 $(ZERO)/0000/policy-again:
 	$(zero_begin)
+# The first critic has seen completions of the base.
+$(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(DATA)
+	head -n $(QUESTIONS) $(DATA) | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
+	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl)
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
 zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
 	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
+# $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
+zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(COMPUTE) $3 > $2.jsonl.tmp; \
+	  mv $2.jsonl.tmp $2.jsonl
+# $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
+zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
+	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
 # $(call zero_drop,STEP): the checkpoints that are KEEP steps old now, unless they were looked at (config.json goes first, so that half of one
 # is none). All of them, for a run that was killed may have left some.
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
-	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done
+	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; for p in $(ZERO)/*/critic; do \
+	  k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p; fi; done)
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
@@ -124,9 +136,13 @@ $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $
 	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
 	@mv $$@.tmp $$@
 
-$(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl
-	$(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $$< | $(BIN)/r1-advantage -q > $$@.tmp
+$(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
+	$$(call zero_score,$2,$$<) > $$@.tmp
 	@mv $$@.tmp $$@
+$(if $(CRITIC),
+$(ZERO)/$1/critic.jsonl: $(ZERO)/$1/scored.jsonl
+	$$(call zero_critic,$(ZERO)/$2/critic,$(ZERO)/$1/critic,$$<)
+)
 
 $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have,$2)
