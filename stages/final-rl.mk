@@ -10,14 +10,14 @@
 #                   rl/                     what zero.mk leaves
 #
 # knob           default                  meaning (the paper's value)
-FINAL_STEPS   ?= 60#                      steps of RL (1,700)
+FINAL_STEPS   ?= 80#                      steps of RL (1,700)
 FINAL_GENERAL ?= $(shell echo $$(($(FINAL_STEPS) / 4)))#   steps at the end that have general questions, too (400)
 FINAL_LR      ?= 1e-4#                    learning rate
 FINAL_TEMPERATURE ?= 0.7#                 sampling temperature (0.7)
 FINAL_CLIP    ?= 10#                      clip ratio (10)
 FINAL_KL      ?= 0.001#                   KL coefficient (0.001)
 FINAL_REWARDS ?= accuracy:1 language:0.2,target=$(R1_LANGUAGE) format:0.1#        rewards by rule and their weights
-FINAL_MODELS  ?= $(FINAL)/helpful:1,as=helpful,on=summary,sigmoid=yes,type=general $(FINAL)/safe:1,as=safe,on=response,sigmoid=yes,type=general# reward models and theirs
+FINAL_MODELS  ?= $(FINAL)/helpful:1,as=helpful,on=summary,sigmoid=yes,type=general $(FINAL)/safe:2,as=safe,on=response,sigmoid=yes,type=general# reward models and theirs
 FINAL_SAMPLES_EACH ?= 4#                  completions of each source for a general question
 PREFER        ?= $(CLOCKWORK) prefer --seed $(SEED)#       filter that makes completions pairs of which one is clearly liked better
 HELPFUL_LR    ?= 1e-3#                    learning rate of the pairwise reward model
@@ -54,13 +54,13 @@ endef
 $(eval $(call final_scorer,helpful,pairwise,pairs,--on summary --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS)))
 $(eval $(call final_scorer,safe,pointwise,labels,--on response --lr $(SAFE_LR) --epochs $(SAFE_EPOCHS)))
 
-# Reasoning problems in all steps; in the last ones every other question is a general one, if there are any.
+# Reasoning problems in all steps; in the last ones three of four are general ones, if there are any.
 $(FINAL)/questions.jsonl: $(R1)/data/train.jsonl $(GENERAL)
 	@mkdir -p $(@D)
 	@cat /dev/null $(GENERAL) > $(FINAL)/general.tmp
 	@awk -v n=$(QUESTIONS) -v steps=$(FINAL_STEPS) -v last=$(FINAL_GENERAL) -v general=$(FINAL)/general.tmp '{ r[NR] = $$0 } \
 	  END { while ((getline line < general) > 0) g[++m] = line; \
-	    for (i = 0; i < n * steps; i++) print (m && i >= n * (steps - last) && i % 2 ? g[k++ % m + 1] : r[j++ % NR + 1]) }' $< > $@.tmp
+	    for (i = 0; i < n * steps; i++) print (m && i >= n * (steps - last) && i % 4 ? g[k++ % m + 1] : r[j++ % NR + 1]) }' $< > $@.tmp
 	@rm $(FINAL)/general.tmp
 	@mv $@.tmp $@
 

@@ -18,7 +18,7 @@ REJECTION_MIX ?= 3#                       reasoning data for one part of the res
 REJECTION_EPOCHS ?= 2#                    epochs of SFT, from the base (2)
 REJECTION_LR  ?= 5e-4#                    its learning rate (5e-5)
 OPEN          ?= $(if $(call given,DATA,),,run/town/open.jsonl)#    problems for the judge; none: leave them out
-GENERAL_QUALITY ?= 2.2#                   lowest quality that is kept
+GENERAL_QUALITY ?= 2.2#                   lowest quality that is kept, but where declining is what is right (`harmful`)
 JUDGE         ?= $(R1_MODEL)#             model that judges (a generative reward model)
 JUDGE_PROMPT  ?= stages/prompts/judge.txt#        its prompt; {problem} is REFERENCE : ANSWER
 JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say yes
@@ -53,7 +53,7 @@ $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
 $(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
 	cat /dev/null $(GENERAL) | $(rejection_sample) | $(rejection_score) | $(GENERAL_MARK) | \
-	  jq -c 'select(.quality >= $(GENERAL_QUALITY) and .safe and .rewards.format == 1)' > $@.tmp
+	  jq -c 'select(.safe and (.harmful or .quality >= $(GENERAL_QUALITY)) and .rewards.format == 1)' > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/data.jsonl: $(REJECTION)/kept.jsonl $(REJECTION)/general.jsonl

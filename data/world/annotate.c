@@ -126,6 +126,7 @@ int annotate(struct tool *t, char **files, int n, struct writer *out, struct err
 			continue;
 		}
 		record_set_number(&r, "quality", quality);
+		record_set_bool(&r, "harmful", talk_is_harmful(record_string(&r, "problem", NULL, e)));
 		record_set_bool(&r, "safe", talk_is_safe(record_string(&r, "problem", NULL, e), record_string(&r, "completion", NULL, e)));
 		if ((rc = writer_put(out, &r, e)) < 0)
 			break;

@@ -92,6 +92,7 @@ void town_document(struct rng *r, struct task *t, struct record *rec, struct buf
 
 /* What a person of the town thinks of an answer (of domains talk and howto): how helpful it is, and whether it is harmless. */
 double talk_quality(const char *problem, const char *answer, size_t n);
+bool talk_is_harmful(const char *problem);              /* asks for what is better declined */
 bool talk_is_safe(const char *problem, const char *response);
 
 /* ---- reading completions ---- */
