@@ -21,7 +21,9 @@ BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
 PKGS := jansson libarchive libpcre2-8 libcurl
 CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)
-LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) -lm -pthread
+# FLINT has no pkg-config file everywhere; before its version 3 Arb was a library of its own
+FLINT := $(if $(wildcard /usr/include/flint/acb.h /usr/local/include/flint/acb.h),-lflint,-lflint-arb -lflint) -lgmp
+LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) $(FLINT) -lm -pthread
 ifdef SAN
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -66,7 +68,8 @@ $B/libr1.a: $(OBJ)
 	@ar rcs $@ $^
 
 # Said before the first file is compiled, not by a header that is not found
-MISSING = $(shell command -v pkg-config >/dev/null && for p in $(PKGS); do pkg-config --exists $$p || echo $$p; done)
+MISSING = $(shell command -v pkg-config >/dev/null && for p in $(PKGS); do pkg-config --exists $$p || echo $$p; done; \
+	  echo '\#include <flint/fmpq.h>' | $(CC) -E - >/dev/null 2>&1 || echo flint)
 packages:
 	@[ -z "$(MISSING)" ] || { echo "missing: $(MISSING) (as pkg-config calls it); 'make deps' installs what is needed" >&2; exit 1; }
 
@@ -101,17 +104,21 @@ $B/plugins.o: $B/plugins.c
 -include $(shell find $B -name '*.d' 2>/dev/null)
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
-# Debian's packages: to build, and for the pipes of stages/ and the tests
-PACKAGES := gcc make pkg-config libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev jq parallel gnuplot-nox
+# Debian's packages (FLINT 3, of Ubuntu, has Arb in it; what apt does not know is not asked for): to build, and for the pipes of stages/ and the tests
+PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	need 'command -v $(CC)' gcc; need 'command -v pkg-config' pkg-config; need 'pkg-config --exists jansson' libjansson-dev; \
 	need 'pkg-config --exists libarchive' libarchive-dev; need 'pkg-config --exists libpcre2-8' libpcre2-dev; \
-	need 'pkg-config --exists libseccomp' libseccomp-dev; need 'pkg-config --exists libcurl' libcurl4-openssl-dev; \
+	need 'pkg-config --exists libseccomp' libseccomp-dev; \
+	need 'echo "#include <flint/fmpq.h>" | $(CC) -E -' libflint-dev; \
+	need 'echo "#include <flint/acb.h>" | $(CC) -E - || echo "#include <acb.h>" | $(CC) -E -' libflint-arb-dev; \
+	need 'echo "#include <gmp.h>" | $(CC) -E -' libgmp-dev; need 'pkg-config --exists libcurl' libcurl4-openssl-dev; \
 	need 'command -v jq' jq; need 'command -v parallel' parallel; need 'command -v gnuplot' gnuplot-nox; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "missing:$$missing (names of Debian's packages)" >&2; exit 1; fi; \
-	run() { $$1 apt-get update -q && $$1 env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; }; \
+	run() { $$1 apt-get update -q && for p in $$missing; do apt-cache show $$p >/dev/null 2>&1 && echo $$p; done | \
+	  $$1 env DEBIAN_FRONTEND=noninteractive xargs apt-get install -y -q --no-install-recommends; }; \
 	if [ "$$(id -u)" = 0 ]; then run ''; elif sudo -n true 2>/dev/null; then run sudo; \
 	else echo "missing packages; run:  sudo apt-get install$$missing" >&2; exit 1; fi
 

@@ -1,23 +1,11 @@
-/* Numbers by their value, exactly; what is no number, as text. */
-#include "task/number.h"
+/* Mathematics by what it means, exactly (task/math.h); what is none, as text. */
+#include "task/answer.h"
+#include "task/math.h"
 #include "task/verifier.h"
-
-/* A number, in brackets or not */
-static bool parse(struct number *x, const char *s, size_t n)
-{
-	return number_parse(x, s, n) || (n > 2 && s[0] == '(' && s[n - 1] == ')' && number_parse(x, s + 1, n - 2));
-}
-
-static bool same_number(const struct buf *a, const struct buf *b)
-{
-	struct number x, y;
-
-	return parse(&x, a->p, a->n) && parse(&y, b->p, b->n) && number_equal(&x, &y);
-}
 
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-	return verifier_same(a, a_n, b, b_n, same_number);
+	return verifier_same(a, a_n, b, b_n, NULL) || math_compare(a, a_n, b, b_n, NULL, NULL) == MATH_SAME;
 }
 
-const struct verifier verifier_math = {"math", "numbers by value, exactly; else as text", same};
+const struct verifier verifier_math = {"math", "by what it means, exactly: numbers, expressions, sets, intervals, equations; else as text", same};

@@ -1,0 +1,447 @@
+/* Answers as wholes: what kind of thing they are, and whether two of them mean the same. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "math_private.h"
+
+enum { MOST_ITEMS = 64, MOST_SIGNS = 16 };
+
+static enum truth same(struct math *m, const struct node *a, const struct node *b);
+
+static bool is_container(const struct node *t)
+{
+	return t->kind == N_TUPLE || t->kind == N_SET || t->kind == N_LIST || t->kind == N_UNION || t->kind == N_INTERSECTION || t->kind == N_DIFFERENCE ||
+		t->kind == N_MATRIX;
+}
+
+static bool has(const struct node *t, int kind)
+{
+	size_t i;
+
+	if (t->kind == kind)
+		return true;
+	for (i = 0; i < t->n; i++)
+		if (has(t->kid[i], kind))
+			return true;
+	return false;
+}
+
+/* ---- +-: both readings of the sign, as a set ---- */
+
+static struct node *with_sign(struct math *m, const struct node *t, bool minus)
+{
+	struct node *c, *kid[MOST_ITEMS];
+	size_t i;
+
+	if (!has(t, N_PM))
+		return (struct node *)t;
+	if (t->kind == N_PM) {
+		c = with_sign(m, t->kid[0], minus);
+		return c && minus != t->minus ? node_new(m, N_NEGATE, 1, c) : c;
+	}
+	if (t->n > MOST_ITEMS)
+		return NULL;
+	for (i = 0; i < t->n; i++)
+		kid[i] = with_sign(m, t->kid[i], minus);
+	c = node_list(m, (enum node_kind)t->kind, kid, t->n);
+	if (c) {
+		struct node made = *t;
+
+		made.kid = c->kid;
+		made.depth = c->depth;
+		if (t->kind != N_NUMBER && t->kind != N_BASE)
+			*c = made;
+	}
+	return c;
+}
+
+/* ---- intervals ---- */
+
+static struct node *interval(struct math *m, char open, const struct node *from, const struct node *to, char close)
+{
+	struct node *t = node_new(m, N_TUPLE, 2, from, to);
+
+	if (t) {
+		t->open = open;
+		t->close = close;
+	}
+	return t;
+}
+
+static struct node *endless(struct math *m, bool minus)
+{
+	struct node *t = node_new(m, N_INFINITY, 0);
+
+	return minus && t ? node_new(m, N_NEGATE, 1, t) : t;
+}
+
+/* x < 5, -2 <= x <= 7 as an interval; NULL where it is none */
+static struct node *as_interval(struct math *m, const struct node *t)
+{
+	char op, op2;
+
+	if (t->kind == N_IN)
+		return t->kid[1];
+	if (t->kind != N_RELATION || strpbrk(t->name, "=!~"))
+		return NULL;
+	if (t->n == 2) {
+		const bool left = t->kid[0]->kind == N_NAME && !math_has_names(t->kid[1]), right = t->kid[1]->kind == N_NAME && !math_has_names(t->kid[0]);
+		const struct node *c = t->kid[left];
+
+		op = t->name[0];
+		if (!left && !right)
+			return NULL;
+		if ((op == '<' || op == 'L') == left)   /* x < c, c > x */
+			return interval(m, '(', endless(m, true), c, op == 'L' || op == 'G' ? ']' : ')');
+		return interval(m, op == 'L' || op == 'G' ? '[' : '(', c, endless(m, false), ')');
+	}
+	if (t->n != 3 || t->kid[1]->kind != N_NAME || math_has_names(t->kid[0]) || math_has_names(t->kid[2]))
+		return NULL;
+	op = t->name[0];
+	op2 = t->name[1];
+	if ((op == '<' || op == 'L') && (op2 == '<' || op2 == 'L'))
+		return interval(m, op == 'L' ? '[' : '(', t->kid[0], t->kid[2], op2 == 'L' ? ']' : ')');
+	if ((op == '>' || op == 'G') && (op2 == '>' || op2 == 'G'))
+		return interval(m, op2 == 'G' ? '[' : '(', t->kid[2], t->kid[0], op == 'G' ? ']' : ')');
+	return NULL;
+}
+
+/* ---- several things ---- */
+
+/* Each of a has its like among b; where `paired`, each of b serves once. */
+static enum truth covered(struct math *m, const struct node *a, const struct node *b, bool paired)
+{
+	bool used[MOST_ITEMS] = {false};
+	enum truth all = YES;
+	size_t i, j;
+
+	for (i = 0; i < a->n; i++) {
+		enum truth found = NO;
+
+		for (j = 0; j < b->n && found != YES; j++) {
+			enum truth t;
+
+			if (paired && used[j])
+				continue;
+			t = same(m, a->kid[i], b->kid[j]);
+			if (t == YES)
+				used[j] = true;
+			if (t != NO)
+				found = t;
+		}
+		if (found == NO)
+			return NO;
+		if (found == UNKNOWN)
+			all = UNKNOWN;
+	}
+	return all;
+}
+
+static enum truth any_order(struct math *m, const struct node *a, const struct node *b, bool sets)
+{
+	enum truth t, u;
+
+	if (a->n > MOST_ITEMS || b->n > MOST_ITEMS) {
+		m->fault = "too many items";
+		return UNKNOWN;
+	}
+	if (!sets && a->n != b->n)
+		return NO;
+	t = covered(m, a, b, !sets);
+	if (t == NO || !sets)
+		return t;
+	u = covered(m, b, a, false);
+	return u == NO ? NO : t == YES && u == YES ? YES : UNKNOWN;
+}
+
+static enum truth in_order(struct math *m, const struct node *a, const struct node *b)
+{
+	enum truth all = YES;
+	size_t i;
+
+	if (a->n != b->n)
+		return NO;
+	for (i = 0; i < a->n && all != NO; i++) {
+		enum truth t = same(m, a->kid[i], b->kid[i]);
+
+		if (t != YES)
+			all = t;
+	}
+	return all;
+}
+
+static enum truth tuples(struct math *m, const struct node *a, const struct node *b)
+{
+	/* Of two, brackets tell whether the ends are in; of three and more they are but brackets. */
+	if (a->n == 2 && (a->open != b->open || a->close != b->close))
+		return NO;
+	return in_order(m, a, b);
+}
+
+static bool is_vector(const struct node *t)
+{
+	return t->kind == N_MATRIX && (t->code == 1 || t->code == (int)t->n);
+}
+
+static enum truth containers(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *one = a->kind == N_LIST || a->kind == N_SET ? a : b, *other = one == a ? b : a;
+
+	if (a->kind == b->kind)
+		switch (a->kind) {
+		case N_TUPLE:
+			return tuples(m, a, b);
+		case N_MATRIX:
+			return a->code == b->code ? in_order(m, a, b) : NO;
+		case N_SET:
+			return any_order(m, a, b, true);
+		case N_LIST:
+			return m->options->ordered ? in_order(m, a, b) : any_order(m, a, b, false);
+		case N_UNION: case N_INTERSECTION:
+			return any_order(m, a, b, true);
+		default:
+			return in_order(m, a, b);
+		}
+	if (a->kind == N_MATRIX || b->kind == N_MATRIX) {
+		const struct node *matrix = a->kind == N_MATRIX ? a : b, *rest = matrix == a ? b : a;
+
+		return is_vector(matrix) && (rest->kind == N_TUPLE || rest->kind == N_LIST) ? in_order(m, a, b) : NO;
+	}
+	if (one->kind == N_LIST && other->kind == N_TUPLE)
+		return in_order(m, a, b);
+	if (one->kind == N_LIST && other->kind == N_SET)
+		return any_order(m, a, b, true);
+	return NO;
+}
+
+/* ---- equations and inequalities ---- */
+
+static struct node *moved_over(struct math *m, const struct node *t)
+{
+	return node_new(m, N_ADD, 2, t->kid[0], node_new(m, N_NEGATE, 1, t->kid[1]));
+}
+
+static char turned(char op)
+{
+	return op == '<' ? '>' : op == '>' ? '<' : op == 'L' ? 'G' : op == 'G' ? 'L' : op;
+}
+
+static enum truth relations(struct math *m, const struct node *a, const struct node *b)
+{
+	struct node *i = as_interval(m, a), *j = as_interval(m, b), *l, *r;
+	enum truth t;
+	int sign;
+	size_t k;
+
+	if (a->n != b->n)
+		return NO;
+	if (a->n == 2) {
+		if (is_container(a->kid[0]) || is_container(a->kid[1]) || is_container(b->kid[0]) || is_container(b->kid[1])) {
+			if (a->name[0] != b->name[0])
+				return NO;
+			t = in_order(m, a, b);
+			return t != NO || a->name[0] != '=' ? t : same(m, a->kid[0], b->kid[1]) == YES && same(m, a->kid[1], b->kid[0]) == YES ? YES : NO;
+		}
+		l = moved_over(m, a);
+		r = moved_over(m, b);
+		if (!l || !r)
+			return UNKNOWN;
+		t = math_proportional(m, l, r, &sign);
+		if (t != YES)
+			return t;
+		if (a->name[0] == '=' || a->name[0] == '!' || a->name[0] == '~')
+			return a->name[0] == b->name[0] ? YES : NO;
+		return sign && (sign > 0 ? b->name[0] : turned(b->name[0])) == a->name[0] ? YES : sign ? NO : UNKNOWN;
+	}
+	if (i && j)     /* -2 <= x <= 7: of the same name */
+		return strcmp(a->kid[1]->name, b->kid[1]->name) ? NO : tuples(m, i, j);
+	if (!strncmp(a->name, b->name, a->n - 1) && (t = in_order(m, a, b)) != NO)
+		return t;
+	for (k = 0; k + 1 < a->n; k++)
+		if (turned(a->name[k]) != b->name[a->n - 2 - k])
+			return NO;
+	for (k = 0; k < a->n; k++)
+		if ((t = same(m, a->kid[k], b->kid[a->n - 1 - k])) != YES)
+			return t;
+	return YES;
+}
+
+/* What a name is said to be: x = 3, or x = y = 3; NULL where it is no such equation */
+static const struct node *assigned(const struct node *t)
+{
+	const struct node *last;
+
+	if (t->kind != N_RELATION || strspn(t->name, "=~") != t->n - 1)
+		return NULL;
+	last = t->kid[t->n - 1];
+	if (t->kid[0]->kind == N_NAME || t->kid[0]->kind == N_FUNCTION || t->kid[0]->kind == N_MULTIPLY || t->kid[0]->kind == N_TUPLE || t->kid[0]->kind == N_TEXT)
+		return last;
+	return last->kind == N_NAME && t->n == 2 ? t->kid[0] : NULL;
+}
+
+/* ---- quantities ---- */
+
+static struct node *in_base_units(struct math *m, const struct node *t)
+{
+	return node_new(m, N_MULTIPLY, 2, t->kid[0], node_number(m, t->unit->factor));
+}
+
+static enum truth values(struct math *m, const struct node *a, const struct node *b)
+{
+	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
+}
+
+static enum truth quantities(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *q = a->kind == N_UNIT ? a : b, *plain = q == a ? b : a;
+	struct node *x, *y;
+
+	if (plain->kind == N_UNIT) {
+		if (!a->unit->label != !b->unit->label || (a->unit->label && strcmp(a->unit->label, b->unit->label)))
+			return NO;
+		if (a->unit->percent != b->unit->percent || memcmp(a->unit->dimension, b->unit->dimension, sizeof a->unit->dimension))
+			return NO;
+		x = in_base_units(m, a);
+		y = in_base_units(m, b);
+		return x && y ? values(m, x, y) : UNKNOWN;
+	}
+	if (is_container(plain) || plain->kind == N_RELATION)
+		return NO;
+	/* 50 % is 1/2, and where no % is written 50; 45 degrees is pi/4, and 45; 5 cm is 5 */
+	if (q->unit->percent || unit_is(q->unit, ANGLE)) {
+		enum truth t = values(m, q, plain);
+
+		if (t == YES)
+			return t;
+		m->fault = NULL;
+	}
+	return values(m, q->kid[0], plain);
+}
+
+/* ---- all of them ---- */
+
+static bool digits_are(const struct node *based, const struct node *plain)
+{
+	char text[64];
+	slong n;
+
+	if (plain->kind != N_NUMBER || !plain->spelled || !fmpz_is_one(fmpq_denref(plain->number)) || !fmpz_fits_si(fmpq_numref(plain->number)))
+		return false;
+	n = fmpz_get_si(fmpq_numref(plain->number));
+	snprintf(text, sizeof text, "%ld", (long)n);
+	return !strcmp(text, based->name);
+}
+
+static enum truth endings(const struct node *a, const struct node *b)
+{
+	const bool minus_a = a->kind == N_NEGATE, minus_b = b->kind == N_NEGATE;
+
+	a = minus_a ? a->kid[0] : a;
+	b = minus_b ? b->kid[0] : b;
+	return a->kind == N_INFINITY && b->kind == N_INFINITY && minus_a == minus_b ? YES : NO;
+}
+
+static enum truth same(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *x;
+	struct node *i, *j;
+
+	if (node_equal(a, b) && !node_divides(a))
+		return YES;
+	if (has(a, N_PM) || has(b, N_PM)) {
+		struct node *sa = has(a, N_PM) ? node_new(m, N_SET, 2, with_sign(m, a, false), with_sign(m, a, true)) : NULL;
+		struct node *sb = has(b, N_PM) ? node_new(m, N_SET, 2, with_sign(m, b, false), with_sign(m, b, true)) : NULL;
+
+		if (has(a, N_PM) && !sa)
+			return UNKNOWN;
+		if (has(b, N_PM) && !sb)
+			return UNKNOWN;
+		if (!sa)
+			sa = a->kind == N_SET || a->kind == N_LIST ? node_list(m, N_SET, a->kid, a->n) : node_new(m, N_SET, 1, a);
+		if (!sb)
+			sb = b->kind == N_SET || b->kind == N_LIST ? node_list(m, N_SET, b->kid, b->n) : node_new(m, N_SET, 1, b);
+		return sa && sb ? any_order(m, sa, sb, true) : UNKNOWN;
+	}
+	if (a->kind == N_TEXT || b->kind == N_TEXT)
+		return NO;
+	if (a->kind == N_RELATION && b->kind == N_RELATION)
+		return relations(m, a, b);
+	if (a->kind == N_RELATION && (x = assigned(a)))
+		return same(m, x, b);
+	if (b->kind == N_RELATION && (x = assigned(b)))
+		return same(m, a, x);
+	i = as_interval(m, a);
+	j = as_interval(m, b);
+	if (i || j)
+		return same(m, i ? i : a, j ? j : b);
+	if (a->kind == N_RELATION || b->kind == N_RELATION)
+		return NO;
+	if (is_container(a) && is_container(b))
+		return containers(m, a, b);
+	if (is_container(a) || is_container(b)) {       /* a list of one */
+		x = is_container(a) ? a : b;
+		return (x->kind == N_SET || x->kind == N_LIST) && x->n == 1 ? same(m, x == a ? x->kid[0] : a, x == b ? x->kid[0] : b) : NO;
+	}
+	if (a->kind == N_UNIT || b->kind == N_UNIT)
+		return quantities(m, a, b);
+	if (has(a, N_INFINITY) || has(b, N_INFINITY))
+		return endings(a, b);
+	if ((a->kind == N_BASE && digits_are(a, b)) || (b->kind == N_BASE && digits_are(b, a)))
+		return YES;
+	return values(m, a, b);
+}
+
+enum truth math_same(struct math *m, const struct node *a, const struct node *b)
+{
+	return same(m, a, b);
+}
+
+/* The ways to read one of the answers; how many */
+static int readings(struct math *m, const char *s, size_t n, struct node **to)
+{
+	int reading, ways = 0;
+
+	m->ambiguous[0] = m->ambiguous[1] = false;
+	for (reading = 0; reading < READINGS; reading++) {
+		if ((reading & READ_LISTS && !m->ambiguous[0]) || (reading & READ_UNITS && !m->ambiguous[1]))
+			continue;
+		to[ways] = math_parse(m, s, n, reading);
+		if (to[ways])
+			ways++;
+	}
+	return ways;
+}
+
+enum math_verdict math_compare(const char *a, size_t a_n, const char *b, size_t b_n, const struct math_options *options, struct buf *why)
+{
+	static const struct math_options usual = {0};
+	struct math m = {.options = options ? options : &usual, .work = 3e6};
+	struct node *x[READINGS], *y[READINGS];
+	enum math_verdict verdict = MATH_DIFFERENT;
+	const char *fault;
+	int n, k, i, j;
+
+	m.seed = hash_bytes(a, a_n) + hash_bytes(b, b_n);       /* the same either way round */
+	n = readings(&m, a, a_n, x);
+	k = readings(&m, b, b_n, y);
+	fault = n && k ? NULL : m.fault;
+	for (i = 0; i < n && verdict != MATH_SAME; i++)
+		for (j = 0; j < k && verdict != MATH_SAME; j++) {
+			enum truth t;
+
+			m.fault = NULL;
+			t = math_same(&m, x[i], y[j]);
+			if (t == YES)
+				verdict = MATH_SAME;
+			else if (t == UNKNOWN && !fault)
+				fault = m.fault ? m.fault : "too close to tell";
+		}
+	if (verdict != MATH_SAME && fault) {
+		verdict = MATH_UNDECIDED;
+		if (why)
+			buf_str(why, fault);
+	}
+	math_free(&m);
+	return verdict;
+}

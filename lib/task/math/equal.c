@@ -1,0 +1,320 @@
+/* Values of whole expressions, compared: at two points, in balls of growing precision, then formally. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "math_private.h"
+
+enum { FIRST_BITS = 64, NUMERIC_BITS = 512, MOST_BITS = 30000 };
+
+/* What is compared with 0: of one or two trees */
+struct question {
+	const struct node *a, *b;
+	bool (*value)(struct eval *ev, struct value *v, const struct question *q);
+	int points;
+};
+
+static void collect(struct eval *ev, const struct node *t)
+{
+	size_t i;
+	uint64_t random;
+	int p;
+
+	if (t->kind == N_NAME) {
+		for (i = 0; i < ev->names; i++)
+			if (!strcmp(ev->name[i].name, t->name))
+				return;
+		ev->name = xrealloc(ev->name, (ev->names + 1) * sizeof *ev->name);
+		ev->name[ev->names].name = t->name;
+		for (p = 0; p < 2; p++) {
+			random = hash_mix(hash_mix(ev->seed, hash_str(t->name)), (uint64_t)p);
+			fmpq_init(ev->name[ev->names].at[p]);
+			fmpq_set_si(ev->name[ev->names].at[p], (slong)(2 + random % 1048573), 1 + (ulong)((random >> 32) % 997));
+			fmpq_canonicalise(ev->name[ev->names].at[p]);
+		}
+		ev->names++;
+	}
+	for (i = 0; i < t->n; i++)
+		collect(ev, t->kid[i]);
+}
+
+static void forget(struct eval *ev)
+{
+	while (ev->atoms) {
+		struct atom *a = &ev->atom[--ev->atoms];
+
+		fmpz_clear(a->prime);
+		value_clear(&a->value);
+		value_clear(&a->argument);
+	}
+	while (ev->radicals)
+		fmpz_clear(ev->radical[--ev->radicals].of);
+	ev->degree = 1;
+}
+
+static void begin(struct eval *ev, struct math *m, const struct node *a, const struct node *b)
+{
+	*ev = (struct eval){.m = m, .seed = m->seed, .degree = 1, .prec = FIRST_BITS};
+	collect(ev, a);
+	collect(ev, b);
+}
+
+static void end(struct eval *ev)
+{
+	forget(ev);
+	while (ev->names) {
+		fmpq_clear(ev->name[--ev->names].at[0]);
+		fmpq_clear(ev->name[ev->names].at[1]);
+	}
+	free(ev->name);
+	free(ev->atom);
+	free(ev->radical);
+}
+
+/* In balls: NO where they are apart, YES where the value is the rational 0 */
+static enum truth by_balls(struct eval *ev, const struct question *q, struct value *v)
+{
+	slong need;
+
+	for (ev->prec = FIRST_BITS; ev->prec <= NUMERIC_BITS; ev->prec *= 2) {
+		enum truth t;
+
+		ev->imprecise = false;
+		if (!q->value(ev, v, q)) {
+			if (ev->imprecise && !ev->m->fault)
+				continue;
+			return UNKNOWN;
+		}
+		t = value_zero(ev, v, &need);
+		if (t != UNKNOWN)
+			return t;
+	}
+	return UNKNOWN;
+}
+
+/* With numbers in the place of what is transcendental: YES is a proof for the true ones, too. */
+static enum truth formally(struct eval *ev, const struct question *q, struct value *v)
+{
+	enum truth t = UNKNOWN;
+	slong need = 0;
+	int tries;
+
+	forget(ev);
+	ev->formal = true;
+	ev->prec = 128;
+	for (tries = 0; tries < 12 && t == UNKNOWN && ev->prec <= MOST_BITS; tries++) {
+		/* Fields grow while the value is computed: its bounds hold from the second time on. */
+		ev->again = ev->imprecise = false;
+		if (!q->value(ev, v, q)) {
+			if (!ev->imprecise || ev->m->fault)
+				break;
+			ev->prec *= 2;
+			continue;
+		}
+		if (ev->again)
+			continue;
+		t = value_zero(ev, v, &need);
+		if (t == UNKNOWN && need <= ev->prec)
+			break;
+		if (t == UNKNOWN)
+			ev->prec = need;
+	}
+	ev->formal = false;
+	return t;
+}
+
+static void small_points(struct eval *ev)
+{
+	size_t i;
+	int p;
+
+	for (i = 0; i < ev->names; i++)
+		for (p = 0; p < 2; p++)
+			fmpq_set_si(ev->name[i].at[p], (slong)(2 + hash_mix(hash_mix(ev->seed, hash_str(ev->name[i].name)), (uint64_t)p + 7) % 29), 1);
+}
+
+static enum truth is_zero(struct math *m, const struct question *q)
+{
+	enum truth t = YES;
+	struct eval ev;
+	struct value v;
+	int p;
+
+	begin(&ev, m, q->a, q->b);
+	value_init(&v);
+	for (p = 0; p < (ev.names ? q->points : 1) && t == YES; p++) {
+		ev.point = p;
+		t = by_balls(&ev, q, &v);
+		if (t == UNKNOWN && !m->fault) {
+			small_points(&ev);      /* what is big is not different by 512 bits; exponents are to be small */
+			t = formally(&ev, q, &v);
+			if (t == NO)            /* true numbers that are that close, and no equation that says so */
+				t = UNKNOWN;
+		}
+	}
+	if (t == UNKNOWN && !m->fault)
+		m->fault = "too close to tell";
+	value_clear(&v);
+	end(&ev);
+	return t;
+}
+
+static bool difference(struct eval *ev, struct value *v, const struct question *q)
+{
+	struct value b;
+	bool ok;
+
+	value_init(&b);
+	ok = eval_node(ev, v, q->a) && eval_node(ev, &b, q->b) && value_subtract(ev, v, v, &b);
+	value_clear(&b);
+	return ok;
+}
+
+bool node_divides(const struct node *t)
+{
+	size_t i;
+
+	if (t->kind == N_INVERSE || t->kind == N_POWER || t->kind == N_FUNCTION)
+		return true;
+	for (i = 0; i < t->n; i++)
+		if (node_divides(t->kid[i]))
+			return true;
+	return false;
+}
+
+enum truth math_equal(struct math *m, const struct node *a, const struct node *b)
+{
+	if (node_equal(a, b) && !node_divides(a))
+		return YES;
+	return is_zero(m, &(struct question){a, b, difference, 2});
+}
+
+static bool only_a(struct eval *ev, struct value *v, const struct question *q)
+{
+	return eval_node(ev, v, q->a);
+}
+
+static bool at_point(struct eval *ev, struct value *v, const struct node *t, int point)
+{
+	ev->point = point;
+	return eval_node(ev, v, t);
+}
+
+/* a(p) b(q) - a(q) b(p) */
+static bool crosswise(struct eval *ev, struct value *v, const struct question *q)
+{
+	struct value w, x;
+	bool ok;
+
+	value_init(&w);
+	value_init(&x);
+	ok = at_point(ev, v, q->a, 0) && at_point(ev, &w, q->b, 1) && value_multiply(ev, v, v, &w) && at_point(ev, &w, q->a, 1) && at_point(ev, &x, q->b, 0) &&
+		value_multiply(ev, &w, &w, &x) && value_subtract(ev, v, v, &w);
+	ev->point = 0;
+	value_clear(&w);
+	value_clear(&x);
+	return ok;
+}
+
+/* The sign of a real number that is not 0; 0: not known */
+static int sign_of(struct math *m, const struct node *t)
+{
+	struct eval ev;
+	struct value v;
+	int sign = 0;
+
+	begin(&ev, m, t, t);
+	value_init(&v);
+	for (; ev.prec <= NUMERIC_BITS && !sign && !m->fault; ev.prec *= 2) {
+		ev.imprecise = false;
+		if (!eval_node(&ev, &v, t))
+			continue;
+		if (v.rational)
+			sign = fmpq_sgn(v.q);
+		else if (arb_contains_zero(acb_imagref(v.z)) && !arb_contains_zero(acb_realref(v.z)))
+			sign = arb_is_positive(acb_realref(v.z)) ? 1 : -1;
+		if (v.rational)
+			break;
+	}
+	value_clear(&v);
+	end(&ev);
+	return sign;
+}
+
+enum truth math_proportional(struct math *m, const struct node *a, const struct node *b, int *sign)
+{
+	enum truth za = is_zero(m, &(struct question){a, b, only_a, 2}), zb, t;
+
+	*sign = 1;
+	zb = za == UNKNOWN ? UNKNOWN : is_zero(m, &(struct question){b, a, only_a, 2});
+	if (za == UNKNOWN || zb == UNKNOWN)
+		return UNKNOWN;
+	if (za == YES || zb == YES)
+		return za == zb ? YES : NO;
+	t = is_zero(m, &(struct question){a, b, crosswise, 1});
+	if (t == YES)
+		*sign = sign_of(m, a) * sign_of(m, b);
+	return t;
+}
+
+int math_order(struct math *m, const struct node *a, const struct node *b)
+{
+	struct node *d = node_new(m, N_ADD, 2, a, node_new(m, N_NEGATE, 1, b));
+	int sign = d ? sign_of(m, d) : 0;
+
+	if (sign)
+		return sign;
+	return d && math_equal(m, a, b) == YES ? 0 : 2;
+}
+
+/* |a - b| <= absolute, or <= relative max(|a|, |b|); of constants, by balls */
+enum truth math_near(struct math *m, const struct node *a, const struct node *b)
+{
+	enum truth t = UNKNOWN;
+	struct value v, w;
+	struct eval ev;
+	arb_t x, y, d, most;
+
+	begin(&ev, m, a, b);
+	value_init(&v);
+	value_init(&w);
+	arb_init(x);
+	arb_init(y);
+	arb_init(d);
+	arb_init(most);
+	for (ev.prec = 128; !ev.names && ev.prec <= NUMERIC_BITS && t == UNKNOWN && !m->fault; ev.prec *= 2) {
+		acb_t za, zb;
+
+		ev.imprecise = false;
+		if (!eval_node(&ev, &v, a) || !eval_node(&ev, &w, b))
+			continue;
+		acb_init(za);
+		acb_init(zb);
+		value_ball(&ev, za, &v);
+		value_ball(&ev, zb, &w);
+		acb_abs(x, za, ev.prec);
+		acb_abs(y, zb, ev.prec);
+		acb_sub(za, za, zb, ev.prec);
+		acb_abs(d, za, ev.prec);
+		arb_max(most, x, y, ev.prec);
+		arb_set_d(x, m->options->relative);
+		arb_mul(most, most, x, ev.prec);
+		arb_set_d(x, m->options->absolute);
+		arb_max(most, most, x, ev.prec);
+		/* Decimal fractions are no sums of powers of two: what lies on the line counts as near. */
+		arb_mul_2exp_si(x, most, -50);
+		arb_add(most, most, x, ev.prec);
+		t = arb_le(d, most) ? YES : arb_gt(d, most) ? NO : UNKNOWN;
+		acb_clear(za);
+		acb_clear(zb);
+	}
+	value_clear(&v);
+	value_clear(&w);
+	arb_clear(x);
+	arb_clear(y);
+	arb_clear(d);
+	arb_clear(most);
+	end(&ev);
+	return t == UNKNOWN ? math_equal(m, a, b) : t;
+}

@@ -1,0 +1,778 @@
+/* Sums, products, powers, functions: by recursive descent, as deep as MAX_DEPTH. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "parse_private.h"
+
+static struct node *power(struct parser *p);
+static struct node *primary(struct parser *p);
+
+bool parse_deeper(struct parser *p)
+{
+	if (++p->depth <= MAX_DEPTH)
+		return true;
+	p->m->fault = "too deeply nested";
+	return false;
+}
+
+struct kids {
+	struct node *stack[8], **kid;
+	size_t n, cap;
+};
+
+static void add(struct parser *p, struct kids *k, struct node *t)
+{
+	if (!k->kid) {
+		k->kid = k->stack;
+		k->cap = 8;
+	}
+	if (k->n == k->cap) {
+		struct node **more = math_alloc(p->m, 2 * k->cap * sizeof *more);
+
+		memcpy(more, k->kid, k->n * sizeof *more);
+		k->kid = more;
+		k->cap *= 2;
+	}
+	k->kid[k->n++] = t;
+}
+
+static struct node *fail(struct parser *p, const char *why)
+{
+	p->m->fault = why;
+	return NULL;
+}
+
+/* q += tail / (10^decimals (10^n - 1)) for the n digits of a period */
+static void add_period(fmpq_t q, const char *digits, size_t n, size_t decimals)
+{
+	fmpq_t tail;
+	fmpz_t scale;
+
+	fmpq_init(tail);
+	fmpz_init(scale);
+	fmpz_set_str(fmpq_numref(tail), digits, 10);
+	fmpz_ui_pow_ui(fmpq_denref(tail), 10, n);
+	fmpz_sub_ui(fmpq_denref(tail), fmpq_denref(tail), 1);
+	fmpz_ui_pow_ui(scale, 10, decimals);
+	fmpz_mul(fmpq_denref(tail), fmpq_denref(tail), scale);
+	fmpq_canonicalise(tail);
+	fmpq_add(q, q, tail);
+	fmpq_clear(tail);
+	fmpz_clear(scale);
+}
+
+/* 1234.5e6, 0.1(3): the value */
+static struct node *number_of(struct parser *p, const char *s, size_t n)
+{
+	const char *point = memchr(s, '.', n), *e = memchr(s, 'e', n), *period = memchr(s, '(', n);
+	size_t end = e ? (size_t)(e - s) : period ? (size_t)(period - s) : n, whole = point ? (size_t)(point - s) : end;
+	size_t decimals = point ? end - whole - 1 : 0, i;
+	char *digits;
+	struct node *t;
+	slong exponent = 0;
+	fmpq_t q;
+	fmpz_t x;
+
+	if (n > MATH_DIGITS)
+		return fail(p, "a number of too many digits");
+	for (i = e ? (size_t)(e - s) + 1 : n; i < n && exponent <= MATH_DIGITS; i++)
+		if (s[i] != '-')
+			exponent = exponent * 10 + (s[i] - '0');
+	if (exponent > MATH_DIGITS)
+		return fail(p, "a number too large or too small");
+	if (e && e[1] == '-')
+		exponent = -exponent;
+	digits = math_alloc(p->m, n + 2);
+	memcpy(digits, s, whole);
+	memcpy(digits + whole, s + whole + 1, decimals);
+	fmpq_init(q);
+	fmpz_init(x);
+	fmpz_set_str(x, *digits ? digits : "0", 10);
+	fmpq_set_fmpz(q, x);
+	exponent -= (slong)decimals;
+	fmpz_ui_pow_ui(x, 10, (ulong)(exponent < 0 ? -exponent : exponent));
+	if (exponent > 0)
+		fmpq_mul_fmpz(q, q, x);
+	else if (exponent)
+		fmpq_div_fmpz(q, q, x);
+	if (period) {
+		i = n - (size_t)(period - s) - 1;
+		memcpy(digits, period + 1, i);
+		digits[i] = 0;
+		add_period(q, digits, i, decimals);
+	}
+	t = node_number(p->m, q);
+	t->spelled = !point && !e;
+	fmpq_clear(q);
+	fmpz_clear(x);
+	return t;
+}
+
+/* A numeral of another base, "1A.8" */
+static struct node *based(struct parser *p, const struct token *t, int base)
+{
+	struct node *b = math_alloc(p->m, sizeof *b);
+	char *name = math_alloc(p->m, t->n + 1);
+	bool point = false;
+	size_t i;
+
+	b->kind = N_BASE;
+	b->code = base;
+	b->name = memcpy(name, t->s, t->n);
+	fmpq_init(b->number);
+	b->next = p->m->numbers;
+	p->m->numbers = b;
+	for (i = 0; i < t->n; i++) {
+		int d = t->s[i] <= '9' ? t->s[i] - '0' : t->s[i] - 'A' + 10;
+
+		if (t->s[i] == '.') {
+			point = true;
+			continue;
+		}
+		if (d < 0 || d >= base)
+			return NULL;
+		fmpz_mul_ui(fmpq_numref(b->number), fmpq_numref(b->number), (ulong)base);
+		fmpz_add_ui(fmpq_numref(b->number), fmpq_numref(b->number), (ulong)d);
+		if (point)
+			fmpz_mul_ui(fmpq_denref(b->number), fmpq_denref(b->number), (ulong)base);
+	}
+	fmpq_canonicalise(b->number);
+	return b;
+}
+
+struct node *parse_divide(struct parser *p, struct node *a, struct node *b)
+{
+	return a && b ? node_new(p->m, N_MULTIPLY, 2, a, node_new(p->m, N_INVERSE, 1, b)) : NULL;
+}
+
+/* a/b of whole numbers written in digits, with a and b above 0: what a mixed number ends in */
+static bool plain_fraction(const struct node *t)
+{
+	return t && t->kind == N_MULTIPLY && t->n == 2 && t->kid[0]->kind == N_NUMBER && t->kid[0]->spelled && t->kid[1]->kind == N_INVERSE
+	    && t->kid[1]->kid[0]->kind == N_NUMBER && t->kid[1]->kid[0]->spelled && !fmpq_is_zero(t->kid[0]->number)
+	    && fmpq_cmp(t->kid[0]->number, t->kid[1]->kid[0]->number) < 0;
+}
+
+/* What stands behind \frac, ^ or a binomial without braces is one token, of a number one digit. */
+static struct node *argument(struct parser *p)
+{
+	const struct token *t = p->t;
+	struct token *rest;
+	struct node *digit;
+
+	if (t->kind != T_NUMBER || t->n < 2 || t->s[1] == '.')
+		return primary(p);
+	digit = number_of(p, t->s, 1);
+	rest = (struct token *)t;
+	rest->s++;
+	rest->n--;
+	rest->spaced = false;
+	return digit;
+}
+
+static struct node *fraction(struct parser *p)
+{
+	const struct token *t = p->t++;
+	struct node *a, *b;
+
+	if (t->code == 'v')
+		return parse_divide(p, number_of(p, t->s, 1), number_of(p, t->s + 1, 1));
+	a = argument(p);
+	b = a ? argument(p) : NULL;
+	return parse_divide(p, a, b);
+}
+
+static struct node *call(struct parser *p, int f, struct node *x)
+{
+	struct node *t = node_new(p->m, N_FUNCTION, 1, x);
+
+	if (t)
+		t->code = f;
+	return t;
+}
+
+static struct node *half(struct parser *p, struct node *x, slong k)
+{
+	fmpq_t q;
+	struct node *t;
+
+	fmpq_init(q);
+	fmpq_set_si(q, 1, (ulong)k);
+	t = node_number(p->m, q);
+	fmpq_clear(q);
+	return x ? node_new(p->m, N_POWER, 2, x, t) : NULL;
+}
+
+static struct node *root(struct parser *p)
+{
+	struct node *index = NULL, *x;
+
+	p->t++;
+	if (p->t->kind == T_OPEN && p->t->code == '[') {
+		p->t++;
+		index = parse_sum(p);
+		if (!index || p->t->kind != T_CLOSE || p->t->code != ']')
+			return NULL;
+		p->t++;
+	}
+	x = primary(p);
+	if (!index)
+		return half(p, x, 2);
+	return x ? node_new(p->m, N_POWER, 2, x, node_new(p->m, N_INVERSE, 1, index)) : NULL;
+}
+
+static bool begins_factor(const struct parser *p)
+{
+	const struct token *t = p->t;
+
+	switch (t->kind) {
+	case T_NUMBER: case T_BASE: case T_NAME: case T_PI: case T_E: case T_I: case T_FUNCTION: case T_FRAC: case T_SQRT: case T_BINOM:
+		return true;
+	case T_INFINITY:
+		return true;
+	case T_OPEN:
+		return t->code != '[';
+	case T_BAR:
+		return p->bars == 0;
+	default:
+		return false;
+	}
+}
+
+/* The argument of a function without brackets: a product without signs, up to the next function */
+static struct node *bare_argument(struct parser *p)
+{
+	struct kids k = {0};
+	struct node *t;
+
+	if (p->t->kind == T_MINUS) {
+		p->t++;
+		t = bare_argument(p);
+		return t ? node_new(p->m, N_NEGATE, 1, t) : NULL;
+	}
+	do {
+		t = power(p);
+		if (!t)
+			return NULL;
+		add(p, &k, t);
+		while (p->t->kind == T_DIVIDE && !p->t->latex && k.n == 1 && (t->kind == N_PI || t->kind == N_NUMBER)) {        /* sin pi/6 */
+			p->t++;
+			t = power(p);
+			if (!t)
+				return NULL;
+			add(p, &k, node_new(p->m, N_INVERSE, 1, t));
+		}
+	} while (begins_factor(p) && p->t->kind != T_FUNCTION && p->t->kind != T_OPEN);
+	return k.n == 1 ? k.kid[0] : node_list(p->m, N_MULTIPLY, k.kid, k.n);
+}
+
+static struct node *subscript(struct parser *p)
+{
+	const struct token *t = p->t++;
+
+	return t->code == 'u' ? number_of(p, t->s, t->n) : primary(p);
+}
+
+/* What stands behind ^: signs and a primary, which may have an exponent of its own */
+static struct node *exponent_of(struct parser *p)
+{
+	bool minus = false;
+	struct node *x, *e;
+
+	if (!parse_deeper(p))
+		return NULL;
+	for (; p->t->kind == T_MINUS || p->t->kind == T_PLUS; p->t++)
+		minus ^= p->t->kind == T_MINUS;
+	x = primary(p);
+	if (x && p->t->kind == T_POWER && p->t[1].kind != T_DEGREE && !(p->t[1].kind == T_OPEN && p->t[2].kind == T_DEGREE)) {
+		p->t++;
+		e = exponent_of(p);
+		x = e ? node_new(p->m, N_POWER, 2, x, e) : NULL;
+	}
+	p->depth--;
+	return x && minus ? node_new(p->m, N_NEGATE, 1, x) : x;
+}
+
+static struct node *function(struct parser *p)
+{
+	int f = (p->t++)->code;
+	struct node *exponent = NULL, *base = NULL, *x, *t;
+
+	if (p->t->kind == T_SUB && !(base = subscript(p)))
+		return NULL;
+	if (p->t->kind == T_POWER) {
+		p->t++;
+		exponent = p->t->kind == T_OPEN ? parse_group(p) : exponent_of(p);
+		if (!exponent)
+			return NULL;
+	} else if (p->t->kind == T_SUPER) {
+		exponent = number_of(p, p->t->s[0] == '-' ? p->t->s + 1 : p->t->s, p->t->n - (p->t->s[0] == '-'));
+		if (exponent && p->t->s[0] == '-')
+			exponent = node_new(p->m, N_NEGATE, 1, exponent);
+		p->t++;
+		if (!exponent)
+			return NULL;
+	}
+	if (!base && p->t->kind == T_SUB && !(base = subscript(p)))
+		return NULL;
+	if (exponent && exponent->kind == N_NEGATE && exponent->kid[0]->kind == N_NUMBER && fmpq_is_one(exponent->kid[0]->number) && f >= F_SIN && f <= F_TAN) {
+		f = f == F_SIN ? F_ASIN : f == F_COS ? F_ACOS : F_ATAN;
+		exponent = NULL;
+	}
+	x = p->t->kind == T_OPEN ? parse_group(p) : bare_argument(p);
+	if (!x)
+		return NULL;
+	if (x->kind == N_TUPLE && x->open == '(' && x->close == ')' && (f >= F_ABS || f == F_LOG)) {
+		if (f == F_LOG && x->n == 2 && !base) {
+			base = x->kid[1];
+			x = x->kid[0];
+		} else {
+			t = node_list(p->m, N_FUNCTION, x->kid, x->n);
+			if (t)
+				t->code = f;
+			return t;
+		}
+	}
+	if (base && f != F_LOG)
+		return NULL;
+	if (f == F_LOG)
+		t = node_new(p->m, N_FUNCTION, 2, x, base ? base : node_integer(p->m, 10));
+	else
+		t = f == F_EXP ? node_new(p->m, N_POWER, 2, node_new(p->m, N_E, 0), x) : f == F_SQRT ? half(p, x, 2) : f == F_CBRT ? half(p, x, 3) : call(p, f, x);
+	if (t && f == F_LOG)
+		t->code = F_LOG;
+	return exponent && t ? node_new(p->m, N_POWER, 2, t, exponent) : t;
+}
+
+/* A name, with what stands below it: x, x_1, a_{n} */
+static struct node *named(struct parser *p)
+{
+	const struct token *t = p->t++, *q;
+	struct node *x = node_new(p->m, N_NAME, 0);
+	size_t n = t->n + 1, depth = 0;
+	char *name;
+
+	if (t->code == 'B')
+		n++;
+	if (p->t->kind == T_SUB) {
+		if (p->t->code == 'u') {
+			n += p->t->n + 1;
+			p->t++;
+		} else {
+			q = ++p->t;
+			do {
+				depth += q->kind == T_OPEN && q->code == '{';
+				depth -= q->kind == T_CLOSE && q->code == '{';
+				n += q->n + 1;
+				if (q->kind == T_END)
+					return NULL;
+				q++;
+			} while (depth > 0);
+			p->t = q;
+		}
+	}
+	name = math_alloc(p->m, n + 2);
+	x->name = name;
+	if (t->code == 'B')
+		*name++ = '#';
+	memcpy(name, t->s, t->n);
+	name += t->n;
+	for (q = t + 1; q < p->t; q++) {
+		if (q->kind == T_SUB)
+			*name++ = '_';
+		if ((q->kind == T_SUB && q->code != 'u') || ((q->kind == T_OPEN || q->kind == T_CLOSE) && q->code == '{'))
+			continue;
+		memcpy(name, q->s, q->n);
+		name += q->n;
+	}
+	return x;
+}
+
+static struct node *words(struct parser *p)
+{
+	const struct token *from = p->t, *q;
+	struct node *x;
+	slong value;
+	size_t n = 1;
+	char *name;
+
+	if (number_word(&p->t, &value))
+		return node_integer(p->m, value);
+	for (; p->t->kind == T_WORD; p->t++)
+		n += p->t->n + 1;
+	x = node_new(p->m, N_TEXT, 0);
+	x->name = name = math_alloc(p->m, n);
+	for (q = from; q < p->t; q++) {
+		size_t i;
+
+		if (q > from)
+			*name++ = ' ';
+		for (i = 0; i < q->n; i++)
+			*name++ = q->s[i] >= 'A' && q->s[i] <= 'Z' ? (char)(q->s[i] | 0x20) : q->s[i];
+	}
+	return x;
+}
+
+static struct node *bars(struct parser *p)
+{
+	struct node *x;
+
+	p->t++;
+	p->bars++;
+	x = parse_sum(p);
+	p->bars--;
+	if (!x || p->t->kind != T_BAR)
+		return NULL;
+	p->t++;
+	return call(p, F_ABS, x);
+}
+
+static struct node *primary(struct parser *p)
+{
+	const struct token *t = p->t;
+	struct node *x = NULL, *a, *b;
+	int open = p->bars;
+
+	if (!parse_deeper(p))
+		return NULL;
+	switch (t->kind) {
+	case T_NUMBER:
+		p->t++;
+		if (p->t->kind == T_SUB) {
+			if (p->t->code == 'u') {
+				int base = 0;
+				size_t i;
+
+				for (i = 0; i < p->t->n && base < 100; i++)
+					base = base * 10 + p->t->s[i] - '0';
+				p->t++;
+				x = base >= 2 && base <= 36 ? based(p, t, base) : NULL;
+			}
+			break;
+		}
+		x = number_of(p, t->s, t->n);
+		break;
+	case T_BASE: p->t++; x = based(p, t, t->code); break;
+	case T_NAME: x = named(p); break;
+	case T_PI: p->t++; x = node_new(p->m, N_PI, 0); break;
+	case T_E: p->t++; x = node_new(p->m, N_E, 0); break;
+	case T_I: p->t++; x = node_new(p->m, N_I, 0); break;
+	case T_INFINITY: p->t++; x = node_new(p->m, N_INFINITY, 0); break;
+	case T_EMPTY: p->t++; x = node_new(p->m, N_SET, 0); break;
+	case T_REALS:
+		p->t++;
+		b = node_new(p->m, N_INFINITY, 0);
+		x = node_new(p->m, N_TUPLE, 2, node_new(p->m, N_NEGATE, 1, b), b);
+		if (x)
+			x->open = '(', x->close = ')';
+		break;
+	case T_FRAC: x = fraction(p); break;
+	case T_SQRT: x = root(p); break;
+	case T_BINOM:
+		p->t++;
+		if (p->t->kind == T_OPEN && p->t->code == '(') {
+			a = parse_group(p);
+			x = a && a->kind == N_TUPLE && a->n == 2 ? node_new(p->m, N_FUNCTION, 2, a->kid[0], a->kid[1]) : NULL;
+		} else {
+			a = argument(p);
+			b = a ? argument(p) : NULL;
+			x = b ? node_new(p->m, N_FUNCTION, 2, a, b) : NULL;
+		}
+		if (x)
+			x->code = F_BINOMIAL;
+		break;
+	case T_FUNCTION: x = function(p); break;
+	case T_WORD: x = words(p); break;
+	case T_BAR: x = bars(p); break;
+	case T_BEGIN: x = parse_matrix(p); break;
+	case T_OPEN: p->bars = 0; x = parse_group(p); p->bars = open; break;
+	default: break;
+	}
+	p->depth--;
+	return x;
+}
+
+static bool degree_sign(struct parser *p)
+{
+	const struct token *t = p->t + 1;
+
+	if (t->kind == T_DEGREE) {
+		p->t += 2;
+		return true;
+	}
+	if (t->kind == T_OPEN && t->code == '{' && t[1].kind == T_DEGREE && t[2].kind == T_CLOSE) {
+		p->t += 4;
+		return true;
+	}
+	return false;
+}
+
+static struct node *with_unit(struct parser *p, struct node *x, const char *name)
+{
+	struct node *t = x ? node_new(p->m, N_UNIT, 1, x) : NULL;
+
+	if (!t)
+		return NULL;
+	t->unit = unit_new(p->m);
+	if (!strcmp(name, "%")) {
+		t->unit->percent = true;
+		fmpq_set_si(t->unit->factor, 1, 100);
+	} else if (!strcmp(name, "degree") && p->t->kind == T_NAME && p->t->n == 1 && (*p->t->s == 'C' || *p->t->s == 'F')) {
+		t->unit->label = *(p->t++)->s == 'C' ? "celsius" : "fahrenheit";
+	} else {
+		unit_add(t->unit, name, strlen(name), 1);
+	}
+	return t;
+}
+
+/* A primary with what stands behind it: !, a degree sign, ^ and its exponent */
+static struct node *power(struct parser *p)
+{
+	struct node *x, *e;
+
+	if (!parse_deeper(p))
+		return NULL;
+	x = primary(p);
+	while (x) {
+		if (p->t->kind == T_FACTORIAL) {
+			p->t++;
+			x = call(p, F_FACTORIAL, x);
+		} else if (p->t->kind == T_DEGREE) {
+			p->t++;
+			x = with_unit(p, x, "degree");
+		} else if (p->t->kind == T_PERCENT) {
+			p->t++;
+			x = with_unit(p, x, "%");
+		} else if (p->t->kind == T_POWER && degree_sign(p)) {
+			x = with_unit(p, x, "degree");
+		} else if (p->t->kind == T_POWER) {
+			p->t++;
+			e = exponent_of(p);
+			x = e ? node_new(p->m, N_POWER, 2, x, e) : NULL;
+		} else if (p->t->kind == T_SUPER) {
+			const char *s = p->t->s;
+			size_t n = p->t->n;
+
+			p->t++;
+			if (n == 1 && *s == 'n') {
+				e = node_new(p->m, N_NAME, 0);
+				e->name = "n";
+			} else {
+				bool minus = *s == '-';
+
+				if (n == minus || memchr(s + minus, '-', n - minus) || memchr(s, 'n', n))
+					return NULL;
+				e = number_of(p, s + minus, n - minus);
+				if (e && minus)
+					e = node_new(p->m, N_NEGATE, 1, e);
+			}
+			x = e ? node_new(p->m, N_POWER, 2, x, e) : NULL;
+		} else if (p->t->kind == T_WORD && x->kind == N_NUMBER) {
+			slong times;
+
+			if (!scale_word(p->t->s, p->t->n, &times))
+				break;
+			p->t++;
+			x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
+		} else {
+			break;
+		}
+	}
+	p->depth--;
+	return x;
+}
+
+/* Signs, as many as there are, and a factor. The sign goes inside a quantity: -$5 is $ -5. */
+static struct node *unary(struct parser *p)
+{
+	const struct token *pm = NULL;
+	bool minus = false;
+	struct node *x, *in;
+
+	for (;; p->t++) {
+		if (p->t->kind == T_MINUS)
+			minus = !minus;
+		else if ((p->t->kind == T_PM || p->t->kind == T_MP) && !pm)
+			pm = p->t;
+		else if (p->t->kind != T_PLUS)
+			break;
+	}
+	x = p->t->kind == T_CURRENCY ? NULL : power(p);
+	if (!x || (!minus && !pm))
+		return x;
+	in = x->kind == N_UNIT ? x->kid[0] : x;
+	if (minus)
+		in = node_new(p->m, N_NEGATE, 1, in);
+	if (pm && in) {
+		in = node_new(p->m, N_PM, 1, in);
+		if (in)
+			in->minus = pm->kind == T_MP;
+	}
+	if (!in || x->kind != N_UNIT)
+		return in;
+	x->kid[0] = in;
+	x->depth = in->depth + 1;
+	return x->depth > MAX_DEPTH ? fail(p, "too deeply nested") : x;
+}
+
+/* Two whole numbers and a stroke behind a whole number: 1 1/2 */
+static struct node *mixed(struct parser *p, struct node *whole)
+{
+	const struct token *t = p->t;
+	struct node *part = NULL;
+
+	if (t->kind == T_NUMBER && t->spaced && t[1].kind == T_DIVIDE && !t[1].latex && t[2].kind == T_NUMBER) {
+		part = parse_divide(p, number_of(p, t->s, t->n), number_of(p, t[2].s, t[2].n));
+		if (!plain_fraction(part))
+			return NULL;
+		p->t += 3;
+	} else if (t->kind == T_FRAC) {
+		part = fraction(p);
+		if (!plain_fraction(part) || p->t->kind == T_POWER || p->t->kind == T_SUPER)
+			return part ? node_new(p->m, N_MULTIPLY, 2, whole, part) : NULL;
+	}
+	return part ? node_new(p->m, N_ADD, 2, whole, part) : NULL;
+}
+
+/* The last factor's degrees or per cent are those of the whole product. */
+static struct node *product(struct parser *p, struct kids *k)
+{
+	struct node *last = k->kid[k->n - 1], *t;
+
+	if (k->n == 1)
+		return last;
+	if (last->kind == N_UNIT) {
+		k->kid[k->n - 1] = last->kid[0];
+		t = node_list(p->m, N_MULTIPLY, k->kid, k->n);
+		t = t ? node_new(p->m, N_UNIT, 1, t) : NULL;
+		if (t)
+			t->unit = last->unit;
+		return t;
+	}
+	return node_list(p->m, N_MULTIPLY, k->kid, k->n);
+}
+
+/* The m of 5 m, at the end of all: a unit in one reading */
+static bool lone_unit(const struct parser *p, const struct kids *k)
+{
+	const struct token *t = p->t;
+
+	return t->kind == T_NAME && t->spaced && t->n == 1 && strchr("msghLlVB", *t->s) && k->n && k->kid[k->n - 1]->kind != N_NAME
+	    && (t[1].kind == T_END || ((t[1].kind == T_POWER || t[1].kind == T_SUPER || t[1].kind == T_DIVIDE)));
+}
+
+static struct node *term(struct parser *p)
+{
+	const struct token *currency = NULL;
+	struct kids k = {0};
+	struct node *x, *t;
+	bool minus = false;
+
+	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
+		minus = p->t->kind == T_MINUS;
+		p->t += p->t->kind != T_CURRENCY;
+		currency = p->t++;
+	}
+	x = unary(p);
+	if (!x)
+		return NULL;
+	if (minus && !(x = node_new(p->m, N_NEGATE, 1, x)))
+		return NULL;
+	t = x;
+	if (t->kind == N_NEGATE)
+		t = t->kid[0];
+	if (t->kind == N_NUMBER && t->spelled && (p->t->kind == T_FRAC || (p->t->kind == T_NUMBER && p->t->spaced))) {
+		t = mixed(p, t);
+		if (!t)
+			return NULL;
+		x = x->kind == N_NEGATE ? node_new(p->m, N_NEGATE, 1, t) : t;
+		if (!x)
+			return NULL;
+	}
+	add(p, &k, x);
+	for (;;) {
+		const struct token *op = p->t;
+		struct node *last = k.kid[k.n - 1];
+
+		if (lone_unit(p, &k)) {
+			p->m->ambiguous[1] = true;
+			if (p->reading & READ_UNITS)
+				break;
+		}
+		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON) {
+			p->t++;
+			if (op->kind == T_DIVIDE && p->t->kind == T_WORD && !(p->reading & READ_LISTS)) {
+				p->t--;
+				break;
+			}
+			x = unary(p);
+			if (x && op->kind != T_TIMES)
+				x = node_new(p->m, N_INVERSE, 1, x);
+		} else if (begins_factor(p)) {
+			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || (last->kind == N_NAME && !op->spaced)))
+				return NULL;
+			x = power(p);
+			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
+				x = node_new(p->m, N_FUNCTION, 2, x->kid[0], x->kid[1]);
+				if (x)
+					x->code = F_BINOMIAL;
+				k.n--;
+			}
+		} else {
+			break;
+		}
+		if (!x)
+			return NULL;
+		add(p, &k, x);
+	}
+	x = product(p, &k);
+	if (!x)
+		return NULL;
+	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || lone_unit(p, &k))
+		return parse_unit(p, x, currency);
+	return x;
+}
+
+struct node *parse_sum(struct parser *p)
+{
+	struct kids k = {0};
+	struct node *x, *last = NULL;
+	bool units = false;
+
+	if (!parse_deeper(p))
+		return NULL;
+	do {
+		int kind = p->t->kind;
+
+		p->t += k.n && kind != T_PM && kind != T_MP;
+		x = term(p);
+		if (!x)
+			return NULL;
+		units |= last && last->kind == N_UNIT;
+		last = x;
+		if (k.n && kind == T_MINUS) {
+			struct node *in = x->kind == N_UNIT ? x->kid[0] : x;
+
+			in = node_new(p->m, N_NEGATE, 1, in);
+			if (!in)
+				return NULL;
+			if (x->kind == N_UNIT)
+				x->kid[0] = in, x->depth = in->depth + 1;
+			else
+				x = in;
+		}
+		add(p, &k, x);
+	} while (p->t->kind == T_PLUS || p->t->kind == T_MINUS || p->t->kind == T_PM || p->t->kind == T_MP);
+	p->depth--;
+	if (k.n == 1)
+		return k.kid[0];
+	if (last->kind == N_UNIT && !units && !last->unit->percent) {   /* 11 sqrt(5) + 11 cm */
+		k.kid[k.n - 1] = last->kid[0];
+		x = node_list(p->m, N_ADD, k.kid, k.n);
+		x = x ? node_new(p->m, N_UNIT, 1, x) : NULL;
+		if (x)
+			x->unit = last->unit;
+		return x;
+	}
+	return node_list(p->m, N_ADD, k.kid, k.n);
+}

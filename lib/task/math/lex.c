@@ -1,0 +1,559 @@
+/* Tokens of LaTeX and of plain text, to one alphabet. */
+#include <string.h>
+
+#include "math_private.h"
+
+enum { SKIP = 100, SPACE, GROUPED, ENVIRONMENT, SPLIT };        /* token kinds that no reader sees */
+
+struct entry {
+	const char *text;
+	uint8_t kind;
+	int code;
+};
+
+/* Commands, without the backslash. Those that are letters end where the letters end. */
+static const struct entry commands[] = {
+	{"left", SKIP}, {"right", SKIP}, {"big", SKIP}, {"Big", SKIP}, {"bigg", SKIP}, {"Bigg", SKIP}, {"bigl", SKIP}, {"bigr", SKIP}, {"Bigl", SKIP},
+	{"Bigr", SKIP}, {"biggl", SKIP}, {"biggr", SKIP}, {"displaystyle", SKIP}, {"textstyle", SKIP}, {"limits", SKIP}, {"boxed", SKIP}, {"fbox", SKIP},
+	{"mathbf", SKIP}, {"mathit", SKIP}, {"boldsymbol", SKIP}, {"bm", SKIP}, {"vec", SKIP}, {"ensuremath", SKIP}, {"nolimits", SKIP}, {"middle", SKIP},
+	{"quad", SPACE}, {"qquad", SPACE}, {",", SPACE}, {"!", SKIP}, {";", SPACE}, {":", SPACE}, {" ", SPACE}, {"(", SKIP}, {")", SKIP},
+	{"text", GROUPED}, {"textbf", GROUPED}, {"textit", GROUPED}, {"textrm", GROUPED}, {"mbox", GROUPED}, {"hbox", GROUPED}, {"mathrm", GROUPED},
+	{"operatorname", GROUPED}, {"rm", SKIP}, {"bf", SKIP}, {"mathsf", GROUPED}, {"mathtt", GROUPED}, {"texttt", GROUPED}, {"emph", GROUPED}, {"underline", SKIP},
+	{"begin", ENVIRONMENT, T_BEGIN}, {"end", ENVIRONMENT, T_FINISH}, {"\\", T_ROW}, {"cr", T_ROW},
+	{"frac", T_FRAC}, {"dfrac", T_FRAC}, {"tfrac", T_FRAC}, {"cfrac", T_FRAC}, {"sqrt", T_SQRT}, {"binom", T_BINOM}, {"dbinom", T_BINOM},
+	{"tbinom", T_BINOM}, {"pi", T_PI}, {"Pi", T_NAME}, {"infty", T_INFINITY}, {"infin", T_INFINITY}, {"emptyset", T_EMPTY}, {"varnothing", T_EMPTY},
+	{"imath", T_I}, {"cdot", T_TIMES}, {"times", T_TIMES}, {"ast", T_TIMES}, {"div", T_DIVIDE}, {"pm", T_PM}, {"mp", T_MP}, {"over", T_DIVIDE},
+	{"le", T_RELATION, 'L'}, {"leq", T_RELATION, 'L'}, {"leqslant", T_RELATION, 'L'}, {"ge", T_RELATION, 'G'}, {"geq", T_RELATION, 'G'},
+	{"geqslant", T_RELATION, 'G'}, {"lt", T_RELATION, '<'}, {"gt", T_RELATION, '>'}, {"ne", T_RELATION, '!'}, {"neq", T_RELATION, '!'},
+	{"approx", T_RELATION, '~'}, {"equiv", T_RELATION, '='}, {"in", T_IN}, {"cup", T_CUP}, {"bigcup", T_CUP}, {"cap", T_CAP}, {"setminus", T_SETMINUS},
+	{"backslash", T_SETMINUS}, {"circ", T_DEGREE}, {"degree", T_DEGREE}, {"%", T_PERCENT}, {"$", T_CURRENCY, '$'}, {"{", T_OPEN, 'S'}, {"}", T_CLOSE, 'S'},
+	{"lbrace", T_OPEN, 'S'}, {"rbrace", T_CLOSE, 'S'}, {"langle", T_OPEN, '('}, {"rangle", T_CLOSE, ')'}, {"lvert", T_BAR}, {"rvert", T_BAR}, {"vert", T_BAR},
+	{"|", T_BAR}, {"mid", T_BAR}, {"lfloor", T_OPEN, 'f'}, {"rfloor", T_CLOSE, 'f'}, {"lceil", T_OPEN, 'c'}, {"rceil", T_CLOSE, 'c'}, {"overline", T_OVERLINE},
+	{"lbrack", T_OPEN, '['}, {"rbrack", T_CLOSE, ']'}, {"land", T_AND}, {"lor", T_AND}, {"wedge", T_AND}, {"vee", T_AND}, {"pounds", T_CURRENCY, 'P'},
+	{"euro", T_CURRENCY, 'E'}, {"sin", T_FUNCTION, F_SIN}, {"cos", T_FUNCTION, F_COS}, {"tan", T_FUNCTION, F_TAN}, {"cot", T_FUNCTION, F_COT},
+	{"sec", T_FUNCTION, F_SEC}, {"csc", T_FUNCTION, F_CSC}, {"arcsin", T_FUNCTION, F_ASIN}, {"arccos", T_FUNCTION, F_ACOS}, {"arctan", T_FUNCTION, F_ATAN},
+	{"sinh", T_FUNCTION, F_SINH}, {"cosh", T_FUNCTION, F_COSH}, {"tanh", T_FUNCTION, F_TANH}, {"ln", T_FUNCTION, F_LN}, {"log", T_FUNCTION, F_LOG},
+	{"lg", T_FUNCTION, F_LOG}, {"exp", T_FUNCTION, F_EXP}, {"min", T_FUNCTION, F_MIN}, {"max", T_FUNCTION, F_MAX}, {"gcd", T_FUNCTION, F_GCD},
+	{"lcm", T_FUNCTION, F_LCM}, {"bmod", T_FUNCTION, F_MOD},
+};
+
+/* Words of plain text that are more than names */
+static const struct entry words[] = {
+	{"sqrt", T_SQRT}, {"pi", T_PI}, {"Pi", T_PI}, {"infinity", T_INFINITY}, {"Infinity", T_INFINITY}, {"inf", T_INFINITY}, {"oo", T_INFINITY}, {"frac", T_FRAC},
+	{"binom", T_BINOM}, {"binomial", T_FUNCTION, F_BINOMIAL}, {"C", T_NAME}, {"and", T_AND}, {"or", T_AND}, {"sin", T_FUNCTION, F_SIN}, {"cos", T_FUNCTION, F_COS},
+	{"tan", T_FUNCTION, F_TAN}, {"cot", T_FUNCTION, F_COT}, {"csc", T_FUNCTION, F_CSC}, {"asin", T_FUNCTION, F_ASIN}, {"arcsin", T_FUNCTION, F_ASIN},
+	{"acos", T_FUNCTION, F_ACOS}, {"arccos", T_FUNCTION, F_ACOS}, {"atan", T_FUNCTION, F_ATAN}, {"arctan", T_FUNCTION, F_ATAN}, {"sinh", T_FUNCTION, F_SINH},
+	{"cosh", T_FUNCTION, F_COSH}, {"tanh", T_FUNCTION, F_TANH}, {"ln", T_FUNCTION, F_LN}, {"log", T_FUNCTION, F_LOG}, {"exp", T_FUNCTION, F_EXP},
+	{"abs", T_FUNCTION, F_ABS}, {"factorial", T_FUNCTION, F_FACTORIAL}, {"floor", T_FUNCTION, F_FLOOR}, {"ceil", T_FUNCTION, F_CEILING},
+	{"gcd", T_FUNCTION, F_GCD}, {"lcm", T_FUNCTION, F_LCM}, {"max", T_FUNCTION, F_MAX}, {"cbrt", T_FUNCTION, F_CBRT}, {"union", T_CUP}, {"U", T_CUP},
+	{"sinx", SPLIT, F_SIN}, {"cosx", SPLIT, F_COS}, {"tanx", SPLIT, F_TAN}, {"lnx", SPLIT, F_LN}, {"logx", SPLIT, F_LOG}, {"percent", T_PERCENT},
+	{"intersection", T_CAP},
+};
+
+static const struct entry symbols[] = {
+	{"\xe2\x88\x9a", T_SQRT}, {"\xe2\x88\x9b", T_FUNCTION, F_CBRT}, {"\xcf\x80", T_PI}, {"\xc3\x97", T_TIMES}, {"\xc2\xb7", T_TIMES}, {"\xe2\x8b\x85", T_TIMES},
+	{"\xe2\x88\x99", T_TIMES}, {"\xe2\x88\x97", T_TIMES}, {"\xe2\x80\xa2", T_TIMES}, {"\xc3\xb7", T_DIVIDE}, {"\xe2\x81\x84", T_DIVIDE},
+	{"\xe2\x88\x95", T_DIVIDE}, {"\xe2\x88\x92", T_MINUS}, {"\xe2\x80\x93", T_MINUS}, {"\xe2\x80\x94", T_MINUS}, {"\xe2\x88\x9e", T_INFINITY},
+	{"\xe2\x88\xaa", T_CUP}, {"\xe2\x88\xa9", T_CAP}, {"\xe2\x88\x96", T_SETMINUS}, {"\xe2\x89\xa4", T_RELATION, 'L'}, {"\xe2\xa9\xbd", T_RELATION, 'L'},
+	{"\xe2\x89\xa5", T_RELATION, 'G'}, {"\xe2\xa9\xbe", T_RELATION, 'G'}, {"\xe2\x89\xa0", T_RELATION, '!'}, {"\xe2\x89\x88", T_RELATION, '~'},
+	{"\xc2\xb1", T_PM}, {"\xe2\x88\x93", T_MP}, {"\xc2\xb0", T_DEGREE}, {"\xe2\x88\x98", T_DEGREE}, {"\xc2\xba", T_DEGREE}, {"\xe2\x88\x88", T_IN},
+	{"\xe2\x88\x85", T_EMPTY}, {"\xe2\x9f\xa8", T_OPEN, '('}, {"\xe2\x9f\xa9", T_CLOSE, ')'}, {"\xe2\x88\xa3", T_BAR}, {"\xe2\x8c\x8a", T_OPEN, 'f'},
+	{"\xe2\x8c\x8b", T_CLOSE, 'f'}, {"\xe2\x8c\x88", T_OPEN, 'c'}, {"\xe2\x8c\x89", T_CLOSE, 'c'}, {"\xe2\x82\xac", T_CURRENCY, 'E'},
+	{"\xc2\xa3", T_CURRENCY, 'P'}, {"\xc2\xa5", T_CURRENCY, 'Y'}, {"\xc2\xa2", T_WORD}, {"\xe2\x84\x9d", T_REALS}, {"\xe2\x80\xa6", T_BAD},
+	{"\xe2\x88\xa7", T_AND}, {"\xe2\x88\xa8", T_AND}, {"\xc2\xa0", SPACE}, {"\xe3\x80\x80", SPACE}, {"\xe3\x80\x81", T_COMMA}, {"\xe3\x80\x82", SKIP},
+	{"\xe2\x80\x8b", SKIP}, {"\xe2\x81\xa2", SKIP},
+};
+
+/* 1/2 in one character, by the last byte or two */
+static const struct { const char *text; int8_t above, below; } vulgar[] = {
+	{"\xc2\xbd", 1, 2}, {"\xc2\xbc", 1, 4}, {"\xc2\xbe", 3, 4}, {"\xe2\x85\x93", 1, 3}, {"\xe2\x85\x94", 2, 3}, {"\xe2\x85\x95", 1, 5}, {"\xe2\x85\x96", 2, 5},
+	{"\xe2\x85\x97", 3, 5}, {"\xe2\x85\x98", 4, 5}, {"\xe2\x85\x99", 1, 6}, {"\xe2\x85\x9a", 5, 6}, {"\xe2\x85\x9b", 1, 8}, {"\xe2\x85\x9c", 3, 8},
+	{"\xe2\x85\x9d", 5, 8}, {"\xe2\x85\x9e", 7, 8},
+};
+
+/* Short words, which are no products of variables */
+static const char *const short_words[] = {
+	"no", "on", "yes", "odd", "all", "one", "two", "six", "ten", "are", "the", "is", "not", "any", "day", "of", "off", "to", "if", "be", "so", "we",
+	"he", "or", "as", "at", "by", "cm", "mm", "km", "ft", "in", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "min", "sec", "mi", "yd", "ml", "mL", "ms",
+	"mph", "cc", "kph", "rad", "deg", "dm", "sq", "pm", "am", "top", "red", "may", "man", "men", "boy", "her", "his", "she", "win", "cup", "gal", "usd",
+	"USD", "EUR", "GBP", "KB", "MB", "GB", "kW", "Hz", "Pa", "mol", "eV", "cal", "dog", "cat", "tie", "sat", "sun", "mon", "tue", "wed", "thu", "fri",
+	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "two", "out", "our", "you", "car",
+};
+
+static bool digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct lexer {
+	struct math *m;
+	const char *p, *end;
+	struct token *token;
+	size_t n;
+	int reading, braces;
+	int words_until;                /* depth of the group of \text{...}; 0: none */
+	bool spaced;
+	char *scratch;                  /* as long as the input, and a little */
+};
+
+/* A copy of what was written to the scratch */
+static const char *kept(struct lexer *l, size_t n)
+{
+	return memcpy(math_alloc(l->m, n + 1), l->scratch, n);
+}
+
+static struct token *put(struct lexer *l, int kind, int code, const char *s, size_t n)
+{
+	struct token *t;
+
+	if (l->n + 1 >= MAX_TOKENS) {
+		l->m->fault = "too long";
+		return NULL;
+	}
+	t = &l->token[l->n++];
+	*t = (struct token){.kind = (uint8_t)kind, .code = code, .s = s, .n = n, .spaced = l->spaced};
+	l->spaced = false;
+	return t;
+}
+
+static bool at(const struct lexer *l, const char *word)
+{
+	size_t n = strlen(word);
+
+	return (size_t)(l->end - l->p) >= n && !memcmp(l->p, word, n);
+}
+
+static bool three_digits(const char *p, const char *end)
+{
+	return end - p >= 3 && digit(p[0]) && digit(p[1]) && digit(p[2]) && (end - p == 3 || !digit(p[3]));
+}
+
+/* A separator of thousands at p, with what LaTeX puts around it: its length; *plain: a bare comma */
+static size_t separator(const char *p, const char *end, bool *plain)
+{
+	static const char *const marks[] = {"{,}\\!", "{,}", ",\\!\\!", ",\\! ", ",\\!", "\\,", "~", "\\ ", "\xc2\xa0", "\xe2\x80\x89", "\xe2\x80\xaf", ","};
+	size_t i, n;
+
+	for (i = 0; i < sizeof marks / sizeof *marks; i++) {
+		n = strlen(marks[i]);
+		if ((size_t)(end - p) > n && !memcmp(p, marks[i], n) && three_digits(p + n, end)) {
+			*plain = i == sizeof marks / sizeof *marks - 1;
+			return n;
+		}
+	}
+	return 0;
+}
+
+/* Digits, a point, an exponent: to the token's text in the form 1234.5e6, or 0.1(3) for a period */
+static bool number(struct lexer *l)
+{
+	const char *p = l->p, *q = p;
+	char *text = l->scratch;
+	size_t n = 0, step;
+	bool plain, point = false;
+
+	while (q < l->end && digit(*q))
+		text[n++] = *q++;
+	if (q > p && q - p <= 3 && *p != '0') {
+		while (q < l->end && (step = separator(q, l->end, &plain))) {
+			if (plain) {
+				l->m->ambiguous[0] = true;
+				if (l->reading & READ_LISTS)
+					break;
+			}
+			memcpy(text + n, q + step, 3);
+			n += 3;
+			q += step + 3;
+		}
+	}
+	if (q < l->end && *q == '.' && ((q + 1 < l->end && digit(q[1])) || (q > p && (q + 1 == l->end || (q[1] != '.' && !letter(q[1])))))) {
+		point = true;
+		text[n++] = *q++;
+		while (q < l->end && digit(*q))
+			text[n++] = *q++;
+	}
+	if (point && l->end - q > 10 && !memcmp(q, "\\overline{", 10) && digit(q[10])) {
+		const char *r = q + 10;
+
+		while (r < l->end && digit(*r))
+			r++;
+		if (r < l->end && *r == '}') {
+			text[n++] = '(';
+			memcpy(text + n, q + 10, (size_t)(r - q) - 10);
+			n += (size_t)(r - q) - 10;
+			q = r + 1;
+		}
+	} else if (q + 1 < l->end && (*q == 'e' || *q == 'E')) {
+		const char *r = q + 1;
+
+		r += *r == '-' || *r == '+';
+		if (r < l->end && digit(*r)) {
+			text[n++] = 'e';
+			if (q[1] == '-')
+				text[n++] = '-';
+			for (; r < l->end && digit(*r); r++)
+				text[n++] = *r;
+			q = r;
+		}
+	}
+	l->p = q;
+	return put(l, T_NUMBER, 0, kept(l, n), n);
+}
+
+/* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit */
+static bool based(struct lexer *l)
+{
+	const char *p = l->p, *q = p, *b;
+	int base = 0, top = 0, closed;
+	bool any = false;
+
+	for (; q < l->end && (digit(*q) || (*q >= 'A' && *q <= 'Z')) && q - p < 200; q++) {
+		int d = digit(*q) ? *q - '0' : *q - 'A' + 10;
+
+		any |= digit(*q);
+		top = d > top ? d : top;
+	}
+	if (q == p || !any || q + 1 >= l->end || *q != '_')
+		return false;
+	b = q + 1;
+	closed = *b != '{';
+	b += !closed;
+	while (b < l->end && blank(*b))
+		b++;
+	for (; b < l->end && digit(*b) && base < 100; b++)
+		base = base * 10 + (*b - '0');
+	while (!closed && b < l->end && blank(*b))
+		b++;
+	if (!closed && (b == l->end || *b++ != '}'))
+		return false;
+	if (base < 2 || base > 36 || top >= base)
+		return false;
+	l->p = b;
+	return put(l, T_BASE, base, p, (size_t)(q - p));
+}
+
+static const struct entry *find(const struct entry *table, size_t count, const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (table[i].text[0] == *s && strlen(table[i].text) == n && !memcmp(table[i].text, s, n))
+			return &table[i];
+	return NULL;
+}
+#define FIND(table, s, n) find(table, sizeof table / sizeof *table, s, n)
+
+static bool short_word(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof short_words / sizeof *short_words; i++)
+		if (strlen(short_words[i]) == n && !memcmp(short_words[i], s, n))
+			return true;
+	return false;
+}
+
+/* "in" stands for membership in front of a set, "U" between two. */
+static bool in_front_of_set(const struct lexer *l, const char *p)
+{
+	while (p < l->end && blank(*p))
+		p++;
+	return p < l->end && (*p == '(' || *p == '[' || *p == '{' || *p == 'R' || (*p == '\\' && p + 1 < l->end && (p[1] == '{' || p[1] == 'm' || p[1] == 'l')));
+}
+
+static bool name(struct lexer *l, const char *s, size_t n)
+{
+	if (n == 1 && (*s == 'e' || *s == 'i'))
+		return put(l, *s == 'e' ? T_E : T_I, 0, s, 1);
+	return put(l, T_NAME, 0, s, n);
+}
+
+/* A run of letters of plain text */
+static bool letters(struct lexer *l)
+{
+	const char *s = l->p;
+	const struct entry *e;
+	size_t n, i;
+
+	while (l->p < l->end && letter(*l->p))
+		l->p++;
+	n = (size_t)(l->p - s);
+	if (n == 2 && !memcmp(s, "in", 2) && l->n && l->token[l->n - 1].kind == T_NAME && in_front_of_set(l, l->p))
+		return put(l, T_IN, 0, s, n);
+	e = FIND(words, s, n);
+	if (e && e->kind == T_CUP && n == 1 && !(l->n && l->token[l->n - 1].kind == T_CLOSE && in_front_of_set(l, l->p)))
+		e = NULL;
+	if (e && e->kind == SPLIT)
+		return put(l, T_FUNCTION, e->code, s, n) && name(l, s + n - 1, 1);
+	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION))
+		return put(l, e->kind, e->code, s, n);
+	if (n == 1 && *s == 'x' && l->n && l->token[l->n - 1].kind == T_NUMBER && (at(l, "10^") || at(l, " 10^") || at(l, "10**")))
+		return put(l, T_TIMES, 0, s, n);
+	if (!l->words_until && n == 1)
+		return name(l, s, n);
+	if ((n == 2 || n == 3) && l->p < l->end && *l->p == '(' && (!memcmp(s, "min", n) || !memcmp(s, "sec", n)))
+		return put(l, T_FUNCTION, *s == 'm' ? F_MIN : F_SEC, s, n);
+	if (l->words_until || n > 3 || short_word(s, n))
+		return put(l, T_WORD, 0, s, n);
+	for (i = 0; i < n; i++)
+		if (!name(l, s + i, 1))
+			return false;
+	return true;
+}
+
+/* Behind \begin or \end: {name}, and for an array its columns */
+static bool environment(struct lexer *l, int kind)
+{
+	const char *s;
+
+	while (l->p < l->end && blank(*l->p))
+		l->p++;
+	if (l->p == l->end || *l->p != '{')
+		return put(l, T_BAD, 0, l->p, 0);
+	s = ++l->p;
+	while (l->p < l->end && (letter(*l->p) || *l->p == '*'))
+		l->p++;
+	if (l->p == l->end || *l->p != '}' || !put(l, kind, 0, s, (size_t)(l->p - s)))
+		return false;
+	l->p++;
+	if (kind == T_BEGIN && l->p - s > 5 && !memcmp(s, "array", 5) && l->p < l->end && *l->p == '{') {
+		while (l->p < l->end && *l->p != '}')
+			l->p++;
+		l->p += l->p < l->end;
+	}
+	return true;
+}
+
+/* \text{...}: its words are words. Braces within it are counted with all others. */
+static bool grouped(struct lexer *l)
+{
+	while (l->p < l->end && blank(*l->p))
+		l->p++;
+	if (l->p < l->end && *l->p == '{' && !l->words_until) {
+		l->p++;
+		l->words_until = ++l->braces;
+	}
+	l->spaced = true;
+	return true;
+}
+
+static bool command(struct lexer *l)
+{
+	const char *s = ++l->p;
+	const struct entry *e;
+	size_t n;
+
+	if (s == l->end)
+		return put(l, T_BAD, 0, s, 0);
+	if (letter(*s)) {
+		while (l->p < l->end && letter(*l->p))
+			l->p++;
+	} else {
+		l->p++;
+	}
+	n = (size_t)(l->p - s);
+	if (n == 6 && !memcmp(s, "mathbb", 6)) {
+		while (l->p < l->end && (*l->p == '{' || blank(*l->p)))
+			l->p++;
+		s = l->p;
+		l->p += s < l->end;
+		if (s < l->end && l->p < l->end && *l->p == '}' && s[-1] == '{')
+			l->p++;
+		return s < l->end && *s == 'R' ? put(l, T_REALS, 0, s, 1) : put(l, T_NAME, 'B', s, 1);
+	}
+	e = FIND(commands, s, n);
+	if (!e && n > 3 && s[0] == 'l' && !memcmp(s, "left", 4))
+		return put(l, T_BAD, 0, s, n);
+	if (!e) {                               /* a Greek letter, or what is not known: a name of its own */
+		static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
+			"lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma",
+			"Phi", "Psi", "Omega", "ell"};
+		size_t i;
+
+		for (i = 0; i < sizeof greek / sizeof *greek; i++)
+			if (strlen(greek[i]) == n && !memcmp(greek[i], s, n))
+				return put(l, T_NAME, 0, greek[i], n);
+		return put(l, T_BAD, 0, s, n);
+	}
+	if (e->kind == SPACE)
+		l->spaced = true;
+	if (e->kind == SPACE || e->kind == SKIP) {
+		if (n >= 4 && (!memcmp(s, "left", 4) || !memcmp(s, "righ", 4)) && l->p < l->end && *l->p == '.')
+			l->p++;                 /* \left. is nothing */
+		return true;
+	}
+	if (e->kind == GROUPED)
+		return grouped(l);
+	if (e->kind == ENVIRONMENT)
+		return environment(l, e->code);
+	if (!put(l, e->kind, e->code, s, n))
+		return false;
+	l->token[l->n - 1].latex = true;
+	return true;
+}
+
+/* Digits above or below the line: "x²" and "log₂" */
+static size_t small_digit(const char *p, const char *end, bool *above, char *to)
+{
+	if (end - p >= 2 && (unsigned char)p[0] == 0xc2 && ((unsigned char)p[1] == 0xb2 || (unsigned char)p[1] == 0xb3 || (unsigned char)p[1] == 0xb9)) {
+		*above = true;
+		*to = (unsigned char)p[1] == 0xb9 ? '1' : (char)('2' + (unsigned char)p[1] - 0xb2);
+		return 2;
+	}
+	if (end - p >= 3 && (unsigned char)p[0] == 0xe2 && ((unsigned char)p[1] == 0x81 || (unsigned char)p[1] == 0x82)) {
+		unsigned c = (unsigned char)p[2];
+
+		*above = (unsigned char)p[1] == 0x81;
+		if (*above && (c == 0xb0 || (c >= 0xb4 && c <= 0xb9)))
+			*to = (char)('0' + c - 0xb0);
+		else if (*above && (c == 0xbb || c == 0xbf))
+			*to = c == 0xbb ? '-' : 'n';
+		else if (!*above && c >= 0x80 && c <= 0x89)
+			*to = (char)('0' + c - 0x80);
+		else
+			return 0;
+		return 3;
+	}
+	return 0;
+}
+
+static bool raised(struct lexer *l)
+{
+	char *text = l->scratch, c;
+	bool above, first;
+	size_t n = 0, len = small_digit(l->p, l->end, &first, &c);
+
+	while (len) {
+		text[n++] = c;
+		l->p += len;
+		len = small_digit(l->p, l->end, &above, &c);
+		if (len && above != first)
+			break;
+	}
+	return put(l, first ? T_SUPER : T_SUB, 'u', kept(l, n), n);
+}
+
+static bool symbol(struct lexer *l)
+{
+	size_t i, n;
+	bool above;
+	char c;
+
+	if (small_digit(l->p, l->end, &above, &c))
+		return raised(l);
+	for (i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+		n = strlen(symbols[i].text);
+		if (!at(l, symbols[i].text))
+			continue;
+		l->p += n;
+		if (symbols[i].kind == SPACE)
+			l->spaced = true;
+		return symbols[i].kind >= SKIP || put(l, symbols[i].kind, symbols[i].code, symbols[i].text, n);
+	}
+	for (i = 0; i < sizeof vulgar / sizeof *vulgar; i++) {
+		if (at(l, vulgar[i].text)) {
+			char *text = math_alloc(l->m, 2);
+
+			text[0] = (char)('0' + vulgar[i].above);
+			text[1] = (char)('0' + vulgar[i].below);
+			l->p += strlen(vulgar[i].text);
+			return put(l, T_FRAC, 'v', text, 2);
+		}
+	}
+	if (l->end - l->p >= 2 && ((unsigned char)*l->p == 0xce || (unsigned char)*l->p == 0xcf)) {     /* Greek: by its LaTeX name */
+		static const char *const low[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi"};
+		static const char *const high[] = {"pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"};
+		unsigned u = ((unsigned)*l->p & 0x1f) << 6 | ((unsigned)l->p[1] & 0x3f);
+		const char *greek = u >= 0x3b1 && u <= 0x3be ? low[u - 0x3b1] : u >= 0x3c0 && u <= 0x3c9 ? high[u - 0x3c0] : NULL;
+
+		l->p += 2;
+		return greek ? put(l, T_NAME, 0, greek, strlen(greek)) : put(l, T_BAD, 0, l->p, 0);
+	}
+	return put(l, T_BAD, 0, l->p++, 1);
+}
+
+static bool mark(struct lexer *l)
+{
+	static const struct entry marks[] = {
+		{"**", T_POWER}, {"<=", T_RELATION, 'L'}, {">=", T_RELATION, 'G'}, {"!=", T_RELATION, '!'}, {"==", T_RELATION, '='}, {"=<", T_RELATION, 'L'},
+		{"+-", T_PM}, {"+/-", T_PM}, {"&&", T_AND}, {"||", T_AND},
+		{"+", T_PLUS}, {"-", T_MINUS}, {"*", T_TIMES}, {"/", T_DIVIDE}, {"^", T_POWER}, {"_", T_SUB}, {"!", T_FACTORIAL}, {"(", T_OPEN, '('}, {")", T_CLOSE, ')'},
+		{"[", T_OPEN, '['}, {"]", T_CLOSE, ']'}, {"{", T_OPEN, '{'}, {"}", T_CLOSE, '{'}, {"|", T_BAR}, {",", T_COMMA}, {";", T_SEMICOLON}, {":", T_COLON},
+		{"=", T_RELATION, '='}, {"<", T_RELATION, '<'}, {">", T_RELATION, '>'}, {"%", T_PERCENT}, {"&", T_AMPERSAND}};
+	size_t i, n;
+
+	for (i = 0; i < sizeof marks / sizeof *marks; i++) {
+		n = strlen(marks[i].text);
+		if (!at(l, marks[i].text))
+			continue;
+		l->p += n;
+		if (marks[i].text[0] == '{') {
+			l->braces++;
+		} else if (marks[i].text[0] == '}') {
+			bool text = l->words_until && l->words_until == l->braces;
+
+			l->braces -= l->braces > 0;
+			if (text) {
+				l->words_until = 0;
+				l->spaced = true;
+				return true;
+			}
+		}
+		return put(l, marks[i].kind, marks[i].code, l->p - n, n);
+	}
+	if (*l->p == '$') {                     /* a currency in front of a number; else where a formula begins or ends */
+		const char *p = ++l->p;
+
+		while (p < l->end && (blank(*p) || *p == '-'))
+			p++;
+		return !(p < l->end && (digit(*p) || *p == '.')) || put(l, T_CURRENCY, '$', l->p - 1, 1);
+	}
+	return put(l, T_BAD, 0, l->p++, 1);
+}
+
+struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
+{
+	struct lexer l = {m, s, s + n, NULL, 0, reading};
+	bool ok = true;
+
+	l.scratch = math_alloc(m, n + 64);
+	l.token = math_alloc(m, ((n < MAX_TOKENS ? n : MAX_TOKENS) * 2 + 2) * sizeof *l.token);
+	while (ok && l.p < l.end) {
+		char c = *l.p;
+
+		if (blank(c) || c == '~') {
+			l.spaced = true;
+			l.p++;
+		} else if (c & 0x80) {
+			ok = symbol(&l);
+		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && based(&l)) {
+			continue;
+		} else if (digit(c) || (c == '.' && l.p + 1 < l.end && digit(l.p[1]))) {
+			ok = number(&l);
+		} else if (letter(c)) {
+			ok = letters(&l);
+		} else if (c == '\\') {
+			ok = command(&l);
+		} else if (c == '.' && l.p + 1 == l.end) {
+			l.p++;                  /* the end of a sentence */
+		} else if (c == '.' && l.n && l.token[l.n - 1].kind == T_WORD) {
+			l.p++;                  /* "sq. ft." */
+		} else {
+			ok = mark(&l);
+		}
+	}
+	if (!ok || m->fault)
+		return NULL;
+	put(&l, T_END, 0, l.end, 0);
+	return l.token;
+}

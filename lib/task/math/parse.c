@@ -1,0 +1,315 @@
+/* Answers: lists, equations, sets, intervals, matrices, units. */
+#include <string.h>
+
+#include "parse_private.h"
+
+struct items {
+	struct node **kid;
+	size_t n, cap;
+};
+
+static void add(struct parser *p, struct items *k, struct node *t)
+{
+	if (k->n == k->cap) {
+		struct node **more = math_alloc(p->m, (2 * k->cap + 8) * sizeof *more);
+
+		if (k->n)
+			memcpy(more, k->kid, k->n * sizeof *more);
+		k->kid = more;
+		k->cap = 2 * k->cap + 8;
+	}
+	k->kid[k->n++] = t;
+}
+
+/* 3 cm^2, 5 miles per hour, $4 million, 12 apples: the words behind a quantity. */
+struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency)
+{
+	const struct token *from = p->t, *t;
+	struct unit *u = unit_new(p->m);
+	int side = 1, power = 1, next = 0;
+	bool known = true, any = false;
+	struct node *x;
+	size_t n = 1;
+	slong times;
+	char *label;
+
+	if (currency && p->t->kind == T_WORD && scale_word(p->t->s, p->t->n, &times)) {
+		of = node_new(p->m, N_MULTIPLY, 2, of, node_integer(p->m, times));
+		from = ++p->t;
+	}
+	for (;; p->t++) {
+		t = p->t;
+		power = next;
+		next = 0;
+		if (t->kind == T_DIVIDE && (t[1].kind == T_WORD || t[1].kind == T_NAME)) {
+			side = -1;
+		} else if (t->kind == T_WORD || t->kind == T_CURRENCY || (t->kind == T_NAME && (p->reading & READ_UNITS || (t > from && t[-1].kind == T_DIVIDE)))) {
+			if (t->n == 3 && !memcmp(t->s, "per", 3)) {
+				side = -1;
+				n += t->n + 1;
+				continue;
+			}
+			n += t->n + 1;
+			if ((t->n == 6 && !memcmp(t->s, "square", 6)) || (t->n == 2 && !memcmp(t->s, "sq", 2)) || (t->n == 7 && !memcmp(t->s, "squared", 7))) {
+				next = 2;
+				continue;
+			}
+			if (t->n == 5 && !memcmp(t->s, "cubic", 5)) {
+				next = 3;
+				continue;
+			}
+			any = true;
+			if (!power)
+				power = 1;
+			if (t[1].kind == T_SUPER || (t[1].kind == T_POWER && t[2].kind == T_NUMBER)) {
+				const struct token *e = t + (t[1].kind == T_SUPER ? 1 : 2);
+
+				power = e->n == 1 && *e->s >= '2' && *e->s <= '9' ? *e->s - '0' : 99;
+				p->t = e;
+			} else if (t[1].kind == T_POWER && t[2].kind == T_OPEN && t[2].code == '{' && t[3].kind == T_NUMBER && t[4].kind == T_CLOSE) {
+				power = t[3].n == 1 ? *t[3].s - '0' : 99;
+				p->t = t + 4;
+			}
+			if (t->kind == T_CURRENCY && t->code != '$')
+				known = false;
+			known = known && unit_add(u, t->s, t->n, side * power);
+		} else {
+			break;
+		}
+	}
+	if (p->t->kind == T_DIVIDE)
+		return NULL;
+	if (currency && currency->code == '$')
+		known = known && unit_add(u, "$", 1, 1);
+	else if (currency)
+		known = false;
+	if (!any && !currency)
+		return NULL;
+	if (!known) {
+		fmpq_one(u->factor);
+		memset(u->dimension, 0, sizeof u->dimension);
+		u->label = label = math_alloc(p->m, n + 8);
+		if (currency)
+			*label++ = (char)currency->code;
+		for (t = from; t < p->t; t++) {
+			size_t i, len = t->kind == T_WORD || t->kind == T_CURRENCY || t->kind == T_NAME ? t->n : 0;
+
+			if (t->kind == T_CURRENCY) {
+				*label++ = (char)t->code;
+				continue;
+			}
+			if (len && label > u->label)
+				*label++ = ' ';
+			for (i = 0; i < len; i++)
+				*label++ = t->s[i] >= 'A' && t->s[i] <= 'Z' ? (char)(t->s[i] | 0x20) : t->s[i];
+			if (len > 3 && label[-1] == 's')
+				*--label = 0;           /* one apple, two apples */
+		}
+	}
+	x = of ? node_new(p->m, N_UNIT, 1, of) : NULL;
+	if (x)
+		x->unit = u;
+	return x;
+}
+
+static bool closes(const struct parser *p)
+{
+	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_BAR || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
+}
+
+static struct node *unions(struct parser *p)
+{
+	struct items k = {0};
+	struct node *x = parse_sum(p);
+
+	while (x && (p->t->kind == T_CUP || p->t->kind == T_CAP || p->t->kind == T_SETMINUS)) {
+		int kind = (p->t++)->kind;
+		struct node *y;
+
+		if (kind == T_CUP) {
+			if (!k.n)
+				add(p, &k, x);
+			y = parse_sum(p);
+			if (!y)
+				return NULL;
+			add(p, &k, y);
+			continue;
+		}
+		y = parse_sum(p);
+		if (k.n)
+			k.kid[k.n - 1] = y ? node_new(p->m, kind == T_CAP ? N_INTERSECTION : N_DIFFERENCE, 2, k.kid[k.n - 1], y) : NULL;
+		else
+			x = y ? node_new(p->m, kind == T_CAP ? N_INTERSECTION : N_DIFFERENCE, 2, x, y) : NULL;
+		if (k.n && !k.kid[k.n - 1])
+			return NULL;
+	}
+	return k.n ? node_list(p->m, N_UNION, k.kid, k.n) : x;
+}
+
+struct node *parse_item(struct parser *p)
+{
+	struct items k = {0};
+	struct node *x, *in;
+	char *ops = NULL;
+	size_t cap = 0;
+
+	if (!parse_deeper(p))
+		return NULL;
+	x = unions(p);
+	if (x && p->t->kind == T_IN) {
+		p->t++;
+		in = unions(p);
+		x = in ? node_new(p->m, N_IN, 2, x, in) : NULL;
+	}
+	while (x && p->t->kind == T_RELATION) {
+		if (!k.n)
+			add(p, &k, x);
+		if (k.n + 1 >= cap) {
+			char *more = math_alloc(p->m, cap = 2 * cap + 8);
+
+			if (ops)
+				memcpy(more, ops, k.n);
+			ops = more;
+		}
+		ops[k.n - 1] = (char)(p->t++)->code;
+		if (p->t->kind == T_END && ops[k.n - 1] == '=')
+			return NULL;
+		x = unions(p);
+		if (!x)
+			return NULL;
+		add(p, &k, x);
+	}
+	p->depth--;
+	if (!k.n)
+		return x;
+	x = node_list(p->m, N_RELATION, k.kid, k.n);
+	if (x)
+		x->name = ops;
+	return x;
+}
+
+struct node *parse_items(struct parser *p, enum node_kind kind)
+{
+	struct items k = {0};
+	bool separated = false;
+	struct node *x;
+
+	while (!closes(p)) {
+		if (k.n && !separated)
+			return NULL;
+		x = parse_item(p);
+		if (!x)
+			return NULL;
+		add(p, &k, x);
+		separated = false;
+		while (p->t->kind == T_COMMA || p->t->kind == T_SEMICOLON || p->t->kind == T_AND) {
+			if (separated && p->t->kind != T_AND)
+				return NULL;
+			separated = true;
+			p->t++;
+		}
+	}
+	if (separated && k.n && p->t->kind != T_END)
+		return NULL;
+	if (k.n == 1 && kind == N_LIST)
+		return k.kid[0];
+	return k.n || kind == N_SET ? node_list(p->m, kind, k.kid, k.n) : NULL;
+}
+
+struct node *parse_group(struct parser *p)
+{
+	const struct token *open = p->t++, *close;
+	struct node *x;
+
+	x = parse_items(p, open->code == 'S' ? N_SET : N_LIST);
+	close = p->t;
+	if (!x && open->code == '{' && close == open + 1 && close->kind == T_CLOSE)
+		x = node_new(p->m, N_SET, 0);
+	if (!x || close->kind != T_CLOSE)
+		return NULL;
+	p->t++;
+	if (open->code == '{' || open->code == 'S') {
+		if (close->code != '{' && close->code != 'S')
+			return NULL;
+		if (x->kind == N_LIST)
+			x->kind = N_SET;
+		return x;
+	}
+	if (open->code == 'f' || open->code == 'c') {
+		if (close->code != open->code || !(x = node_new(p->m, N_FUNCTION, 1, x)))
+			return NULL;
+		x->code = open->code == 'f' ? F_FLOOR : F_CEILING;
+		return x;
+	}
+	if (close->code != ')' && close->code != ']')
+		return NULL;
+	if (x->kind != N_LIST) {
+		if (open->code == '(' && close->code == ')') {
+			if (x->kind == N_NUMBER)
+				x->spelled = false;
+			return x;
+		}
+		x = node_new(p->m, N_TUPLE, 1, x);
+		if (!x || open->code != '[' || close->code != ']')
+			return NULL;
+	}
+	x->kind = N_TUPLE;
+	x->open = (char)open->code;
+	x->close = (char)close->code;
+	return x;
+}
+
+struct node *parse_matrix(struct parser *p)
+{
+	const struct token *begin = p->t++;
+	struct items k = {0};
+	size_t columns = 0, in_row = 0, rows = 0;
+	struct node *x;
+
+	if (!(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V') && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
+		return NULL;
+	while (p->t->kind != T_FINISH) {
+		x = parse_item(p);
+		if (!x)
+			return NULL;
+		add(p, &k, x);
+		in_row++;
+		if (p->t->kind == T_AMPERSAND) {
+			p->t++;
+			continue;
+		}
+		if (p->t->kind != T_ROW && p->t->kind != T_FINISH)
+			return NULL;
+		if (columns && in_row != columns)
+			return NULL;
+		columns = in_row;
+		in_row = 0;
+		rows++;
+		p->t += p->t->kind == T_ROW;
+	}
+	p->t++;
+	if (!k.n || in_row)
+		return NULL;
+	x = node_list(p->m, N_MATRIX, k.kid, k.n);
+	if (x)
+		x->code = (int)rows;
+	return x;
+}
+
+struct node *math_parse(struct math *m, const char *s, size_t n, int reading)
+{
+	struct parser p = {m, NULL, 0, 0, reading};
+	struct node *x;
+
+	if (n > MATH_BYTES) {
+		m->fault = "too long";
+		return NULL;
+	}
+	p.t = math_lex(m, s, n, reading);
+	if (!p.t)
+		return NULL;
+	while (p.t->kind == T_RELATION && (p.t->code == '=' || p.t->code == '~'))
+		p.t++;
+	x = parse_items(&p, N_LIST);
+	return x && p.t->kind == T_END ? x : NULL;
+}

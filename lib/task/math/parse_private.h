@@ -1,0 +1,25 @@
+/* parse_private.h - the two halves of the reader of answers: expressions (expression.c), what is made of them (parse.c) */
+#ifndef TASK_MATH_PARSE_PRIVATE_H
+#define TASK_MATH_PARSE_PRIVATE_H
+
+#include "math_private.h"
+
+struct parser {
+	struct math *m;
+	const struct token *t;          /* the next one */
+	int depth, bars;                /* nesting; open |...| */
+	int reading;
+};
+
+/* All give NULL for what is no mathematics, or with m->fault. */
+struct node *parse_items(struct parser *p, enum node_kind kind);        /* items up to what closes them; one alone is itself if kind is N_LIST */
+struct node *parse_item(struct parser *p);                              /* equations, unions */
+struct node *parse_sum(struct parser *p);
+struct node *parse_group(struct parser *p);                             /* from an opening bracket on */
+struct node *parse_matrix(struct parser *p);
+struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency);     /* words behind a quantity */
+bool parse_deeper(struct parser *p);                                    /* one level down: p->depth++, or false with the fault set */
+
+struct node *parse_divide(struct parser *p, struct node *a, struct node *b);
+
+#endif

@@ -1,0 +1,155 @@
+/* Units and numbers by their names. */
+#include <string.h>
+
+#include "math_private.h"
+
+static const struct { const char *names; int dimension, power; slong above, below; } table[] = {
+	{"m meter meters metre metres", LENGTH, 1, 1, 1}, {"cm centimeter centimeters centimetre centimetres", LENGTH, 1, 1, 100},
+	{"mm millimeter millimeters millimetre millimetres", LENGTH, 1, 1, 1000}, {"dm decimeter decimeters", LENGTH, 1, 1, 10},
+	{"km kilometer kilometers kilometre kilometres", LENGTH, 1, 1000, 1}, {"in inch inches", LENGTH, 1, 254, 10000},
+	{"ft foot feet", LENGTH, 1, 3048, 10000}, {"yd yard yards", LENGTH, 1, 9144, 10000}, {"mi mile miles", LENGTH, 1, 1609344, 1000},
+	{"L l liter liters litre litres", LENGTH, 3, 1, 1000}, {"mL ml milliliter milliliters millilitre millilitres cc", LENGTH, 3, 1, 1000000},
+	{"acre acres", LENGTH, 2, 40468564224, 10000000}, {"hectare hectares ha", LENGTH, 2, 10000, 1},
+	{"g gram grams", MASS, 1, 1, 1000}, {"kg kilogram kilograms kilo kilos", MASS, 1, 1, 1}, {"mg milligram milligrams", MASS, 1, 1, 1000000},
+	{"lb lbs pound pounds", MASS, 1, 45359237, 100000000}, {"oz ounce ounces", MASS, 1, 45359237, 1600000000},
+	{"ton tons", MASS, 1, 1000, 1}, {"tonne tonnes", MASS, 1, 1000, 1},
+	{"s sec secs second seconds", TIME, 1, 1, 1}, {"ms millisecond milliseconds", TIME, 1, 1, 1000}, {"min mins minute minutes", TIME, 1, 60, 1},
+	{"h hr hrs hour hours", TIME, 1, 3600, 1}, {"day days", TIME, 1, 86400, 1}, {"week weeks", TIME, 1, 604800, 1},
+	{"year years yr yrs", TIME, 1, 31557600, 1}, {"month months", TIME, 1, 2629800, 1},
+	{"$ dollar dollars usd USD buck bucks", MONEY, 1, 1, 1}, {"cent cents \xc2\xa2", MONEY, 1, 1, 100},
+	{"degree degrees deg", ANGLE, 1, 1, 1}, {"byte bytes B", INFORMATION, 1, 8, 1}, {"bit bits", INFORMATION, 1, 1, 1},
+	{"KB", INFORMATION, 1, 8000, 1}, {"MB", INFORMATION, 1, 8000000, 1}, {"GB", INFORMATION, 1, 8000000000, 1},
+	{"V volt volts", VOLTS, 1, 1, 1},
+};
+
+static bool name_in(const char *names, const char *s, size_t n)
+{
+	while (*names) {
+		size_t len = strcspn(names, " ");
+
+		if (len == n && !memcmp(names, s, n))
+			return true;
+		names += len + (names[len] == ' ');
+	}
+	return false;
+}
+
+struct unit *unit_new(struct math *m)
+{
+	struct unit *u = math_alloc(m, sizeof *u);
+
+	fmpq_init(u->factor);
+	fmpq_one(u->factor);
+	u->next = m->units;
+	m->units = u;
+	return u;
+}
+
+bool unit_add(struct unit *u, const char *name, size_t n, int power)
+{
+	fmpq_t f;
+	size_t i;
+
+	if (n == 3 && !memcmp(name, "mph", 3))
+		return unit_add(u, "mile", 4, power) && unit_add(u, "hour", 4, -power);
+	if (n == 3 && !memcmp(name, "kph", 3))
+		return unit_add(u, "km", 2, power) && unit_add(u, "hour", 4, -power);
+	for (i = 0; i < sizeof table / sizeof *table; i++)
+		if (name_in(table[i].names, name, n))
+			break;
+	if (i == sizeof table / sizeof *table || power < -9 || power > 9 || !power)
+		return false;
+	if (u->dimension[table[i].dimension] + table[i].power * power > 99 || u->dimension[table[i].dimension] + table[i].power * power < -99)
+		return false;
+	u->dimension[table[i].dimension] += (int8_t)(table[i].power * power);
+	fmpq_init(f);
+	fmpz_set_si(fmpq_numref(f), table[i].above);
+	fmpz_set_si(fmpq_denref(f), table[i].below);
+	fmpq_canonicalise(f);
+	fmpq_pow_si(f, f, power);
+	fmpq_mul(u->factor, u->factor, f);
+	fmpq_clear(f);
+	return true;
+}
+
+bool unit_is(const struct unit *u, int dimension)
+{
+	int i;
+
+	for (i = 0; i < DIMENSIONS; i++)
+		if (u->dimension[i] != (i == dimension))
+			return false;
+	return !u->percent && !u->label;
+}
+
+bool scale_word(const char *s, size_t n, slong *times)
+{
+	static const struct { const char *names; slong times; } scales[] = {
+		{"hundred", 100}, {"thousand", 1000}, {"million millions", 1000000}, {"billion billions", 1000000000}, {"trillion trillions", 1000000000000},
+		{"dozen", 12}};
+	size_t i;
+
+	for (i = 0; i < sizeof scales / sizeof *scales; i++) {
+		if (name_in(scales[i].names, s, n)) {
+			*times = scales[i].times;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The number of a word: 0 to 19, or a ten; -1: it is none */
+static int word_value(const struct token *t)
+{
+	static const char *const low[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+		"fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+	static const char *const tens[] = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+	char s[12];
+	size_t i;
+
+	if (t->kind != T_WORD || t->n >= sizeof s)
+		return -1;
+	for (i = 0; i < t->n; i++)
+		s[i] = (char)(t->s[i] | 0x20);
+	s[i] = 0;
+	for (i = 0; i < sizeof low / sizeof *low; i++)
+		if (!strcmp(low[i], s))
+			return (int)i;
+	for (i = 0; i < sizeof tens / sizeof *tens; i++)
+		if (!strcmp(tens[i], s))
+			return (int)i * 10 + 20;
+	return -1;
+}
+
+bool number_word(const struct token **t, slong *value)
+{
+	const struct token *p = *t;
+	int v = word_value(p), unit;
+	slong times;
+
+	if (v < 0)
+		return false;
+	*value = v;
+	p++;
+	if (v >= 20 && p->kind != T_END) {
+		unit = word_value(p + (p->kind == T_MINUS));
+		if (unit > 0 && unit < 10) {
+			*value += unit;
+			p += 1 + (p->kind == T_MINUS);
+		}
+	}
+	if (p->kind == T_WORD && scale_word(p->s, p->n, &times) && times == 100) {
+		*value *= 100;
+		p++;
+		if (p->kind == T_AND && word_value(p + 1) > 0)
+			p++;
+		if ((v = word_value(p)) > 0) {
+			slong more;
+
+			if (number_word(&p, &more))
+				*value += more;
+		}
+	}
+	*t = p;
+	return true;
+}

@@ -1,0 +1,86 @@
+/* Mathematical answers: pairs by hand, both ways; and what must not take long. */
+#include "test.h"
+
+#include <time.h>
+
+#include "task/math.h"
+
+static void pairs(void)
+{
+	FILE *f = fopen("tests/unit/math/pairs.txt", "r");
+	char line[4096];
+	int n = 0;
+
+	CHECK(f);
+	while (fgets(line, sizeof line, f)) {
+		char *a = line + 2, *b = strchr(line, '\t');
+		enum math_verdict one, other;
+		struct buf why = {0};
+
+		if (*line == '#' || !b)
+			continue;
+		*b++ = 0;
+		b[strcspn(b, "\n")] = 0;
+		one = math_compare(a, strlen(a), b, strlen(b), NULL, &why);
+		other = math_compare(b, strlen(b), a, strlen(a), NULL, NULL);
+		if (one != other || (one == MATH_SAME) != (*line == '='))
+			TEST_FAIL("%s and %s: %d, the other way %d, and not %c (%s)", a, b, one, other, *line, why.p ? why.p : "");
+		buf_free(&why);
+		n++;
+	}
+	fclose(f);
+	CHECK(n > 50);
+}
+
+static void bounded(const char *what, const char *a, size_t n)
+{
+	clock_t begun = clock();
+
+	CHECK(math_compare(a, n, "1", 1, NULL, NULL) != MATH_SAME);
+	CHECK(math_compare("x+1", 3, a, n, NULL, NULL) != MATH_SAME);
+	if (clock() - begun > 4 * CLOCKS_PER_SEC)       /* both together; sanitizers and all */
+		TEST_FAIL("%s takes too long", what);
+}
+
+static void attacks(void)
+{
+	const size_t big = 10 << 20;
+	char *s = malloc(big);
+	size_t i;
+
+	memset(s, '(', big);
+	bounded("brackets", s, big);
+	bounded("some brackets", s, 15000);
+	for (i = 0; i + 1 < big; i += 2)
+		memcpy(s + i, "9^", 2);
+	s[14999] = '9';
+	bounded("a tower", s, 14999);
+	bounded("a small tower", "9^9^9^9^9^9^9", 13);
+	bounded("factorials", "((((9!)!)!)!)!", 14);
+	bounded("a factorial", "1000000000!", 11);
+	bounded("an exponent", "10^{10^{10}}", 12);
+	bounded("roots", "\\sqrt{\\sqrt{\\sqrt{2+\\sqrt{3+\\sqrt{5+\\sqrt{7}}}}}}+\\sqrt[199]{11}", 62);
+	bounded("a binomial", "\\binom{100000000}{50000000}", 27);
+	for (i = 0; i + 2 < 15000; i += 3)
+		memcpy(s + i, "+-x", 3);
+	bounded("signs", s, 14998);
+	memset(s, '9', 15000);
+	bounded("digits", s, 15000);
+	bounded("1e999999999", "1e999999999", 11);
+	free(s);
+}
+
+int main(void)
+{
+	struct math_options near = {.tolerant = true, .absolute = 0, .relative = 1e-2};
+	const char *a = "3.14", *b = "\\pi";
+
+	pairs();
+	attacks();
+	CHECK_INT(math_compare(a, 4, b, 3, NULL, NULL), MATH_DIFFERENT);
+	CHECK_INT(math_compare(a, 4, b, 3, &near, NULL), MATH_SAME);
+	CHECK_INT(math_compare("2,1", 3, "1,2", 3, NULL, NULL), MATH_SAME);
+	near.ordered = true;
+	CHECK_INT(math_compare("2,1", 3, "1,2", 3, &near, NULL), MATH_DIFFERENT);
+	return 0;
+}
