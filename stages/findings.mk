@@ -17,6 +17,7 @@ FINDING_EQUAL ?= 20#                      RL steps that cost what the student's 
 FINDING_N     ?= 16#                      completions that best-of-N, majority and search choose from
 
 F := $(R1)/findings
+comma := ,
 finding_names := zero cons stages language student sizes greedy few-shot hacking process process-rl search ppo thinking length-bias
 # $(call finding_rl,NAME,MODEL,KNOBS): RL on the town, in $F/NAME/
 finding_rl = $(call r1_zero,$F/$1,$2,STEPS=$(FINDING_STEPS) LR=$(COLD_ZERO_LR) $3)
@@ -26,34 +27,25 @@ rewards_of = $(BIN)/r1-eval -q --json
 
 $F/zero.json: $(ZERO)/report.txt $(ZERO)/look.tsv
 	@mkdir -p $(@D)
-	{ $(rewards_of) $(ZERO)/0000/final.jsonl $(call finding_last,$(ZERO)); } | jq -s '[{row: "accuracy", a: .[0]["pass@1"], b: .[1]["pass@1"]},
-	  {row: "length", a: .[0]["completions/mean_length"], b: .[1]["completions/mean_length"]},
-	  {row: "reflection", a: .[0].reflection_rate, b: .[1].reflection_rate}]' > $@.tmp
+	$(rewards_of) $(ZERO)/0000/final.jsonl $(call finding_last,$(ZERO)) | stages/finding zero > $@.tmp
 	@mv $@.tmp $@
 $F/cons.json: $(ZERO)/report.txt
 	@mkdir -p $(@D)
-	$(rewards_of) $(call finding_last,$(ZERO)) | jq '[{row: "cons", a: .["pass@1"], b: .["cons@$(FINAL_SAMPLES)"]}]' > $@.tmp
+	$(rewards_of) $(call finding_last,$(ZERO)) | stages/finding cons $(FINAL_SAMPLES) > $@.tmp
 	@mv $@.tmp $@
 
 # The stages' table, as rows
 $F/stages.json: $(R1)/table.txt
 	@mkdir -p $(@D)
-	awk -F'  +' 'NR == 1 { for (i = 1; i <= NF; i++) name[i] = $$i; next } { for (i = 2; i <= NF; i++) if ($$i != "-") printf "%s\t%s\t%s\n", $$1, name[i], $$i }' $< | \
-	  jq -Rn '[inputs | split("\t")] | (reduce .[] as $$x ({}; .[$$x[0]][$$x[1]] = ($$x[2] | tonumber))) as $$t | [
-	    {row: "reasoning", a: $$t.base.all, b: $$t["stage 2"].all}, {row: "cold-start", a: $$t["R1-Zero"].language, b: $$t["stage 1"].language},
-	    {row: "quality", a: $$t["stage 3"].quality, b: $$t["stage 4"].quality}, {row: "safety", a: $$t["stage 2"].safe, b: $$t["stage 4"].safe},
-	    {row: "all", a: $$t["R1-Zero"].all, b: $$t["stage 4"].all}, {table: $$t}]' > $@.tmp
+	stages/finding stages < $< > $@.tmp
 	@mv $@.tmp $@
 
 # R1-Zero on the town with a reward for keeping to one language; without it is stage 1's source
 $F/language/report.txt: $(R1)/zero/report.txt
 	@mkdir -p $(@D)
 	$(call finding_rl,language,$(R1_MODEL),REWARDS='accuracy:1 format:0.1 language:0.2$(comma)target=$(R1_LANGUAGE)')
-comma := ,
 $F/language.json: $F/language/report.txt $(R1)/zero/after.jsonl
-	$(r1_score) $(call finding_last,$F/language) | cat $(R1)/zero/after.jsonl - | jq -n '[inputs] | (length / 2) as $$n | [.[:$$n], .[$$n:]] |
-	  [{row: "language", a: (.[0] | map(.rewards.language // empty) | add / length), b: (.[1] | map(.rewards.language // empty) | add / length)},
-	   {row: "language-cost", a: (.[0] | map(.rewards.accuracy) | add / length), b: (.[1] | map(.rewards.accuracy) | add / length)}]' > $@.tmp
+	$(r1_score) $(call finding_last,$F/language) | cat $(R1)/zero/after.jsonl - | stages/finding language > $@.tmp
 	@mv $@.tmp $@
 
 # The same student: RL, and what the big one taught
@@ -63,24 +55,19 @@ $F/student/report.txt: $(R1)/distill/$(FINDING_STUDENT)/final.jsonl
 $F/student/equal.jsonl: $F/student/report.txt
 	$(call r1_final,$F/student/$$(printf %04d $(FINDING_EQUAL))/policy)
 $F/student.json: $F/student/equal.jsonl $(R1)/distill/$(FINDING_STUDENT)/final.jsonl
-	{ $(rewards_of) $F/student/equal.jsonl $(call finding_last,$F/student) $(R1)/distill/$(FINDING_STUDENT)/final.jsonl; } | jq -s 'map(.["pass@1"]) |
-	  [{row: "distill-compute", a: .[0], b: .[2]}, {row: "distill-steps", a: .[1], b: .[2]}]' > $@.tmp
+	$(rewards_of) $F/student/equal.jsonl $(call finding_last,$F/student) $(R1)/distill/$(FINDING_STUDENT)/final.jsonl | stages/finding student > $@.tmp
 	@mv $@.tmp $@
 $F/sizes.json: $(STUDENTS:%=$(R1)/distill/%/before.jsonl) $(STUDENTS:%=$(R1)/distill/%/final.jsonl)
 	@mkdir -p $(@D)
-	{ $(foreach s,$(STUDENTS),$(rewards_of) $(R1)/distill/$s/before.jsonl $(R1)/distill/$s/final.jsonl;) } | jq -s --arg s '$(STUDENTS)' 'map(.["pass@1"]) as $$p |
-	  [($$s | split(" ") | to_entries[] | {row: "student \(.value)", a: $$p[2 * .key], b: $$p[2 * .key + 1]}),
-	   {row: "sizes", a: $$p[1], b: $$p[3]}]' > $@.tmp
+	$(rewards_of) $(foreach s,$(STUDENTS),$(R1)/distill/$s/before.jsonl $(R1)/distill/$s/final.jsonl) | stages/finding sizes $(STUDENTS) > $@.tmp
 	@mv $@.tmp $@
 
 # Greedy evaluation: the checkpoints of R1-Zero that were looked at last
 $F/greedy.json: $(ZERO)/report.txt
-	@mkdir -p $F/greedy
+	@rm -rf $F/greedy; mkdir -p $F/greedy
 	for s in $$(ls -d $(ZERO)/[0-9]*/look.json | tail -n 4 | sed 's,/look.json,,'); do head -n 100 $(HELDOUT) | $(call sampler,$$s/policy,-n 1 --greedy) | \
 	  $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $F/greedy/greedy-$${s##*/}.jsonl; cp $$s/look.jsonl $F/greedy/sampled-$${s##*/}.jsonl; done
-	{ $(rewards_of) $F/greedy/greedy-*.jsonl; $(rewards_of) $F/greedy/sampled-*.jsonl; } | jq -s 'def std: (add / length) as $$m | map(. - $$m | . * .) | add / length | sqrt;
-	  (length / 2) as $$n | [{row: "greedy-variance", a: (.[$$n:] | map(.["pass@1"]) | std), b: (.[:$$n] | map(.["pass@1"]) | std)},
-	  {row: "greedy-repetition", a: (.[$$n:] | map(.["completions/clipped_ratio"]) | add / length), b: (.[:$$n] | map(.["completions/clipped_ratio"]) | add / length)}]' > $@.tmp
+	$(rewards_of) $F/greedy/greedy-*.jsonl $F/greedy/sampled-*.jsonl | stages/finding greedy > $@.tmp
 	@mv $@.tmp $@
 
 # Stage 4's model with and without an example in front
@@ -90,7 +77,7 @@ $F/few-shot.json: $(R1)/final-rl/rl/report.txt
 	  head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | jq -c --arg t "$$type" 'select((.type // "math") == $$t)' | \
 	  $(call r1_sample,$(call r1_policy,$(R1)/final-rl/rl),--template $(COLD_PROMPTS)/$$type.txt -n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95 $(COLD_STOP)); done | \
 	  $(r1_score) > $F/few-shot/shown.jsonl
-	{ $(rewards_of) $F/few-shot/shown.jsonl $(call finding_last,$(R1)/final-rl/rl); } | jq -s '[{row: "few-shot", a: .[0]["pass@1"], b: .[1]["pass@1"]}]' > $@.tmp
+	$(rewards_of) $F/few-shot/shown.jsonl $(call finding_last,$(R1)/final-rl/rl) | stages/finding two few-shot > $@.tmp
 	@mv $@.tmp $@
 
 # The preference reward for long: general questions in every step, the helpful model alone
@@ -100,11 +87,8 @@ $F/hacking/report.txt: $(R1)/final-rl/rl/report.txt
 	  REWARD_MODELS='$(R1)/final-rl/helpful:1$(comma)as=helpful$(comma)on=summary')
 $F/hacking.json: $F/hacking/report.txt
 	for s in $$(ls -d $F/hacking/[0-9]*/look.json | sed 's,/look.json,,'); do cat $(GENERAL_HELDOUT) | $(call r1_answer,$$s/policy,-n 8 --temperature 1) | $(GENERAL_MARK) | \
-	  $(BIN)/r1-reward -q --reward-model $(R1)/final-rl/helpful,as=helpful,on=summary $(COMPUTE) > $$s/manners.jsonl; \
-	  jq -s --arg s "$${s##*/}" '{step: ($$s | tonumber), proxy: (map(.rewards.helpful) | add / length), quality: (map(.quality) | add / length),
-	    safe: (map(if .safe then 1 else 0 end) | add / length), tokens: (map(.completion_ids | length) | add / length)}' $$s/manners.jsonl; done | \
-	  jq -s '(max_by(.quality)) as $$peak | [{row: "hacking", a: $$peak.quality, b: .[-1].quality}, {row: "hacking-proxy", a: $$peak.proxy, b: .[-1].proxy},
-	    {row: "hacking-safety", a: .[0].safe, b: .[-1].safe}, {curve: .}]' > $@.tmp
+	  $(BIN)/r1-reward -q --reward-model $(R1)/final-rl/helpful$(comma)as=helpful$(comma)on=summary $(COMPUTE) > $$s/manners.jsonl; \
+	  stages/finding point $${s##*/} < $$s/manners.jsonl; done | stages/finding hacking > $@.tmp
 	@mv $@.tmp $@
 
 # A process reward model: what comes of each beginning, learned from R1-Zero's own completions of training problems (Monte Carlo: the outcome)
@@ -122,10 +106,7 @@ $F/process/scored.jsonl: $F/process/model.jsonl
 	  $(BIN)/r1-reward -q --value-model $F/process/model $(COMPUTE) > $@.tmp
 	@mv $@.tmp $@
 $F/process.json: $F/process/scored.jsonl
-	$(rewards_of) $< | jq '.["cons@$(FINDING_N)"]' > $F/process/majority
-	jq -n --slurpfile cons $F/process/majority '[inputs | {id, right: .rewards.accuracy, score: (.values | .[(length / 2 | floor):] | min)}] | group_by(.id) |
-	  (map(map(.right) | add / length) | add / length) as $$one | (map(max_by(.score).right) | add / length) as $$best |
-	  [{row: "process", a: $$cons[0], b: $$best}, {row: "process-one", a: $$one, b: $$best}]' $< > $@.tmp
+	stages/finding process "$$($(rewards_of) $< | jq '.["cons@$(FINDING_N)"]')" < $< > $@.tmp
 	@mv $@.tmp $@
 
 # ... and as the reward of RL, with nothing else but the format
@@ -133,9 +114,8 @@ $F/process-rl/report.txt: $F/process/model.jsonl
 	@mkdir -p $(@D)
 	$(call finding_rl,process-rl,$(R1_MODEL),REWARDS='accuracy:0 format:0.1' REWARD_MODELS='$F/process/model:1$(comma)as=process')
 $F/process-rl.json: $F/process-rl/report.txt $(R1)/zero/report.txt
-	{ $(rewards_of) $(call finding_last,$(R1)/zero) $(call finding_last,$F/process-rl); } | jq -s 'map(.["pass@1"])' > $F/process-rl/accuracy
-	{ head -n 1 $F/process-rl/0001/metrics.jsonl; cat $F/process-rl/[0-9]*/metrics.jsonl | tail -n 1; } | jq -s --slurpfile acc $F/process-rl/accuracy \
-	  '[{row: "process-rl", a: $$acc[0][0], b: $$acc[0][1]}, {row: "process-rl-proxy", a: .[0]["rewards/process/mean"], b: .[1]["rewards/process/mean"]}]' > $@.tmp
+	{ cat $F/process-rl/0001/metrics.jsonl; cat $F/process-rl/[0-9]*/metrics.jsonl | tail -n 1; } | \
+	  stages/finding process-rl $$($(rewards_of) $(call finding_last,$(R1)/zero) $(call finding_last,$F/process-rl) | jq '.["pass@1"]') > $@.tmp
 	@mv $@.tmp $@
 
 # Monte Carlo tree search with the value model, and as many rollouts without
@@ -144,8 +124,7 @@ $F/search/found.jsonl: $F/process/model.jsonl stages/search
 	head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | BIN=$(BIN) COMPUTE='$(COMPUTE)' stages/search $(@D) $(call r1_policy,$(R1)/zero) $F/process/model $(FINDING_N) $(SEED) $(R1_TEMPLATE) $(R1_MAX_TOKENS) > $@.tmp
 	@mv $@.tmp $@
 $F/search.json: $F/search/found.jsonl $F/process.json
-	$(BIN)/r1-reward -q -r accuracy $< | jq -n --slurpfile p $F/process.json --slurpfile cons $F/process/majority '[inputs.rewards.accuracy] | add / length |
-	  [{row: "search", a: $$cons[0], b: .}, {row: "search-one", a: $$p[0][1].a, b: .}]' > $@.tmp
+	$(BIN)/r1-reward -q -r accuracy $< | stages/finding search $F/process.json > $@.tmp
 	@mv $@.tmp $@
 
 # PPO from the same base on the same problems, with as many rollouts as R1-Zero
@@ -153,15 +132,14 @@ $F/ppo/report.txt: $(R1)/zero/report.txt
 	@mkdir -p $(@D)
 	$(call finding_rl,ppo,$(R1_MODEL),CRITIC=1e-3)
 $F/ppo.json: $F/ppo/report.txt
-	{ $(rewards_of) $(call finding_last,$F/ppo) $(call finding_last,$(R1)/zero); } | jq -s --argjson with "$$(cd $F/ppo; du -sbc $$(ls -d [0-9]*/policy | tail -n 1) $$(ls -d [0-9]*/critic | tail -n 1) | tail -n 1 | cut -f 1)" \
-	  --argjson without "$$(du -sb $(call r1_policy,$(R1)/zero) | cut -f 1)" '[{row: "ppo", a: .[0]["pass@1"], b: .[1]["pass@1"]}, {row: "ppo-memory", a: ($$with / 1048576), b: ($$without / 1048576)}]' > $@.tmp
+	$(rewards_of) $(call finding_last,$F/ppo) $(call finding_last,$(R1)/zero) | stages/finding ppo \
+	  $$(cd $F/ppo; du -sbc $$(ls -d [0-9]*/policy | tail -n 1) $$(ls -d [0-9]*/critic | tail -n 1) | tail -n 1 | cut -f 1) $$(du -sb $(call r1_policy,$(R1)/zero) | cut -f 1) > $@.tmp
 	@mv $@.tmp $@
 
 # Tokens by how hard a problem is
 $F/thinking.json: $(ZERO)/report.txt
 	@mkdir -p $(@D)
-	cat $(call finding_last,$(ZERO)) | jq -n '[inputs | {level, n: (.completion_ids | length)}] | group_by(.level) | map({level: .[0].level, tokens: (map(.n) | add / length)}) |
-	  [{row: "thinking", a: .[0].tokens, b: .[-1].tokens}, {levels: .}]' > $@.tmp
+	cat $(call finding_last,$(ZERO)) | stages/finding thinking > $@.tmp
 	@mv $@.tmp $@
 
 # A helpful model that reads the reasoning, too: how much its scores go with the length of what it reads, against the one that reads summaries
@@ -171,12 +149,8 @@ $F/length-bias/whole.jsonl: $(R1)/final-rl/helpful.jsonl
 	  --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS) --seed $(SEED) $(COMPUTE) --held-out $(R1)/final-rl/pairs-heldout.jsonl $(R1)/final-rl/pairs.jsonl > $@.tmp
 	@mv $@.tmp $@
 $F/length-bias.json: $F/length-bias/whole.jsonl
-	$(BIN)/r1-reward -q --reward-model $F/length-bias/whole,as=whole --reward-model $(R1)/final-rl/helpful,as=summary,on=summary $(COMPUTE) $(R1)/final-rl/answers-heldout.jsonl | \
-	  jq -n --argjson summary "$$(tail -n 1 $(R1)/final-rl/helpful.jsonl)" --argjson whole "$$(tail -n 1 $<)" '\
-	  def corr(f; g): (map(f) | add / length) as $$m | (map(g) | add / length) as $$n | (map((f - $$m) * (g - $$n)) | add) /
-	    (((map((f - $$m) | . * .) | add) * (map((g - $$n) | . * .) | add)) | sqrt);
-	  [inputs | {n: (.completion_ids | length), s: .rewards.summary, w: .rewards.whole}] |
-	  [{row: "length-bias", a: corr(.n; .w), b: corr(.n; .s)}, {row: "length-bias-accuracy", a: $$whole.eval_accuracy, b: $$summary.eval_accuracy}]' > $@.tmp
+	$(BIN)/r1-reward -q --reward-model $F/length-bias/whole$(comma)as=whole --reward-model $(R1)/final-rl/helpful$(comma)as=summary$(comma)on=summary $(COMPUTE) $(R1)/final-rl/answers-heldout.jsonl | \
+	  stages/finding length-bias "$$(tail -n 1 $<)" "$$(tail -n 1 $(R1)/final-rl/helpful.jsonl)" > $@.tmp
 	@mv $@.tmp $@
 
 finding-rows: $(finding_names:%=$F/%.json)

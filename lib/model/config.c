@@ -423,7 +423,7 @@ void config_make_scalar(struct config *c)
 	c->scalar = true;
 }
 
-/* Qwen2ForCausalLM -> Qwen2ForSequenceClassification, of one label; they look for the end of a text by its padding */
+/* Qwen2ForCausalLM -> Qwen2ForSequenceClassification, of one label */
 static void write_scalar(struct js *j, const struct config *c)
 {
 	static const struct { const char *type, *name; } families[] = {
@@ -441,8 +441,9 @@ static void write_scalar(struct js *j, const struct config *c)
 	js_set(j, "id2label", labels);
 	js_set(ids, "score", js_new_int(0));
 	js_set(j, "label2id", ids);
-	if (c->eos_count && (!js_get(j, "pad_token_id") || js_is_null(js_get(j, "pad_token_id"))))
-		js_set(j, "pad_token_id", js_new_int(c->eos[0]));
+	/* They score the last token that is no padding: that must not be the end token, which is read here. */
+	if (c->eos_count && js_int(js_get(j, "pad_token_id")) == c->eos[0])
+		js_set(j, "pad_token_id", js_new_null());
 }
 
 void config_write(const struct config *c, struct buf *to)
