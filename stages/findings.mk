@@ -83,7 +83,7 @@ $F/few-shot.json: $(R1)/final-rl/rl/report.txt
 # The preference reward for long: general questions in every step, the helpful model alone
 $F/hacking/report.txt: $(R1)/final-rl/rl/report.txt
 	@mkdir -p $(@D)
-	$(call finding_rl,hacking,$(R1)/rejection-sft/model,DATA=$(GENERAL) STEPS=$$((2 * $(FINDING_STEPS))) LOOK_EVERY=20 REWARDS='format:0.1' \
+	$(call finding_rl,hacking,$(R1)/rejection-sft/model,DATA=$(GENERAL) STEPS=$$((2 * $(FINDING_STEPS))) LOOK_EVERY=20 REWARDS='accuracy:0 format:0.1' \
 	  REWARD_MODELS='$(R1)/final-rl/helpful:1$(comma)as=helpful$(comma)on=summary')
 $F/hacking.json: $F/hacking/report.txt
 	for s in $$(ls -d $F/hacking/[0-9]*/look.json | sed 's,/look.json,,'); do cat $(GENERAL_HELDOUT) | $(call r1_answer,$$s/policy,-n 8 --temperature 1) | $(GENERAL_MARK) | \
