@@ -186,7 +186,7 @@ static bool is_vector(const struct node *t)
 
 static enum truth containers(struct math *m, const struct node *a, const struct node *b)
 {
-	const struct node *one = a->kind == N_LIST || a->kind == N_SET ? a : b, *other = one == a ? b : a;
+	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
 
 	if (a->kind == b->kind)
 		switch (a->kind) {

@@ -41,7 +41,7 @@ static char letter_of(const char *s, size_t n)
 	letter = s[at++];
 	if (bracket)
 		return at < n && s[at] == close[bracket - open] ? letter : 0;
-	return at == n || strchr(").:,;*", s[at]) ? letter : 0;
+	return at == n || (s[at] && strchr(").:,;*", s[at])) ? letter : 0;
 }
 
 static bool same_letter(const struct buf *a, const struct buf *b)
