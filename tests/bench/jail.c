@@ -157,6 +157,8 @@ int main(int argc, char **argv)
 	cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 	js_write(source, 0, &quoted);
 	snprintf(request, sizeof request, "{\"command\":[\"python3\",\"main.py\"],\"files\":{\"main.py\":%s},\"stdin\":\"1 2\\n\"}", quoted.p);
+	/* The same python3 outside as inside */
+	setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
 	write_file("in", "1 2\n");
 	write_file("sum.c", c_source);
 	write_file("sum.py", python_source);
