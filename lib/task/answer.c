@@ -93,6 +93,68 @@ static struct found find_answer(const char *s, size_t n)
 	return box.text ? box : f;
 }
 
+/* Does s have the word at i, as small letters, and no letter in front of it? */
+static bool word_at(const char *s, size_t n, size_t i, const char *word)
+{
+	size_t k;
+
+	for (k = 0; word[k]; k++)
+		if (i + k >= n || (s[i + k] >= 'A' && s[i + k] <= 'Z' ? s[i + k] + 'a' - 'A' : s[i + k]) != word[k])
+			return false;
+	return !i || !((s[i - 1] >= 'a' && s[i - 1] <= 'z') || (s[i - 1] >= 'A' && s[i - 1] <= 'Z')) || !(*word >= 'a' && *word <= 'z');
+}
+
+/* Where a sentence ends that begins at i: a full stop with a blank behind it, outside of formulas, or a line's end */
+static size_t sentence(const char *s, size_t n, size_t i)
+{
+	bool formula = false;
+
+	for (; i < n && s[i] != '\n'; i++) {
+		formula ^= s[i] == '$' && (!i || s[i - 1] != '\\');
+		if (s[i] == '\\' && i + 1 < n && s[i + 1] && strchr("([)]", s[i + 1]))
+			formula = s[i + 1] == '(' || s[i + 1] == '[';
+		if (s[i] == '.' && !formula && (i + 1 == n || blank(s[i + 1])))
+			break;
+		if (!formula && n - i >= 3 && !memcmp(s + i, "\xe3\x80\x82", 3))
+			break;
+	}
+	return i;
+}
+
+/* "The answer is 12.", "Answer: $x = 3$", "#### 12" */
+static struct found find_said(const char *s, size_t n)
+{
+	static const char *const words[] = {"answer is", "answers are", "answer:", "answer :", "answer =", "answer\xef\xbc\x9a", "a:", "####",
+		"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf", "\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", "\xe7\xad\x94\xe6\xa1\x88\xef\xbc\x9a", "\xe7\xad\x94\xe6\xa1\x88:"};
+	struct found f = {0}, box;
+	size_t i, k, from = 0, end;
+
+	for (i = 0; i < n; i++) {
+		if (!s[i] || !strchr("aA#\xe7", s[i]))
+			continue;
+		for (k = 0; k < sizeof words / sizeof *words; k++)
+			if (word_at(s, n, i, words[k]) && (strcmp(words[k], "a:") || !i || s[i - 1] == '\n'))
+				from = i + strlen(words[k]);
+	}
+	if (!from)
+		return f;
+	for (;;) {      /* "answer is: **12**", with the formula on the next line */
+		while (from < n && (blank(s[from]) || s[from] == ':' || s[from] == '*'))
+			from++;
+		if (word_at(s, n, from, "is ") || word_at(s, n, from, "is\n"))
+			from += 2;
+		else if ((word_at(s, n, from, "\\[") && from + 2 < n && blank(s[from + 2])) || word_at(s, n, from, "$$"))
+			from += 2;
+		else
+			break;
+	}
+	end = sentence(s, n, from);
+	while (end > from && (s[end - 1] == '*' || blank(s[end - 1])))
+		end--;
+	box = find_boxed(s + from, end - from);
+	return box.text ? box : (struct found){s + from, end - from, "answer-is"};
+}
+
 static struct found find_number(const char *s, size_t n)
 {
 	struct found f = {.how = "last-number"};
@@ -112,6 +174,7 @@ static const struct {
 } extractors[] = {
 	{"answer", find_answer},
 	{"boxed", find_boxed},
+	{"answer-is", find_said},
 	{"last-number", find_number},
 	{"all", find_all},
 };
@@ -135,7 +198,7 @@ int answer_methods(const char *methods, struct err *e)
 		size_t n = strcspn(p, ",");
 
 		if (extractor(p, n) == EXTRACTORS)
-			return err_set(e, "'%.*s' is none of answer, boxed, last-number, all", (int)n, p);
+			return err_set(e, "'%.*s' is none of answer, boxed, answer-is, last-number, all", (int)n, p);
 		if (!p[n])
 			return 0;
 		p += n + 1;

@@ -35,6 +35,7 @@ struct found {
 /* methods: names from this list, comma separated, the first that finds something decides:
  *     answer        what is between the last <answer> ... </answer>; within it, the last \boxed{} if there is one
  *     boxed         the last \boxed{...} whose braces balance
+ *     answer-is     what the last "answer is", "answer:", "A:", "####" says, to the end of its sentence or formula; in it, a \boxed{}
  *     last-number   the last number of the text
  *     all           the whole text, blanks trimmed
  * Linear in n, whatever the text. */

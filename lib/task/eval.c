@@ -358,7 +358,7 @@ static bool same_answer(const struct eval_sample *a, const struct eval_sample *b
 {
 	if (a->answer_n == b->answer_n && !memcmp(a->answer, b->answer, a->answer_n))
 		return true;
-	return a->verifier->same(a->answer, a->answer_n, b->answer, b->answer_n);
+	return a->verifier->same(a->answer, a->answer_n, b->answer, b->answer_n, NULL, NULL);
 }
 
 /* The vote of the first k samples that were scored: is the winner right? */

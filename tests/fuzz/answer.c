@@ -30,7 +30,7 @@ static void look(const char *s, size_t n)
 		t = parts_of(s, n, prefilled);
 		inside(t.think, t.think_n, s, n);
 		inside(t.final, t.final_n, s, n);
-		f = answer_find(t.final, t.final_n, "answer,boxed,last-number,all");
+		f = answer_find(t.final, t.final_n, "answer,boxed,answer-is,last-number,all");
 		inside(f.text, f.n, s, n);
 		assert(f.text || !t.final_n || f.how || strspn(t.final, " \t\n\r\f\v") == t.final_n);
 		/* A completion in the format has its answer between the tags, unless that is blank. */
@@ -59,9 +59,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	for (v = verifier_table; *v; v++) {
 		struct buf plain = {0};
 
-		assert((*v)->same(s, n, b, b_n) == (*v)->same(b, b_n, s, n));
+		assert((*v)->same(s, n, b, b_n, NULL, NULL) == (*v)->same(b, b_n, s, n, NULL, NULL));
 		answer_plain(s, n, &plain);
-		assert((*v)->same(s, n, s, n) == ((*v)->judge ? n > 0 : plain.n > 0));
+		assert((*v)->same(s, n, s, n, NULL, NULL) == ((*v)->judge ? n > 0 : plain.n > 0));
 		buf_free(&plain);
 	}
 	return 0;

@@ -4,32 +4,40 @@
 #include <time.h>
 
 #include "task/math.h"
+#include "task/verifier.h"
 
+/* As r1-reward has it: by its verifier, which takes what is no mathematics as text */
 static void pairs(void)
 {
+	const struct verifier *v = verifier_find("math", NULL);
 	FILE *f = fopen("tests/unit/math/pairs.txt", "r");
 	char line[4096];
-	int n = 0;
+	int n = 0, bad = 0;
 
 	CHECK(f);
 	while (fgets(line, sizeof line, f)) {
 		char *a = line + 2, *b = strchr(line, '\t');
-		enum math_verdict one, other;
-		struct buf why = {0};
+		bool one, other;
 
 		if (*line == '#' || !b)
 			continue;
 		*b++ = 0;
 		b[strcspn(b, "\n")] = 0;
-		one = math_compare(a, strlen(a), b, strlen(b), NULL, &why);
-		other = math_compare(b, strlen(b), a, strlen(a), NULL, NULL);
-		if (one != other || (one == MATH_SAME) != (*line == '='))
-			TEST_FAIL("%s and %s: %d, the other way %d, and not %c (%s)", a, b, one, other, *line, why.p ? why.p : "");
-		buf_free(&why);
+		one = v->same(a, strlen(a), b, strlen(b), NULL, NULL);
+		other = v->same(b, strlen(b), a, strlen(a), NULL, NULL);
+		if (one != other || one != (*line == '=')) {
+			struct buf why = {0};
+			enum math_verdict verdict = math_compare(a, strlen(a), b, strlen(b), NULL, &why);
+
+			fprintf(stderr, "%s and %s: %d, the other way %d, and not %c (%d %s)\n", a, b, one, other, *line, verdict, why.p ? why.p : "");
+			buf_free(&why);
+			bad++;
+		}
 		n++;
 	}
 	fclose(f);
-	CHECK(n > 50);
+	CHECK_INT(bad, 0);
+	CHECK(n >= 600);
 }
 
 static void bounded(const char *what, const char *a, size_t n)

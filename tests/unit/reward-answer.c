@@ -11,7 +11,7 @@ static int same(const char *a, const char *b)
 {
 	struct err e;
 	const struct verifier *v = verifier_find(NULL, &e);
-	int ab = v->same(a, strlen(a), b, strlen(b)), ba = v->same(b, strlen(b), a, strlen(a));
+	int ab = v->same(a, strlen(a), b, strlen(b), NULL, NULL), ba = v->same(b, strlen(b), a, strlen(a), NULL, NULL);
 
 	if (ab != ba)
 		TEST_FAIL("'%s' and '%s': not the same both ways", a, b);
@@ -71,8 +71,8 @@ static void text_type(void)
 	struct err e;
 	const struct verifier *v = verifier_find("text", &e);
 
-	CHECK(v->same("Paris.", 6, "paris", 5));
-	CHECK(!v->same("7.0", 3, "7", 1));
+	CHECK(v->same("Paris.", 6, "paris", 5, NULL, NULL));
+	CHECK(!v->same("7.0", 3, "7", 1, NULL, NULL));
 	CHECK(!verifier_find("nonesuch", &e));
 	CHECK_STR(e.msg, "no verifier for type 'nonesuch'");
 }
@@ -87,13 +87,13 @@ static void choice_type(void)
 	size_t i;
 
 	for (i = 0; i < sizeof right / sizeof *right; i++)
-		if (!v->same(right[i], strlen(right[i]), "C", 1) || !v->same("C", 1, right[i], strlen(right[i])))
+		if (!v->same(right[i], strlen(right[i]), "C", 1, NULL, NULL) || !v->same("C", 1, right[i], strlen(right[i]), NULL, NULL))
 			TEST_FAIL("'%s' is not C", right[i]);
 	for (i = 0; i < sizeof wrong / sizeof *wrong; i++)
-		if (v->same(wrong[i], strlen(wrong[i]), "C", 1) || v->same("C", 1, wrong[i], strlen(wrong[i])))
+		if (v->same(wrong[i], strlen(wrong[i]), "C", 1, NULL, NULL) || v->same("C", 1, wrong[i], strlen(wrong[i]), NULL, NULL))
 			TEST_FAIL("'%s' is C", wrong[i]);
-	CHECK(v->same("Paris.", 6, "paris", 5));
-	CHECK(!v->same("a cat", 5, "A", 1));
+	CHECK(v->same("Paris.", 6, "paris", 5, NULL, NULL));
+	CHECK(!v->same("a cat", 5, "A", 1, NULL, NULL));
 }
 
 static void last_number(void)

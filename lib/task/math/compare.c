@@ -56,57 +56,6 @@ static struct node *with_sign(struct math *m, const struct node *t, bool minus)
 	return c;
 }
 
-/* ---- intervals ---- */
-
-static struct node *interval(struct math *m, char open, const struct node *from, const struct node *to, char close)
-{
-	struct node *t = node_new(m, N_TUPLE, 2, from, to);
-
-	if (t) {
-		t->open = open;
-		t->close = close;
-	}
-	return t;
-}
-
-static struct node *endless(struct math *m, bool minus)
-{
-	struct node *t = node_new(m, N_INFINITY, 0);
-
-	return minus && t ? node_new(m, N_NEGATE, 1, t) : t;
-}
-
-/* x < 5, -2 <= x <= 7 as an interval; NULL where it is none */
-static struct node *as_interval(struct math *m, const struct node *t)
-{
-	char op, op2;
-
-	if (t->kind == N_IN)
-		return t->kid[1];
-	if (t->kind != N_RELATION || strpbrk(t->name, "=!~"))
-		return NULL;
-	if (t->n == 2) {
-		const bool left = t->kid[0]->kind == N_NAME && !math_has_names(t->kid[1]), right = t->kid[1]->kind == N_NAME && !math_has_names(t->kid[0]);
-		const struct node *c = t->kid[left];
-
-		op = t->name[0];
-		if (!left && !right)
-			return NULL;
-		if ((op == '<' || op == 'L') == left)   /* x < c, c > x */
-			return interval(m, '(', endless(m, true), c, op == 'L' || op == 'G' ? ']' : ')');
-		return interval(m, op == 'L' || op == 'G' ? '[' : '(', c, endless(m, false), ')');
-	}
-	if (t->n != 3 || t->kid[1]->kind != N_NAME || math_has_names(t->kid[0]) || math_has_names(t->kid[2]))
-		return NULL;
-	op = t->name[0];
-	op2 = t->name[1];
-	if ((op == '<' || op == 'L') && (op2 == '<' || op2 == 'L'))
-		return interval(m, op == 'L' ? '[' : '(', t->kid[0], t->kid[2], op2 == 'L' ? ']' : ')');
-	if ((op == '>' || op == 'G') && (op2 == '>' || op2 == 'G'))
-		return interval(m, op2 == 'G' ? '[' : '(', t->kid[2], t->kid[0], op == 'G' ? ']' : ')');
-	return NULL;
-}
-
 /* ---- several things ---- */
 
 /* Each of a has its like among b; where `paired`, each of b serves once. */
@@ -184,6 +133,25 @@ static bool is_vector(const struct node *t)
 	return t->kind == N_MATRIX && (t->code == 1 || t->code == (int)t->n);
 }
 
+/* [[1, 2], [3, 4]] as a matrix */
+static enum truth by_rows(struct math *m, const struct node *matrix, const struct node *rows)
+{
+	const size_t columns = matrix->n / (size_t)matrix->code;
+	struct node row = {.kind = N_TUPLE, .n = columns};
+	enum truth all = YES, t;
+	size_t i;
+
+	if (rows->n != (size_t)matrix->code)
+		return NO;
+	for (i = 0; i < rows->n && all != NO; i++) {
+		row.kid = matrix->kid + i * columns;
+		t = rows->kid[i]->kind == N_TUPLE ? in_order(m, &row, rows->kid[i]) : NO;
+		if (t != YES)
+			all = t;
+	}
+	return all;
+}
+
 static enum truth containers(struct math *m, const struct node *a, const struct node *b)
 {
 	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
@@ -206,7 +174,9 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 	if (a->kind == N_MATRIX || b->kind == N_MATRIX) {
 		const struct node *matrix = a->kind == N_MATRIX ? a : b, *rest = matrix == a ? b : a;
 
-		return is_vector(matrix) && (rest->kind == N_TUPLE || rest->kind == N_LIST) ? in_order(m, a, b) : NO;
+		if (is_vector(matrix) && (rest->kind == N_TUPLE || rest->kind == N_LIST) && rest->n == matrix->n)
+			return in_order(m, a, b);
+		return rest->kind == N_TUPLE ? by_rows(m, matrix, rest) : NO;
 	}
 	if (one->kind == N_LIST && other->kind == N_TUPLE)
 		return in_order(m, a, b);
@@ -229,7 +199,7 @@ static char turned(char op)
 
 static enum truth relations(struct math *m, const struct node *a, const struct node *b)
 {
-	struct node *i = as_interval(m, a), *j = as_interval(m, b), *l, *r;
+	struct node *l, *r;
 	enum truth t;
 	int sign;
 	size_t k;
@@ -254,8 +224,6 @@ static enum truth relations(struct math *m, const struct node *a, const struct n
 			return a->name[0] == b->name[0] ? YES : NO;
 		return sign && (sign > 0 ? b->name[0] : turned(b->name[0])) == a->name[0] ? YES : sign ? NO : UNKNOWN;
 	}
-	if (i && j)     /* -2 <= x <= 7: of the same name */
-		return strcmp(a->kid[1]->name, b->kid[1]->name) ? NO : tuples(m, i, j);
 	if (!strncmp(a->name, b->name, a->n - 1) && (t = in_order(m, a, b)) != NO)
 		return t;
 	for (k = 0; k + 1 < a->n; k++)
@@ -275,7 +243,7 @@ static const struct node *assigned(const struct node *t)
 	if (t->kind != N_RELATION || strspn(t->name, "=~") != t->n - 1)
 		return NULL;
 	last = t->kid[t->n - 1];
-	if (t->kid[0]->kind == N_NAME || t->kid[0]->kind == N_FUNCTION || t->kid[0]->kind == N_MULTIPLY || t->kid[0]->kind == N_TUPLE || t->kid[0]->kind == N_TEXT)
+	if (t->kid[0]->kind == N_NAME || t->kid[0]->kind == N_I || t->kid[0]->kind == N_E || t->kid[0]->kind == N_FUNCTION || t->kid[0]->kind == N_MULTIPLY || t->kid[0]->kind == N_TUPLE || t->kid[0]->kind == N_TEXT)
 		return last;
 	return last->kind == N_NAME && t->n == 2 ? t->kid[0] : NULL;
 }
@@ -342,10 +310,22 @@ static enum truth endings(const struct node *a, const struct node *b)
 	return a->kind == N_INFINITY && b->kind == N_INFINITY && minus_a == minus_b ? YES : NO;
 }
 
+/* {5}, [5] */
+static bool of_one(const struct node *t)
+{
+	return (t->kind == N_SET || t->kind == N_LIST || t->kind == N_TUPLE) && t->n == 1;
+}
+
+/* The (A) of \text{(A)} */
+static bool same_letter(const struct node *text, const struct node *name)
+{
+	return text->kind == N_TEXT && name->kind == N_NAME && strlen(text->name) == 1 && strlen(name->name) == 1 && *text->name == (*name->name | 0x20);
+}
+
 static enum truth same(struct math *m, const struct node *a, const struct node *b)
 {
 	const struct node *x;
-	struct node *i, *j;
+	enum truth t;
 
 	if (node_equal(a, b) && !node_divides(a))
 		return YES;
@@ -364,25 +344,25 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return sa && sb ? any_order(m, sa, sb, true) : UNKNOWN;
 	}
 	if (a->kind == N_TEXT || b->kind == N_TEXT)
-		return NO;
+		return same_letter(a, b) || same_letter(b, a) ? YES : NO;
+	if (math_regions(m, a, b, &t))
+		return t;
+	if (a->kind == N_IN || b->kind == N_IN)
+		return same(m, a->kind == N_IN ? a->kid[1] : a, b->kind == N_IN ? b->kid[1] : b);
 	if (a->kind == N_RELATION && b->kind == N_RELATION)
 		return relations(m, a, b);
 	if (a->kind == N_RELATION && (x = assigned(a)))
 		return same(m, x, b);
 	if (b->kind == N_RELATION && (x = assigned(b)))
 		return same(m, a, x);
-	i = as_interval(m, a);
-	j = as_interval(m, b);
-	if (i || j)
-		return same(m, i ? i : a, j ? j : b);
 	if (a->kind == N_RELATION || b->kind == N_RELATION)
 		return NO;
+	if (of_one(a) || of_one(b))
+		return same(m, of_one(a) ? a->kid[0] : a, of_one(b) ? b->kid[0] : b);
 	if (is_container(a) && is_container(b))
 		return containers(m, a, b);
-	if (is_container(a) || is_container(b)) {       /* a list of one */
-		x = is_container(a) ? a : b;
-		return (x->kind == N_SET || x->kind == N_LIST) && x->n == 1 ? same(m, x == a ? x->kid[0] : a, x == b ? x->kid[0] : b) : NO;
-	}
+	if (is_container(a) || is_container(b))
+		return NO;
 	if (a->kind == N_UNIT || b->kind == N_UNIT)
 		return quantities(m, a, b);
 	if (has(a, N_INFINITY) || has(b, N_INFINITY))

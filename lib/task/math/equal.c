@@ -15,11 +15,44 @@ struct question {
 	int points;
 };
 
-static void collect(struct eval *ev, const struct node *t)
+/* What a tree asks of the numbers that stand for its names */
+struct wants {
+	bool whole, negative;           /* names within an exponent, a factorial or a binomial; an absolute value */
+};
+
+static void wanted(struct wants *w, const struct node *t, bool whole)
 {
 	size_t i;
+
+	w->whole |= whole && t->kind == N_NAME;
+	w->negative |= t->kind == N_FUNCTION && t->code == F_ABS;
+	for (i = 0; i < t->n; i++)
+		wanted(w, t->kid[i], whole || (t->kind == N_POWER && i == 1) || (t->kind == N_FUNCTION && (t->code == F_FACTORIAL || t->code == F_BINOMIAL)));
+}
+
+/* Positive numbers, as names in answers mostly are; |x| is told from x by a negative one. Whole ones are odd at one point and even at the
+ * other (powers of -1), and what is called n is the largest (n over k). */
+static void choose(struct eval *ev, struct name *n, const struct wants *w)
+{
 	uint64_t random;
 	int p;
+
+	for (p = 0; p < 2; p++) {
+		random = hash_mix(hash_mix(ev->seed, hash_str(n->name)), (uint64_t)p);
+		fmpq_init(n->at[p]);
+		if (w->whole)
+			fmpq_set_si(n->at[p], (slong)(random % 23) * 4 + 5 + p + (strchr("nNmM", *n->name) ? 96 : 0), 1);
+		else
+			fmpq_set_si(n->at[p], (slong)(2 + random % 1048573), 1 + (ulong)((random >> 32) % 997));
+		fmpq_canonicalise(n->at[p]);
+		if (w->negative && p)
+			fmpq_neg(n->at[p], n->at[p]);
+	}
+}
+
+static void collect(struct eval *ev, const struct node *t, const struct wants *w)
+{
+	size_t i;
 
 	if (t->kind == N_NAME) {
 		for (i = 0; i < ev->names; i++)
@@ -27,16 +60,10 @@ static void collect(struct eval *ev, const struct node *t)
 				return;
 		ev->name = xrealloc(ev->name, (ev->names + 1) * sizeof *ev->name);
 		ev->name[ev->names].name = t->name;
-		for (p = 0; p < 2; p++) {
-			random = hash_mix(hash_mix(ev->seed, hash_str(t->name)), (uint64_t)p);
-			fmpq_init(ev->name[ev->names].at[p]);
-			fmpq_set_si(ev->name[ev->names].at[p], (slong)(2 + random % 1048573), 1 + (ulong)((random >> 32) % 997));
-			fmpq_canonicalise(ev->name[ev->names].at[p]);
-		}
-		ev->names++;
+		choose(ev, &ev->name[ev->names++], w);
 	}
 	for (i = 0; i < t->n; i++)
-		collect(ev, t->kid[i]);
+		collect(ev, t->kid[i], w);
 }
 
 static void forget(struct eval *ev)
@@ -55,9 +82,14 @@ static void forget(struct eval *ev)
 
 static void begin(struct eval *ev, struct math *m, const struct node *a, const struct node *b)
 {
+	struct wants w = {0};
+
 	*ev = (struct eval){.m = m, .seed = m->seed, .degree = 1, .prec = FIRST_BITS};
-	collect(ev, a);
-	collect(ev, b);
+	wanted(&w, a, false);
+	wanted(&w, b, false);
+	ev->whole = w.whole;
+	collect(ev, a, &w);
+	collect(ev, b, &w);
 }
 
 static void end(struct eval *ev)
@@ -129,9 +161,9 @@ static void small_points(struct eval *ev)
 	size_t i;
 	int p;
 
-	for (i = 0; i < ev->names; i++)
+	for (i = 0; i < ev->names && !ev->whole; i++)
 		for (p = 0; p < 2; p++)
-			fmpq_set_si(ev->name[i].at[p], (slong)(2 + hash_mix(hash_mix(ev->seed, hash_str(ev->name[i].name)), (uint64_t)p + 7) % 29), 1);
+			fmpq_set_si(ev->name[i].at[p], fmpq_sgn(ev->name[i].at[p]) * (slong)(2 + hash_mix(hash_mix(ev->seed, hash_str(ev->name[i].name)), (uint64_t)p + 7) % 29), 1);
 }
 
 static enum truth is_zero(struct math *m, const struct question *q)

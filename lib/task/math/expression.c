@@ -226,7 +226,7 @@ static bool begins_factor(const struct parser *p)
 	const struct token *t = p->t;
 
 	switch (t->kind) {
-	case T_NUMBER: case T_BASE: case T_NAME: case T_PI: case T_E: case T_I: case T_FUNCTION: case T_FRAC: case T_SQRT: case T_BINOM:
+	case T_NUMBER: case T_BASE: case T_NAME: case T_PI: case T_E: case T_I: case T_FUNCTION: case T_FRAC: case T_SQRT: case T_BINOM: case T_BEGIN:
 		return true;
 	case T_INFINITY:
 		return true;
@@ -296,7 +296,7 @@ static struct node *exponent_of(struct parser *p)
 static struct node *function(struct parser *p)
 {
 	int f = (p->t++)->code;
-	struct node *exponent = NULL, *base = NULL, *x, *t;
+	struct node *exponent = NULL, *base = NULL, *x, *t, *a, *b;
 
 	if (p->t->kind == T_SUB && !(base = subscript(p)))
 		return NULL;
@@ -335,7 +335,11 @@ static struct node *function(struct parser *p)
 	}
 	if (base && f != F_LOG)
 		return NULL;
-	if (f == F_LOG)
+	if (f == F_CIS) {
+		a = call(p, F_COS, x);
+		b = call(p, F_SIN, x);
+		t = a && b ? node_new(p->m, N_ADD, 2, a, node_new(p->m, N_MULTIPLY, 2, node_new(p->m, N_I, 0), b)) : NULL;
+	} else if (f == F_LOG)
 		t = node_new(p->m, N_FUNCTION, 2, x, base ? base : node_integer(p->m, 10));
 	else
 		t = f == F_EXP ? node_new(p->m, N_POWER, 2, node_new(p->m, N_E, 0), x) : f == F_SQRT ? half(p, x, 2) : f == F_CBRT ? half(p, x, 3) : call(p, f, x);
@@ -600,6 +604,10 @@ static struct node *unary(struct parser *p)
 	x = p->t->kind == T_CURRENCY ? NULL : power(p);
 	if (!x || (!minus && !pm))
 		return x;
+	if (x->kind == N_MATRIX) {
+		in = node_integer(p->m, -1);
+		return pm ? NULL : node_matrix(p->m, x, &in, 1);
+	}
 	in = x->kind == N_UNIT ? x->kid[0] : x;
 	if (minus)
 		in = node_new(p->m, N_NEGATE, 1, in);
@@ -638,9 +646,18 @@ static struct node *mixed(struct parser *p, struct node *whole)
 static struct node *product(struct parser *p, struct kids *k)
 {
 	struct node *last = k->kid[k->n - 1], *t;
+	size_t i;
 
 	if (k->n == 1)
 		return last;
+	for (i = 0; i < k->n && k->kid[i]->kind != N_MATRIX; i++)
+		;
+	if (i < k->n) {
+		const struct node *matrix = k->kid[i];
+
+		memmove(&k->kid[i], &k->kid[i + 1], (--k->n - i) * sizeof *k->kid);
+		return node_matrix(p->m, matrix, k->kid, k->n);
+	}
 	if (last->kind == N_UNIT) {
 		k->kid[k->n - 1] = last->kid[0];
 		t = node_list(p->m, N_MULTIPLY, k->kid, k->n);
@@ -685,6 +702,10 @@ static struct node *term(struct parser *p)
 		t = mixed(p, t);
 		if (!t)
 			return NULL;
+		if (p->t->kind == T_PERCENT) {
+			p->t++;
+			t = with_unit(p, t, "%");
+		}
 		x = x->kind == N_NEGATE ? node_new(p->m, N_NEGATE, 1, t) : t;
 		if (!x)
 			return NULL;

@@ -284,18 +284,18 @@ static void pick_exponential(struct eval *ev, struct atom *a, const acb_t key)
 	acb_clear(z);
 }
 
-/* e^(times key), or e^(i times key): a power of an atom */
-static bool exponential(struct eval *ev, struct value *v, const struct term *t)
+/* e^(times key), or e^(i times key): the atom of which it is a power, and which */
+static struct atom *atom_of(struct eval *ev, const struct term *t, slong *power)
 {
 	int kind = t->imaginary ? A_CIS : A_EXP;
-	slong below, power;
+	const bool one = fmpz_cmpabs(fmpq_numref(t->times), fmpq_denref(t->times)) <= 0;
+	slong below;
 	struct atom *a;
 	size_t i;
 	acb_t z;
 
-	if (!fmpz_fits_si(fmpq_denref(t->times)) || fmpz_cmp_ui(fmpq_denref(t->times), 1000) > 0 || fmpz_cmpabs(fmpq_numref(t->times), fmpq_denref(t->times)) > 0)
-		if (!fmpz_fits_si(fmpq_denref(t->times)) || fmpz_cmp_ui(fmpq_denref(t->times), 1000) > 0 || fmpz_bits(fmpq_numref(t->times)) > 20)
-			return eval_fail(ev, "an exponent too large");
+	if (!fmpz_fits_si(fmpq_denref(t->times)) || fmpz_cmp_ui(fmpq_denref(t->times), 1000) > 0 || (!one && fmpz_bits(fmpq_numref(t->times)) > 20))
+		return eval_fail(ev, "an exponent too large"), NULL;
 	below = fmpz_get_si(fmpq_denref(t->times));
 	for (i = 0; i < ev->atoms; i++) {
 		a = &ev->atom[i];
@@ -306,7 +306,7 @@ static bool exponential(struct eval *ev, struct value *v, const struct term *t)
 		acb_init(z);
 		if (!numeric(ev, z, t->key)) {
 			acb_clear(z);
-			return false;
+			return NULL;
 		}
 		if (i == ev->atoms) {
 			a = atom_new(ev, kind);
@@ -323,14 +323,46 @@ static bool exponential(struct eval *ev, struct value *v, const struct term *t)
 	}
 	a = &ev->atom[i];
 	if (a->below > 100000)
-		return eval_fail(ev, "an exponent too large");
-	power = fmpz_get_si(fmpq_numref(t->times)) * (a->below / below);
-	if (power > 4000 || power < -4000)
-		return eval_fail(ev, "an exponent too large");
-	if (kind == A_CIS)
+		return eval_fail(ev, "an exponent too large"), NULL;
+	*power = fmpz_get_si(fmpq_numref(t->times)) * (a->below / below);
+	if (*power > 4000 || *power < -4000)
+		return eval_fail(ev, "an exponent too large"), NULL;
+	return a;
+}
+
+static bool exponential(struct eval *ev, struct value *v, const struct term *t)
+{
+	slong power;
+	const struct atom *a = atom_of(ev, t, &power);
+
+	if (!a)
+		return false;
+	if (t->imaginary)
 		return on_circle(ev, v, a->value.q) && value_power(ev, v, v, power);
 	value_set(v, &a->value);
 	return value_power(ev, v, v, power);
+}
+
+/* (-1)^times: e^(i pi times) */
+static bool half_turns(struct eval *ev, struct value *f, const fmpq_t times)
+{
+	struct value i2;
+	ulong below;
+	bool ok;
+
+	fmpq_set_si(f->q, -1, 1);
+	f->rational = true;
+	if (!fmpz_fits_si(fmpq_denref(times)) || !fmpz_fits_si(fmpq_numref(times)))
+		return false;
+	below = fmpz_get_ui(fmpq_denref(times));
+	if (below == 1 || below % 2 == 0) {     /* the principal root, by i where it is even: of odd index -1 would be taken */
+		ok = below == 1 || value_root(ev, f, f, below, NULL);
+	} else {                                /* e^(i pi/q) = -(-1)^((q+1)/q): from the root of index 2q, squared */
+		value_init(&i2);
+		ok = value_root(ev, &i2, f, 2 * below, NULL) && value_multiply(ev, f, &i2, &i2);
+		value_clear(&i2);
+	}
+	return ok && value_power(ev, f, f, fmpz_get_si(fmpq_numref(times)));
 }
 
 /* e^(the sum) */
@@ -348,23 +380,8 @@ static bool exponentials(struct eval *ev, struct value *v, const struct terms *s
 
 		if (fmpq_is_zero(t->times))
 			continue;
-		if (t->key && t->key->kind == N_PI && t->imaginary) {          /* (-1)^times */
-			fmpq_set_si(f.q, -1, 1);
-			f.rational = true;
-			ok = fmpz_fits_si(fmpq_denref(t->times)) && fmpz_fits_si(fmpq_numref(t->times));
-			if (ok && !fmpz_is_one(fmpq_denref(t->times))) {
-				struct value i2;
-
-				value_init(&i2);        /* the principal root, by i where it is even: of odd index -1 would be taken */
-				if (fmpz_is_even(fmpq_denref(t->times))) {
-					ok = value_root(ev, &f, &f, fmpz_get_ui(fmpq_denref(t->times)), NULL);
-				} else {        /* e^(i pi/q) = -(-1)^((q+1)/q): from the root of index 2q, squared */
-					ok = value_root(ev, &i2, &f, 2 * fmpz_get_ui(fmpq_denref(t->times)), NULL);
-					ok = ok && value_multiply(ev, &f, &i2, &i2);
-				}
-				value_clear(&i2);
-			}
-			ok = ok && value_power(ev, &f, &f, fmpz_get_si(fmpq_numref(t->times)));
+		if (t->key && t->key->kind == N_PI && t->imaginary) {
+			ok = half_turns(ev, &f, t->times);
 		} else if (t->key && t->key->kind == N_FUNCTION && t->key->code == F_LN && !t->imaginary) {
 			ok = eval_node(ev, &f, t->key->kid[0]) && value_power_rational(ev, &f, &f, t->times, t->key->kid[0]);
 		} else {
@@ -390,25 +407,127 @@ static bool formal_exp(struct eval *ev, struct value *v, const struct node *t, b
 	return ok;
 }
 
-/* sin, cos, tan and their inverses, of E = e^(i t), or for the hyperbolic ones e^t */
+/* cos and sin of one angle and of another: of their sum */
+static bool turn(struct eval *ev, struct value *c, struct value *s, const struct value *c2, const struct value *s2)
+{
+	struct value x, y, z;
+	bool ok;
+
+	value_init(&x);
+	value_init(&y);
+	value_init(&z);
+	ok = value_multiply(ev, &x, c, c2) && value_multiply(ev, &y, s, s2) && value_subtract(ev, &z, &x, &y) && value_multiply(ev, &x, s, c2) &&
+		value_multiply(ev, &y, c, s2) && value_add(ev, s, &x, &y);
+	if (ok)
+		value_set(c, &z);
+	value_clear(&x);
+	value_clear(&y);
+	value_clear(&z);
+	return ok;
+}
+
+/* (c + i s) *= e^(i times key): rationals stay rational, where i would make a field of them */
+static bool turn_by(struct eval *ev, struct value *c, struct value *s, const struct term *t)
+{
+	struct value x, y, one;
+	struct atom *a;
+	slong power = 0;
+	bool ok;
+
+	value_init(&x);
+	value_init(&y);
+	value_init(&one);
+	fmpq_one(one.q);
+	if (t->key && t->key->kind == N_PI) {
+		const bool quarter = fmpz_equal_si(fmpq_denref(t->times), 2);
+
+		ok = half_turns(ev, &x, t->times);
+		if (ok && quarter) {            /* i, or -i */
+			value_rational(&x, one.q);
+			if (fmpz_fdiv_ui(fmpq_numref(t->times), 4) == 3)
+				fmpq_neg(x.q, x.q);
+			value_set(&y, &x);
+			fmpq_zero(x.q);
+		} else if (ok && !x.rational) { /* (E + 1/E)/2, (E - 1/E)/2i */
+			struct value i;
+
+			value_init(&i);
+			fmpq_set_si(one.q, 1, 2);
+			ok = value_invert(ev, &i, &x) && value_subtract(ev, &y, &x, &i) && value_add(ev, &x, &x, &i) && value_multiply(ev, &x, &x, &one) &&
+				value_multiply(ev, &y, &y, &one) && value_imaginary(ev, &i) && value_invert(ev, &i, &i) && value_multiply(ev, &y, &y, &i);
+			value_clear(&i);
+		}
+		ok = ok && turn(ev, c, s, &x, &y);
+	} else {
+		ok = (a = atom_of(ev, t, &power));
+		if (ok) {                       /* (1 - q^2)/(1 + q^2), 2q/(1 + q^2) */
+			value_set(&y, &a->value);
+			ok = value_multiply(ev, &x, &y, &y) && value_add(ev, &y, &y, &y) && value_add(ev, &one, &one, &x) && value_invert(ev, &one, &one) &&
+				value_multiply(ev, &y, &y, &one);
+			fmpq_neg(x.q, x.q);
+			fmpq_add_si(x.q, x.q, 1);
+			ok = ok && value_multiply(ev, &x, &x, &one);
+			if (power < 0)
+				fmpq_neg(y.q, y.q);
+		}
+		for (power = power < 0 ? -power : power; ok && power; power /= 2) {
+			if (power % 2)
+				ok = turn(ev, c, s, &x, &y);
+			ok = ok && (power == 1 || turn(ev, &x, &y, &x, &y));
+		}
+	}
+	value_clear(&x);
+	value_clear(&y);
+	value_clear(&one);
+	return ok;
+}
+
+/* cos and sin, or cosh and sinh, of t: of a real angle by turns, else by E = e^(i t) or e^t */
+static bool cos_sin(struct eval *ev, struct value *cosine, struct value *sine, const struct node *t, bool hyperbolic)
+{
+	struct terms terms = {.n = 0};
+	struct value e, i;
+	fmpq_t q;
+	size_t k;
+	bool ok, turns = !hyperbolic;
+
+	value_init(&e);
+	value_init(&i);
+	fmpq_init(q);
+	fmpq_one(q);
+	ok = split(ev, &terms, t, q, !hyperbolic);
+	for (k = 0; k < terms.n; k++)
+		turns &= terms.term[k].imaginary;
+	value_rational(cosine, q);
+	fmpq_zero(q);
+	value_rational(sine, q);
+	if (turns) {
+		for (k = 0; ok && k < terms.n; k++)
+			ok = fmpq_is_zero(terms.term[k].times) || turn_by(ev, cosine, sine, &terms.term[k]);
+	} else {
+		ok = ok && exponentials(ev, &e, &terms) && value_invert(ev, &i, &e) && value_add(ev, cosine, &e, &i) && value_subtract(ev, sine, &e, &i);
+		fmpq_set_si(q, 1, 2);
+		value_rational(&i, q);
+		ok = ok && value_multiply(ev, cosine, cosine, &i) && value_multiply(ev, sine, sine, &i);
+		if (!hyperbolic)
+			ok = ok && value_imaginary(ev, &i) && value_invert(ev, &i, &i) && value_multiply(ev, sine, sine, &i);
+	}
+	terms_free(&terms);
+	value_clear(&e);
+	value_clear(&i);
+	fmpq_clear(q);
+	return ok;
+}
+
 static bool formal_circular(struct eval *ev, struct value *v, const struct node *t)
 {
 	int f = t->code;
-	bool hyperbolic = f >= F_SINH && f <= F_TANH, ok;
-	struct value e, sine, cosine, i;
-	fmpq_t half;
+	struct value sine, cosine;
+	bool ok;
 
-	value_init(&e);
 	value_init(&sine);
 	value_init(&cosine);
-	value_init(&i);
-	fmpq_init(half);
-	fmpq_set_si(half, 1, 2);
-	ok = formal_exp(ev, &e, t->kid[0], !hyperbolic) && value_invert(ev, &i, &e) && value_add(ev, &cosine, &e, &i) && value_subtract(ev, &sine, &e, &i);
-	value_rational(&i, half);
-	ok = ok && value_multiply(ev, &cosine, &cosine, &i) && value_multiply(ev, &sine, &sine, &i);
-	if (!hyperbolic)
-		ok = ok && value_imaginary(ev, &i) && value_invert(ev, &i, &i) && value_multiply(ev, &sine, &sine, &i);
+	ok = cos_sin(ev, &cosine, &sine, t->kid[0], f >= F_SINH && f <= F_TANH);
 	if (ok && (f == F_TAN || f == F_TANH || f == F_SEC))
 		ok = value_invert(ev, &cosine, &cosine);
 	if (ok && (f == F_COT || f == F_CSC))
@@ -417,11 +536,8 @@ static bool formal_circular(struct eval *ev, struct value *v, const struct node 
 		ok = value_multiply(ev, v, &sine, &cosine);
 	else if (ok)
 		value_set(v, f == F_SIN || f == F_SINH || f == F_CSC ? &sine : &cosine);
-	value_clear(&e);
 	value_clear(&sine);
 	value_clear(&cosine);
-	value_clear(&i);
-	fmpq_clear(half);
 	return ok;
 }
 
@@ -584,7 +700,8 @@ static bool formal_inverse(struct eval *ev, struct value *v, int f, const struct
 	fmpz_t k;
 	slong need;
 	size_t i;
-	bool found = false;
+	bool found = false, ok = true;
+	enum truth is;
 
 	acb_init(z);
 	acb_init(pi);
@@ -604,7 +721,11 @@ static bool formal_inverse(struct eval *ev, struct value *v, int f, const struct
 			angle = node_new(ev->m, N_MULTIPLY, 2, angle, node_new(ev->m, N_PI, 0));
 			of = node_new(ev->m, N_FUNCTION, 1, angle);
 			of->code = f == F_ASIN ? F_SIN : f == F_ACOS ? F_COS : F_TAN;
-			found = eval_node(ev, &y, of) && value_subtract(ev, &y, &y, x) && value_zero(ev, &y, &need) == YES && eval_node(ev, v, angle);
+			ok = eval_node(ev, &y, of) && value_subtract(ev, &y, &y, x);
+			is = ok ? value_zero(ev, &y, &need) : NO;
+			if (is == UNKNOWN && need > ev->prec)
+				ev->imprecise = true;
+			found = is == YES && eval_node(ev, v, angle);
 			break;
 		}
 	}
@@ -612,7 +733,7 @@ static bool formal_inverse(struct eval *ev, struct value *v, int f, const struct
 	acb_clear(pi);
 	fmpz_clear(k);
 	value_clear(&y);
-	return found || opaque(ev, v, f, x);
+	return found || (ok && !ev->imprecise && !ev->m->fault && opaque(ev, v, f, x));
 }
 
 /* ---- all of them ---- */

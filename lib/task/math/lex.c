@@ -22,29 +22,29 @@ static const struct entry commands[] = {
 	{"begin", ENVIRONMENT, T_BEGIN}, {"end", ENVIRONMENT, T_FINISH}, {"\\", T_ROW}, {"cr", T_ROW},
 	{"frac", T_FRAC}, {"dfrac", T_FRAC}, {"tfrac", T_FRAC}, {"cfrac", T_FRAC}, {"sqrt", T_SQRT}, {"binom", T_BINOM}, {"dbinom", T_BINOM},
 	{"tbinom", T_BINOM}, {"pi", T_PI}, {"Pi", T_NAME}, {"infty", T_INFINITY}, {"infin", T_INFINITY}, {"emptyset", T_EMPTY}, {"varnothing", T_EMPTY},
-	{"imath", T_I}, {"cdot", T_TIMES}, {"times", T_TIMES}, {"ast", T_TIMES}, {"div", T_DIVIDE}, {"pm", T_PM}, {"mp", T_MP}, {"over", T_DIVIDE},
+	{"imath", T_I}, {"cdot", T_TIMES}, {"times", T_TIMES}, {"ast", T_TIMES}, {"div", T_DIVIDE}, {"pm", T_PM}, {"mp", T_MP}, {"over", T_OVER}, {"choose", T_OVER, 1},
 	{"le", T_RELATION, 'L'}, {"leq", T_RELATION, 'L'}, {"leqslant", T_RELATION, 'L'}, {"ge", T_RELATION, 'G'}, {"geq", T_RELATION, 'G'},
 	{"geqslant", T_RELATION, 'G'}, {"lt", T_RELATION, '<'}, {"gt", T_RELATION, '>'}, {"ne", T_RELATION, '!'}, {"neq", T_RELATION, '!'},
 	{"approx", T_RELATION, '~'}, {"equiv", T_RELATION, '='}, {"in", T_IN}, {"cup", T_CUP}, {"bigcup", T_CUP}, {"cap", T_CAP}, {"setminus", T_SETMINUS},
 	{"backslash", T_SETMINUS}, {"circ", T_DEGREE}, {"degree", T_DEGREE}, {"%", T_PERCENT}, {"$", T_CURRENCY, '$'}, {"{", T_OPEN, 'S'}, {"}", T_CLOSE, 'S'},
 	{"lbrace", T_OPEN, 'S'}, {"rbrace", T_CLOSE, 'S'}, {"langle", T_OPEN, '('}, {"rangle", T_CLOSE, ')'}, {"lvert", T_BAR}, {"rvert", T_BAR}, {"vert", T_BAR},
 	{"|", T_BAR}, {"mid", T_BAR}, {"lfloor", T_OPEN, 'f'}, {"rfloor", T_CLOSE, 'f'}, {"lceil", T_OPEN, 'c'}, {"rceil", T_CLOSE, 'c'}, {"overline", T_OVERLINE},
-	{"lbrack", T_OPEN, '['}, {"rbrack", T_CLOSE, ']'}, {"land", T_AND}, {"lor", T_AND}, {"wedge", T_AND}, {"vee", T_AND}, {"pounds", T_CURRENCY, 'P'},
+	{"lbrack", T_OPEN, '['}, {"rbrack", T_CLOSE, ']'}, {"land", T_AND}, {"lor", T_AND, 1}, {"wedge", T_AND}, {"vee", T_AND, 1}, {"pounds", T_CURRENCY, 'P'},
 	{"euro", T_CURRENCY, 'E'}, {"sin", T_FUNCTION, F_SIN}, {"cos", T_FUNCTION, F_COS}, {"tan", T_FUNCTION, F_TAN}, {"cot", T_FUNCTION, F_COT},
 	{"sec", T_FUNCTION, F_SEC}, {"csc", T_FUNCTION, F_CSC}, {"arcsin", T_FUNCTION, F_ASIN}, {"arccos", T_FUNCTION, F_ACOS}, {"arctan", T_FUNCTION, F_ATAN},
 	{"sinh", T_FUNCTION, F_SINH}, {"cosh", T_FUNCTION, F_COSH}, {"tanh", T_FUNCTION, F_TANH}, {"ln", T_FUNCTION, F_LN}, {"log", T_FUNCTION, F_LOG},
 	{"lg", T_FUNCTION, F_LOG}, {"exp", T_FUNCTION, F_EXP}, {"min", T_FUNCTION, F_MIN}, {"max", T_FUNCTION, F_MAX}, {"gcd", T_FUNCTION, F_GCD},
-	{"lcm", T_FUNCTION, F_LCM}, {"bmod", T_FUNCTION, F_MOD},
+	{"lcm", T_FUNCTION, F_LCM}, {"bmod", T_FUNCTION, F_MOD}, {"cis", T_FUNCTION, F_CIS},
 };
 
 /* Words of plain text that are more than names */
 static const struct entry words[] = {
 	{"sqrt", T_SQRT}, {"pi", T_PI}, {"Pi", T_PI}, {"infinity", T_INFINITY}, {"Infinity", T_INFINITY}, {"inf", T_INFINITY}, {"oo", T_INFINITY}, {"frac", T_FRAC},
-	{"binom", T_BINOM}, {"binomial", T_FUNCTION, F_BINOMIAL}, {"C", T_NAME}, {"and", T_AND}, {"or", T_AND}, {"sin", T_FUNCTION, F_SIN}, {"cos", T_FUNCTION, F_COS},
+	{"binom", T_BINOM}, {"binomial", T_FUNCTION, F_BINOMIAL}, {"C", T_NAME}, {"and", T_AND}, {"or", T_AND, 1}, {"sin", T_FUNCTION, F_SIN}, {"cos", T_FUNCTION, F_COS},
 	{"tan", T_FUNCTION, F_TAN}, {"cot", T_FUNCTION, F_COT}, {"csc", T_FUNCTION, F_CSC}, {"asin", T_FUNCTION, F_ASIN}, {"arcsin", T_FUNCTION, F_ASIN},
 	{"acos", T_FUNCTION, F_ACOS}, {"arccos", T_FUNCTION, F_ACOS}, {"atan", T_FUNCTION, F_ATAN}, {"arctan", T_FUNCTION, F_ATAN}, {"sinh", T_FUNCTION, F_SINH},
-	{"cosh", T_FUNCTION, F_COSH}, {"tanh", T_FUNCTION, F_TANH}, {"ln", T_FUNCTION, F_LN}, {"log", T_FUNCTION, F_LOG}, {"exp", T_FUNCTION, F_EXP},
-	{"abs", T_FUNCTION, F_ABS}, {"factorial", T_FUNCTION, F_FACTORIAL}, {"floor", T_FUNCTION, F_FLOOR}, {"ceil", T_FUNCTION, F_CEILING},
+	{"cosh", T_FUNCTION, F_COSH}, {"tanh", T_FUNCTION, F_TANH}, {"ln", T_FUNCTION, F_LN}, {"log", T_FUNCTION, F_LOG}, {"lg", T_FUNCTION, F_LOG}, {"exp", T_FUNCTION, F_EXP},
+	{"cis", T_FUNCTION, F_CIS}, {"abs", T_FUNCTION, F_ABS}, {"factorial", T_FUNCTION, F_FACTORIAL}, {"floor", T_FUNCTION, F_FLOOR}, {"ceil", T_FUNCTION, F_CEILING},
 	{"gcd", T_FUNCTION, F_GCD}, {"lcm", T_FUNCTION, F_LCM}, {"max", T_FUNCTION, F_MAX}, {"cbrt", T_FUNCTION, F_CBRT}, {"union", T_CUP}, {"U", T_CUP},
 	{"sinx", SPLIT, F_SIN}, {"cosx", SPLIT, F_COS}, {"tanx", SPLIT, F_TAN}, {"lnx", SPLIT, F_LN}, {"logx", SPLIT, F_LOG}, {"percent", T_PERCENT},
 	{"intersection", T_CAP},
@@ -60,7 +60,7 @@ static const struct entry symbols[] = {
 	{"\xe2\x88\x85", T_EMPTY}, {"\xe2\x9f\xa8", T_OPEN, '('}, {"\xe2\x9f\xa9", T_CLOSE, ')'}, {"\xe2\x88\xa3", T_BAR}, {"\xe2\x8c\x8a", T_OPEN, 'f'},
 	{"\xe2\x8c\x8b", T_CLOSE, 'f'}, {"\xe2\x8c\x88", T_OPEN, 'c'}, {"\xe2\x8c\x89", T_CLOSE, 'c'}, {"\xe2\x82\xac", T_CURRENCY, 'E'},
 	{"\xc2\xa3", T_CURRENCY, 'P'}, {"\xc2\xa5", T_CURRENCY, 'Y'}, {"\xc2\xa2", T_WORD}, {"\xe2\x84\x9d", T_REALS}, {"\xe2\x80\xa6", T_BAD},
-	{"\xe2\x88\xa7", T_AND}, {"\xe2\x88\xa8", T_AND}, {"\xc2\xa0", SPACE}, {"\xe3\x80\x80", SPACE}, {"\xe3\x80\x81", T_COMMA}, {"\xe3\x80\x82", SKIP},
+	{"\xe2\x88\xa7", T_AND}, {"\xe2\x88\xa8", T_AND, 1}, {"\xc2\xa0", SPACE}, {"\xe3\x80\x80", SPACE}, {"\xe3\x80\x81", T_COMMA}, {"\xe3\x80\x82", SKIP},
 	{"\xe2\x80\x8b", SKIP}, {"\xe2\x81\xa2", SKIP},
 };
 
@@ -77,7 +77,7 @@ static const char *const short_words[] = {
 	"he", "or", "as", "at", "by", "cm", "mm", "km", "ft", "in", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "min", "sec", "mi", "yd", "ml", "mL", "ms",
 	"mph", "cc", "kph", "rad", "deg", "dm", "sq", "pm", "am", "top", "red", "may", "man", "men", "boy", "her", "his", "she", "win", "cup", "gal", "usd",
 	"USD", "EUR", "GBP", "KB", "MB", "GB", "kW", "Hz", "Pa", "mol", "eV", "cal", "dog", "cat", "tie", "sat", "sun", "mon", "tue", "wed", "thu", "fri",
-	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "two", "out", "our", "you", "car",
+	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "two", "out", "our", "you", "car", "per",
 };
 
 static bool digit(char c)
@@ -210,7 +210,7 @@ static bool number(struct lexer *l)
 	return put(l, T_NUMBER, 0, kept(l, n), n);
 }
 
-/* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit */
+/* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit. Letters alone are names (F_{16}, AB_{12}), but FF_{16}. */
 static bool based(struct lexer *l)
 {
 	const char *p = l->p, *q = p, *b;
@@ -223,7 +223,7 @@ static bool based(struct lexer *l)
 		any |= digit(*q);
 		top = d > top ? d : top;
 	}
-	if (q == p || !any || q + 1 >= l->end || *q != '_')
+	if (q == p || (!any && q == p + 1) || q + 1 >= l->end || *q != '_')
 		return false;
 	b = q + 1;
 	closed = *b != '{';
@@ -236,7 +236,7 @@ static bool based(struct lexer *l)
 		b++;
 	if (!closed && (b == l->end || *b++ != '}'))
 		return false;
-	if (base < 2 || base > 36 || top >= base)
+	if (base < 2 || base > 36 || top >= base || (!any && base != 16))
 		return false;
 	l->p = b;
 	return put(l, T_BASE, base, p, (size_t)(q - p));
@@ -486,7 +486,7 @@ static bool mark(struct lexer *l)
 {
 	static const struct entry marks[] = {
 		{"**", T_POWER}, {"<=", T_RELATION, 'L'}, {">=", T_RELATION, 'G'}, {"!=", T_RELATION, '!'}, {"==", T_RELATION, '='}, {"=<", T_RELATION, 'L'},
-		{"+-", T_PM}, {"+/-", T_PM}, {"&&", T_AND}, {"||", T_AND},
+		{"+-", T_PM}, {"+/-", T_PM}, {"&&", T_AND}, {"||", T_AND, 1},
 		{"+", T_PLUS}, {"-", T_MINUS}, {"*", T_TIMES}, {"/", T_DIVIDE}, {"^", T_POWER}, {"_", T_SUB}, {"!", T_FACTORIAL}, {"(", T_OPEN, '('}, {")", T_CLOSE, ')'},
 		{"[", T_OPEN, '['}, {"]", T_CLOSE, ']'}, {"{", T_OPEN, '{'}, {"}", T_CLOSE, '{'}, {"|", T_BAR}, {",", T_COMMA}, {";", T_SEMICOLON}, {":", T_COLON},
 		{"=", T_RELATION, '='}, {"<", T_RELATION, '<'}, {">", T_RELATION, '>'}, {"%", T_PERCENT}, {"&", T_AMPERSAND}};

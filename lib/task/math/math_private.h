@@ -29,14 +29,14 @@ enum token_kind {
 	T_END, T_BAD, T_NUMBER, T_BASE, T_NAME, T_PI, T_E, T_I, T_INFINITY, T_REALS, T_EMPTY, T_FUNCTION, T_FRAC, T_SQRT, T_BINOM,
 	T_PLUS, T_MINUS, T_PM, T_MP, T_TIMES, T_DIVIDE, T_POWER, T_SUPER, T_SUB, T_FACTORIAL, T_OPEN, T_CLOSE, T_BAR,
 	T_COMMA, T_SEMICOLON, T_COLON, T_RELATION, T_IN, T_CUP, T_CAP, T_SETMINUS, T_AND, T_PERCENT, T_DEGREE, T_CURRENCY,
-	T_SCALE, T_WORD, T_BEGIN, T_FINISH, T_AMPERSAND, T_ROW, T_OVERLINE
+	T_SCALE, T_WORD, T_BEGIN, T_FINISH, T_AMPERSAND, T_ROW, T_OVERLINE, T_OVER
 };
 
 struct token {
 	uint8_t kind;
 	bool spaced;                    /* blanks stand before it */
 	bool latex;                     /* was a command */
-	int code;                       /* function, character of a bracket or relation, power of ten, base */
+	int code;                       /* function, character of a bracket or relation, base; T_AND: it is "or"; T_OVER: it is \choose */
 	const char *s;                  /* n bytes: digits, a name, a word (in the arena) */
 	size_t n;
 };
@@ -72,7 +72,7 @@ enum node_kind {
 };
 
 enum function {
-	F_NONE, F_SIN, F_COS, F_TAN, F_COT, F_SEC, F_CSC, F_ASIN, F_ACOS, F_ATAN, F_SINH, F_COSH, F_TANH, F_LN, F_LOG, F_EXP,
+	F_NONE, F_SIN, F_COS, F_TAN, F_COT, F_SEC, F_CSC, F_ASIN, F_ACOS, F_ATAN, F_SINH, F_COSH, F_TANH, F_CIS, F_LN, F_LOG, F_EXP,
 	F_ABS, F_FACTORIAL, F_BINOMIAL, F_FLOOR, F_CEILING, F_GCD, F_LCM, F_MAX, F_MIN, F_MOD, F_SQRT, F_CBRT
 };
 
@@ -91,7 +91,7 @@ struct node {
 	bool minus;                     /* N_PM: this is the one that begins with a minus */
 	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits */
 	char open, close;               /* N_TUPLE */
-	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base */
+	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined */
 	size_t n;
 	struct node **kid;              /* (n) */
 	fmpq_t number;                  /* N_NUMBER, N_BASE */
@@ -101,10 +101,13 @@ struct node {
 };
 
 
+enum joined { BY_COMMAS, BY_AND, BY_OR };
+
 struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...);     /* n kids; NULL if one is NULL or all is too deep */
 struct node *node_list(struct math *m, enum node_kind kind, struct node **kid, size_t n);
 struct node *node_number(struct math *m, const fmpq_t q);
 struct node *node_integer(struct math *m, slong k);
+struct node *node_matrix(struct math *m, const struct node *t, struct node **factor, size_t n);     /* the matrix t with n factors to each entry */
 bool node_equal(const struct node *a, const struct node *b);                    /* the same tree */
 
 /* NULL: not mathematics, or m->fault is set. */
@@ -154,6 +157,7 @@ struct radical {
 struct eval {                           /* one way to put numbers for names and for what is transcendental */
 	struct math *m;
 	bool formal, again;             /* again: an atom's root was needed after the atom had its value */
+	bool whole;                     /* names are whole numbers */
 	bool imprecise;                 /* more precision may help */
 	int point;
 	slong prec;
@@ -198,6 +202,9 @@ enum truth math_near(struct math *m, const struct node *a, const struct node *b)
 /* -1, 0, 1 as a real constant is below, at or above another; 2 unknown */
 int math_order(struct math *m, const struct node *a, const struct node *b);
 bool math_has_names(const struct node *t);
+
+/* Are both of them sets of real numbers, and one of them no mere pair? Then whether they are the same. (region.c) */
+bool math_regions(struct math *m, const struct node *a, const struct node *b, enum truth *same);
 
 /* Are the answers the same? (compare.c) */
 enum truth math_same(struct math *m, const struct node *a, const struct node *b);

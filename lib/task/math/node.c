@@ -82,6 +82,22 @@ struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...)
 	return node_list(m, kind, kid, n);
 }
 
+struct node *node_matrix(struct math *m, const struct node *t, struct node **factor, size_t n)
+{
+	struct node **kid = math_alloc(m, t->n * sizeof *kid), **product = math_alloc(m, (n + 1) * sizeof *product), *x;
+	size_t i;
+
+	memcpy(product, factor, n * sizeof *product);
+	for (i = 0; i < t->n; i++) {
+		product[n] = t->kid[i];
+		kid[i] = node_list(m, N_MULTIPLY, product, n + 1);
+	}
+	x = node_list(m, N_MATRIX, kid, t->n);
+	if (x)
+		x->code = t->code;
+	return x;
+}
+
 struct node *node_number(struct math *m, const fmpq_t q)
 {
 	struct node *t = math_alloc(m, sizeof *t);

@@ -114,7 +114,7 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 
 static bool closes(const struct parser *p)
 {
-	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_BAR || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
+	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_OVER || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
 }
 
 static struct node *unions(struct parser *p)
@@ -192,6 +192,7 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 {
 	struct items k = {0};
 	bool separated = false;
+	int joined = BY_COMMAS;
 	struct node *x;
 
 	while (!closes(p)) {
@@ -206,6 +207,8 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			if (separated && p->t->kind != T_AND)
 				return NULL;
 			separated = true;
+			if (p->t->kind == T_AND)
+				joined = p->t->code ? BY_OR : BY_AND;
 			p->t++;
 		}
 	}
@@ -213,7 +216,28 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 		return NULL;
 	if (k.n == 1 && kind == N_LIST)
 		return k.kid[0];
-	return k.n || kind == N_SET ? node_list(p->m, kind, k.kid, k.n) : NULL;
+	x = k.n || kind == N_SET ? node_list(p->m, kind, k.kid, k.n) : NULL;
+	if (x && kind == N_LIST)
+		x->code = joined;
+	return x;
+}
+
+/* Items up to what closes them, or a \over b, a \choose b */
+static struct node *over(struct parser *p, enum node_kind kind)
+{
+	struct node *a = parse_items(p, kind), *b;
+	bool choose;
+
+	if (!a || p->t->kind != T_OVER)
+		return a;
+	choose = (p->t++)->code;
+	b = parse_items(p, N_LIST);
+	if (!choose || !b)
+		return parse_divide(p, a, b);
+	a = node_new(p->m, N_FUNCTION, 2, a, b);
+	if (a)
+		a->code = F_BINOMIAL;
+	return a;
 }
 
 struct node *parse_group(struct parser *p)
@@ -221,7 +245,7 @@ struct node *parse_group(struct parser *p)
 	const struct token *open = p->t++, *close;
 	struct node *x;
 
-	x = parse_items(p, open->code == 'S' ? N_SET : N_LIST);
+	x = over(p, open->code == 'S' ? N_SET : N_LIST);
 	close = p->t;
 	if (!x && open->code == '{' && close == open + 1 && close->kind == T_CLOSE)
 		x = node_new(p->m, N_SET, 0);
@@ -310,6 +334,8 @@ struct node *math_parse(struct math *m, const char *s, size_t n, int reading)
 		return NULL;
 	while (p.t->kind == T_RELATION && (p.t->code == '=' || p.t->code == '~'))
 		p.t++;
-	x = parse_items(&p, N_LIST);
+	if (p.t->kind == T_OPEN && p.t[1].kind == T_WORD && p.t[1].n == 1 && p.t[2].kind == T_CLOSE && p.t[3].kind != T_END)
+		p.t += 3;                       /* \text{(a) } 3/4: the option and what it says */
+	x = over(&p, N_LIST);
 	return x && p.t->kind == T_END ? x : NULL;
 }

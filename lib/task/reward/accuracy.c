@@ -5,7 +5,8 @@
 #include "task/verifier.h"
 
 struct options {
-	const char *extract, *type;
+	const char *extract, *type, *order;
+	double absolute, relative;
 };
 
 static int check(void *options, struct err *e)
@@ -20,6 +21,8 @@ static int check(void *options, struct err *e)
 static void judge(const struct options *o, struct scored *s, const struct verifier *v, const char *answer, size_t n)
 {
 	struct found f = answer_find(s->parts.final, s->parts.final_n, o->extract);
+	struct verifier_options how = {o->absolute, o->relative, *o->order == 'k' ? ORDER_KEPT : *o->order == 'a' ? ORDER_ANY : ORDER_USUAL};
+	struct buf why = {0};
 
 	s->extracted = f;
 	s->value = 0;
@@ -31,13 +34,16 @@ static void judge(const struct options *o, struct scored *s, const struct verifi
 			buf_printf(&s->reason, ": %s", f.how);
 		return;
 	}
-	s->value = v->same(f.text, f.n, answer, n);
+	s->value = v->same(f.text, f.n, answer, n, &how, &why);
 	buf_str(&s->reason, s->value ? "right: " : "wrong: ");
 	answer_show(f.text, f.n, &s->reason);
 	if (!s->value) {
 		buf_str(&s->reason, ", not ");
 		answer_show(answer, n, &s->reason);
+		if (why.n)
+			buf_printf(&s->reason, " as far as can be told: %s", why.p);
 	}
+	buf_free(&why);
 }
 
 static int look(const struct options *o, struct scored *s, struct err *e)
@@ -74,11 +80,14 @@ static int score(const void *options, struct scored *s, struct err *e)
 	return rc;
 }
 
-static const struct options defaults = {"answer,boxed", ""};
+static const struct options defaults = {.extract = "answer,boxed", .type = "", .order = "usual"};
 static const struct param params[] = {
 	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST",
-	 "where to look: answer, boxed, last-number, all; the first found decides"},
+	 "where to look: answer, boxed, answer-is, last-number, all; the first found decides"},
 	{"type", OPT_STRING, offsetof(struct options, type), "TYPE", "verify as this type, whatever the record's"},
+	{"abs", OPT_FLOAT, offsetof(struct options, absolute), "X", "numbers that are no further apart are the same", 0, 1e300},
+	{"rel", OPT_FLOAT, offsetof(struct options, relative), "X", "... nor by more than this times the larger of them", 0, 1},
+	{"order", OPT_CHOICE, offsetof(struct options, order), "usual|kept|any", "of a list's items: usually any in math, kept in list"},
 	PARAM_END};
 
 const struct reward reward_accuracy = {
