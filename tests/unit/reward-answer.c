@@ -150,6 +150,44 @@ static void extraction(void)
 	CHECK_STR(find("<think>a</think>\\boxed{1}<think>\\boxed{2}</think>\\boxed{3}", 0, usual), "3");
 }
 
+static void said(void)
+{
+	static const char *const cases[][2] = {
+		{"So the answer is 12.", "12"}, {"The answer is: 3.5. That is all.", "3.5"}, {"Answer: $x = 3$\nDone", "$x = 3$"}, {"**Answer:** 7", "7"},
+		{"...\nA: 18", "18"}, {"FA: 18", "(none)"}, {"#### 1,234", "1,234"}, {"the answer is \\boxed{5}, then", "5"}, {"The final answer is **12**.", "12"},
+		{"The answer is 1. No, the answer is 2.", "2"}, {"the answer is $1.5 . 2$. Yes", "$1.5 . 2$"}, {"the answers are 1 and 2", "1 and 2"},
+		{"The answer is:\n$$\n42\n$$", "42"}, {"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf" "42\xe3\x80\x82", "42"}, {"no words of it: 12", "(none)"}, {"the answer is", "it is empty"}};
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++)
+		CHECK_STR(find(cases[i][0], 0, "answer-is"), cases[i][1]);
+}
+
+static void tolerance(void)
+{
+	static const struct {
+		const char *type, *a, *b;
+		struct verifier_options o;
+		bool same;
+	} cases[] = {
+		{"math", "3.1416", "\\pi", {0}, false}, {"math", "3.1416", "\\pi", {.absolute = 1e-4}, true}, {"math", "3.1416", "\\pi", {.absolute = 1e-6}, false},
+		{"math", "1000", "1001", {.relative = 1e-3}, true}, {"math", "1000", "1002", {.relative = 1e-3}, false}, {"math", "(1.001, 2)", "(1,2)", {.absolute = 1e-2}, true},
+		{"number", "0.3333333", "1/3", {0}, true}, {"number", "0.333", "1/3", {0}, false}, {"number", "2.5 cm", "0.025 m", {0}, true}, {"number", "nan", "1", {0}, false},
+		{"math", "1, 2", "2, 1", {0}, true}, {"math", "1, 2", "2, 1", {.order = ORDER_KEPT}, false}, {"math", "1, 2", "1, 2", {.order = ORDER_KEPT}, true},
+		{"list", "1, 2", "2, 1", {0}, false}, {"list", "1, 2", "2, 1", {.order = ORDER_ANY}, true}, {"list", "[1, 1/2, \"a, b\"]", "1; 0.5; a, b", {0}, false},
+		{"list", "[1, 1/2, \"a, b\"]", "1; 0.5; \"A, b\"", {0}, true}, {"list", "red\ngreen\n", "red, green", {0}, true}, {"list", "1, 1", "1, 2", {.order = ORDER_ANY}, false},
+		{"list", "(1, 2), (3, 4)", "(1,2),(3,4)", {0}, true}, {"list", "1", "1, 2", {0}, false}, {"list", "0.5, 1", "0.501, 1", {.absolute = 0.01}, true}, {"list", "", "", {0}, false}};
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct verifier *v = verifier_find(cases[i].type, NULL);
+		const char *a = cases[i].a, *b = cases[i].b;
+
+		if (v->same(a, strlen(a), b, strlen(b), &cases[i].o, NULL) != cases[i].same || v->same(b, strlen(b), a, strlen(a), &cases[i].o, NULL) != cases[i].same)
+			TEST_FAIL("%s: %s and %s", cases[i].type, a, b);
+	}
+}
+
 static void parts(void)
 {
 	const char *s = "so <think> a </think> b";
@@ -204,7 +242,7 @@ static void format(void)
 /* Megabytes of anything: linear time, or this does not end. */
 static void bounded(void)
 {
-	static const char *const unit[] = {"{", "}", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}"};
+	static const char *const unit[] = {"{", "}", "answer is ", "a:", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}"};
 	size_t size = 2000000, i, j, n;
 	char *s = malloc(size + 1);
 	struct buf b = {0};
@@ -218,7 +256,7 @@ static void bounded(void)
 		n = j;
 		t = parts_of(s, n, false);
 		answer_find(t.final, t.final_n, "answer,boxed,last-number,all");
-		answer_find(s, n, "answer,boxed,last-number");
+		answer_find(s, n, "answer,boxed,answer-is,last-number");
 		number_last(s, n, &got);
 		format_fault(s, n, false, FORMAT_ANSWER);
 		buf_clear(&b);
@@ -236,6 +274,8 @@ int main(void)
 	choice_type();
 	last_number();
 	extraction();
+	said();
+	tolerance();
 	parts();
 	format();
 	bounded();

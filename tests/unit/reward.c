@@ -227,7 +227,7 @@ static void bad_specs(void)
 		{"accuracy:x", "accuracy: weight: 'x' is not a number"},
 		{"accuracy:", "accuracy: weight: '' is not a number"},
 		{"accuracy,", "accuracy: '' should be OPTION=VALUE"},
-		{"accuracy,extract=nowhere", "accuracy: 'nowhere' is none of answer, boxed, last-number, all"},
+		{"accuracy,extract=nowhere", "accuracy: 'nowhere' is none of answer, boxed, answer-is, last-number, all"},
 		{"accuracy,where=answer", "accuracy: there is no option 'where'"},
 		{"accuracy,boxed", "accuracy: 'boxed' should be OPTION=VALUE"},
 		{"accuracy,type=poem", "accuracy: no verifier for type 'poem'"},
