@@ -58,10 +58,24 @@ static struct node *with_sign(struct math *m, const struct node *t, bool minus)
 
 /* ---- several things ---- */
 
+/* One of several comparisons: what could not be told before is no matter of this one, and remembered. */
+static enum truth item(struct math *m, const struct node *a, const struct node *b, const char **fault)
+{
+	enum truth t;
+
+	m->fault = NULL;
+	t = same(m, a, b);
+	if (t == UNKNOWN && !*fault)
+		*fault = m->fault;
+	m->fault = *fault;
+	return t;
+}
+
 /* Each of a has its like among b; where `paired`, each of b serves once. */
 static enum truth covered(struct math *m, const struct node *a, const struct node *b, bool paired)
 {
 	bool used[MOST_ITEMS] = {false};
+	const char *fault = NULL;
 	enum truth all = YES;
 	size_t i, j;
 
@@ -73,7 +87,7 @@ static enum truth covered(struct math *m, const struct node *a, const struct nod
 
 			if (paired && used[j])
 				continue;
-			t = same(m, a->kid[i], b->kid[j]);
+			t = item(m, a->kid[i], b->kid[j], &fault);
 			if (t == YES)
 				used[j] = true;
 			if (t != NO)
@@ -98,21 +112,22 @@ static enum truth any_order(struct math *m, const struct node *a, const struct n
 	if (!sets && a->n != b->n)
 		return NO;
 	t = covered(m, a, b, !sets);
-	if (t == NO || !sets)
+	if (t == NO || (!sets && t == YES))
 		return t;
-	u = covered(m, b, a, false);
+	u = covered(m, b, a, !sets);
 	return u == NO ? NO : t == YES && u == YES ? YES : UNKNOWN;
 }
 
 static enum truth in_order(struct math *m, const struct node *a, const struct node *b)
 {
+	const char *fault = NULL;
 	enum truth all = YES;
 	size_t i;
 
 	if (a->n != b->n)
 		return NO;
 	for (i = 0; i < a->n && all != NO; i++) {
-		enum truth t = same(m, a->kid[i], b->kid[i]);
+		enum truth t = item(m, a->kid[i], b->kid[i], &fault);
 
 		if (t != YES)
 			all = t;
@@ -402,6 +417,8 @@ enum math_verdict math_compare(const char *a, size_t a_n, const char *b, size_t 
 	const char *fault;
 	int n, k, i, j;
 
+	if (a_n > b_n || (a_n == b_n && a_n && memcmp(a, b, a_n) > 0))         /* one way round: the same verdict both ways */
+		return math_compare(b, b_n, a, a_n, options, why);
 	m.seed = hash_bytes(a, a_n) + hash_bytes(b, b_n);       /* the same either way round */
 	n = readings(&m, a, a_n, x);
 	k = readings(&m, b, b_n, y);

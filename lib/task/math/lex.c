@@ -365,11 +365,12 @@ static bool command(struct lexer *l)
 	if (n == 6 && !memcmp(s, "mathbb", 6)) {
 		while (l->p < l->end && (*l->p == '{' || blank(*l->p)))
 			l->p++;
-		s = l->p;
-		l->p += s < l->end;
-		if (s < l->end && l->p < l->end && *l->p == '}' && s[-1] == '{')
+		if (l->p == l->end)
+			return put(l, T_BAD, 0, s, n);
+		s = l->p++;
+		if (l->p < l->end && *l->p == '}' && s[-1] == '{')
 			l->p++;
-		return s < l->end && *s == 'R' ? put(l, T_REALS, 0, s, 1) : put(l, T_NAME, 'B', s, 1);
+		return *s == 'R' ? put(l, T_REALS, 0, s, 1) : put(l, T_NAME, 'B', s, 1);
 	}
 	e = FIND(commands, s, n);
 	if (!e && n > 3 && s[0] == 'l' && !memcmp(s, "left", 4))
