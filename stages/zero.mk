@@ -120,7 +120,7 @@ zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; 
 # is none). All of them, for a run that was killed may have left some.
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
 	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; $(call zero_drop_critics,$1))
-zero_drop_critics = for p in $(ZERO)/*/critic; do k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p; fi; done
+zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p; fi; done
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
