@@ -103,24 +103,27 @@ $(ZERO)/0000/policy-again:
 # The first critic has seen completions of the base.
 $(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(DATA)
 	head -n $(QUESTIONS) $(DATA) | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
-	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl)
+	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
+	@mv $@.tmp $@
+$(ZERO)/0000/critic-again:
+	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > /dev/null
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
 zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
 	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
 # $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
-zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(COMPUTE) $3 > $2.jsonl.tmp; \
-	  mv $2.jsonl.tmp $2.jsonl
+zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(COMPUTE) $3
 # $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
 zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
 	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
+zero_have_critic = [ -e $(ZERO)/$1/critic/config.json ] || { rm -rf $(ZERO)/$1/critic; $(MAKE) --no-print-directory $(ZERO)/$1/critic-again; }
 # $(call zero_drop,STEP): the checkpoints that are KEEP steps old now, unless they were looked at (config.json goes first, so that half of one
 # is none). All of them, for a run that was killed may have left some.
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
 	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; $(call zero_drop_critics,$1))
-zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p; fi; done
+zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p/config.json $$p; fi; done
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
@@ -137,11 +140,17 @@ $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
+	@$(if $(CRITIC),$(call zero_have_critic,$2))
 	$$(call zero_score,$2,$$<) > $$@.tmp
 	@mv $$@.tmp $$@
 $(if $(CRITIC),
 $(ZERO)/$1/critic.jsonl: $(ZERO)/$1/scored.jsonl
-	$$(call zero_critic,$(ZERO)/$2/critic,$(ZERO)/$1/critic,$$<)
+	@$(call zero_have_critic,$2)
+	$$(call zero_critic,$(ZERO)/$2/critic,$(ZERO)/$1/critic,$$<) > $$@.tmp
+	@mv $$@.tmp $$@
+$(ZERO)/$1/critic-again:
+	@$(call zero_have_critic,$2)
+	$$(call zero_critic,$(ZERO)/$2/critic,$(ZERO)/$1/critic,$(ZERO)/$1/scored.jsonl) > /dev/null
 )
 
 $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
