@@ -24,6 +24,9 @@ finding_rl = $(call r1_zero,$F/$1,$2,STEPS=$(FINDING_STEPS) LR=$(COLD_ZERO_LR) $
 # $(call finding_last,FOLDER): the last step's final.jsonl
 finding_last = $$(ls $1/[0-9]*/final.jsonl | tail -n 1)
 rewards_of = $(BIN)/r1-eval -q --json
+# $(call finding_pace,FOLDER): seconds from one step's end to the next, the median
+finding_pace = $$(for m in $1/[0-9]*/metrics.jsonl; do stat -c %.6Y $$m; done | sort -n | awk 'NR > 1 { print $$1 - last } { last = $$1 }' | \
+	  sort -n | awk '{ x[NR] = $$1 } END { print x[int((NR + 1) / 2)] }')
 
 $F/zero.json: $(ZERO)/report.txt $(ZERO)/look.tsv
 	@mkdir -p $(@D)
@@ -133,7 +136,8 @@ $F/ppo/report.txt: $(R1)/zero/report.txt
 	$(call finding_rl,ppo,$(R1_MODEL),CRITIC=1e-3)
 $F/ppo.json: $F/ppo/report.txt
 	$(rewards_of) $(call finding_last,$F/ppo) $(call finding_last,$(R1)/zero) | stages/finding ppo \
-	  $$(cd $F/ppo; du -sbc $$(ls -d [0-9]*/policy | tail -n 1) $$(ls -d [0-9]*/critic | tail -n 1) | tail -n 1 | cut -f 1) $$(du -sb $(call r1_policy,$(R1)/zero) | cut -f 1) > $@.tmp
+	  $$(cd $F/ppo; du -sbc $$(ls -d [0-9]*/policy | tail -n 1) $$(ls -d [0-9]*/critic | tail -n 1) | tail -n 1 | cut -f 1) $$(du -sb $(call r1_policy,$(R1)/zero) | cut -f 1) \
+	  $(call finding_pace,$F/ppo) $(call finding_pace,$(R1)/zero) > $@.tmp
 	@mv $@.tmp $@
 
 # Tokens by how hard a problem is
