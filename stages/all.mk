@@ -9,7 +9,7 @@
 #   run/r1/table.txt        every model on every kind of problem
 #
 # MODEL, DATA, HELDOUT, TEMPLATE and MAX_TOKENS mean what they mean to make zero, but stand for the town's base and problems unless they are
-# given (with DATA alone, the same file is evaluated on). DATA may be in a shape that data/import knows.
+# given (with DATA alone, the same file is evaluated on; with a MODEL, the template is the paper's, r1-zero). DATA may be in a shape that data/import knows.
 #
 # knob           default                  meaning (the paper's value)
 R1            ?= run/r1#                  where all of it lies
@@ -24,7 +24,7 @@ given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
 R1_MODEL := $(call given,MODEL,data/town.tar.zst)
 R1_DATA := $(call given,DATA,run/town/train.jsonl)
 R1_HELDOUT := $(call given,HELDOUT,$(call given,DATA,run/town/heldout.jsonl))
-R1_TEMPLATE := $(call given,TEMPLATE,mini)
+R1_TEMPLATE := $(call given,TEMPLATE,$(if $(call given,MODEL,),r1-zero,mini))
 R1_MAX_TOKENS := $(call given,MAX_TOKENS,160)
 
 # $(call r1_sample,MODEL,OPTIONS): problems on stdin to completions on stdout

@@ -14,14 +14,14 @@
 #   run/zero/report.txt             the table, before and after
 #
 # Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
-# to the same bytes.
+# to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows.
 #
 # knob           default                  meaning (the paper's value)
 ZERO          ?= run/zero#                where the run lies
 MODEL         ?= data/base.tar.zst#       base model
 DATA          ?= run/data/train.jsonl#    problems to train on
-HELDOUT       ?= run/data/heldout.jsonl#  problems to evaluate on
-TEMPLATE      ?= mini#                    prompt template
+HELDOUT       ?= $(call unless,DATA,run/data/heldout.jsonl,$(DATA))# problems to evaluate on (with DATA alone: those)
+TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL: r1-zero)
 STEPS         ?= 120#                     steps of RL (10,400)
 QUESTIONS     ?= 16#                      problems a step (32)
 GROUP         ?= 16#                      completions a problem (16)
@@ -50,6 +50,8 @@ BACKEND       ?= cpu#                     cpu or cuda
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
 
+# $(call unless,KNOB,A,B): A, or B if the knob was given
+unless = $(if $(filter command environment,$(origin $1)),$3,$2)
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
@@ -69,14 +71,14 @@ sample = parallel --will-cite --pipe --keep-order -N 4 --jobs $(JOBS) $(if $(PAR
 	  $(call sampler,$1,$2)
 endif
 # $(call evaluate,POLICY,PROBLEMS,SAMPLES): scored completions of held-out problems, as the paper evaluates
-evaluate = head -n $2 $(HELDOUT) | $(call sample,$1,-n $3 --temperature 0.6 --top-p 0.95) | $(BIN)/r1-reward -q $(REWARD_OPTIONS)
+evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample,$1,-n $3 --temperature 0.6 --top-p 0.95) | $(BIN)/r1-reward -q $(REWARD_OPTIONS)
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
 	@gnuplot -c stages/curve.gp $(ZERO) -
 
 zero-help: ## list the knobs of make zero
-	@sed -n 's/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
+	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
 # A run must not change its knobs on the way: the file is made once and compared ever after.
 $(ZERO)/knobs: FORCE
@@ -131,7 +133,7 @@ zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  ac
 define zero_step
 $(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	@awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< > $$@.tmp
+	@awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
