@@ -13,7 +13,8 @@ FINDINGS      ?= run/findings#            where the report lies
 FINDING_SEEDS ?= 1 2 3#                   seeds; 1 is that of run/zero and run/r1, if SEED is
 FINDING_STEPS ?= 60#                      steps of RL of an experiment
 FINDING_STUDENT ?= qwen#                  the student that is distilled into, and trained by RL
-FINDING_EQUAL ?= 20#                      RL steps that cost what the student's distillation does
+FINDING_STUDENT_STEPS ?= 180#             RL steps of that student: as many optimizer steps as its distillation has
+FINDING_EQUAL ?= 60#                      RL steps that cost what the student's distillation does
 FINDING_N     ?= 16#                      completions that best-of-N, majority and search choose from
 
 F := $(R1)/findings
@@ -54,11 +55,11 @@ $F/language.json: $F/language/report.txt $(R1)/zero/after.jsonl
 # The same student: RL, and what the big one taught
 $F/student/report.txt: $(R1)/distill/$(FINDING_STUDENT)/final.jsonl
 	@mkdir -p $(@D)
-	$(call finding_rl,student,$(STUDENT_BASES)/$(FINDING_STUDENT)/base,)
+	$(call finding_rl,student,$(STUDENT_BASES)/$(FINDING_STUDENT)/base,STEPS=$(FINDING_STUDENT_STEPS))
 $F/student/equal.jsonl: $F/student/report.txt
 	$(call r1_final,$F/student/$$(printf %04d $(FINDING_EQUAL))/policy)
 $F/student.json: $F/student/equal.jsonl $(R1)/distill/$(FINDING_STUDENT)/final.jsonl
-	$(rewards_of) $F/student/equal.jsonl $(call finding_last,$F/student) $(R1)/distill/$(FINDING_STUDENT)/final.jsonl | stages/finding student > $@.tmp
+	$(rewards_of) --by type $F/student/equal.jsonl $(call finding_last,$F/student) $(R1)/distill/$(FINDING_STUDENT)/final.jsonl | stages/finding student > $@.tmp
 	@mv $@.tmp $@
 $F/sizes.json: $(STUDENTS:%=$(R1)/distill/%/before.jsonl) $(STUDENTS:%=$(R1)/distill/%/final.jsonl)
 	@mkdir -p $(@D)

@@ -10,7 +10,7 @@
 #                        model/ model.jsonl the base, trained on them; its metrics
 #
 # knob           default                  meaning (the paper's value)
-REJECTION_PROBLEMS ?= 1200#               problems that are sampled
+REJECTION_PROBLEMS ?= 6000#               problems that are sampled
 REJECTION_SAMPLES ?= 4#                   completions of each
 REJECTION_KEEP ?= 2#                      kept of a problem
 REJECTION_MAX ?= 150#                     longest completion that is kept, in tokens
@@ -18,13 +18,14 @@ REJECTION_MIX ?= 3#                       reasoning data for one part of the res
 REJECTION_EPOCHS ?= 2#                    epochs of SFT, from the base (2)
 REJECTION_LR  ?= 5e-4#                    its learning rate (5e-5)
 OPEN          ?= $(if $(call given,DATA,),,run/town/open.jsonl)#    problems for the judge; none: leave them out
+GENERAL_SAMPLES ?= 8#                      completions of a general question
 GENERAL_QUALITY ?= 2.2#                   lowest quality that is kept, but where declining is what is right (`harmful`)
 JUDGE         ?= $(R1_MODEL)#             model that judges (a generative reward model)
 JUDGE_PROMPT  ?= stages/prompts/judge.txt#        its prompt; {problem} is REFERENCE : ANSWER
 JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say yes
 REJECTION := $(R1)/rejection-sft
-# Completions of stage 2's model
-rejection_sample = $(call r1_answer,$(call r1_policy,$(R1)/reasoning-rl),-n $(REJECTION_SAMPLES) --temperature 1)
+# $(call rejection_sample,COMPLETIONS): of stage 2's model
+rejection_sample = $(call r1_answer,$(call r1_policy,$(R1)/reasoning-rl),-n $1 --temperature 1)
 # ... of what has no answer that a rule compares
 rejection_score = $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE)
 
@@ -33,12 +34,12 @@ $(REJECTION)/questions.jsonl: $(R1)/data/train.jsonl
 	@tail -n $(REJECTION_PROBLEMS) $< > $@.tmp
 	@mv $@.tmp $@
 $(REJECTION)/rollouts.jsonl: $(REJECTION)/questions.jsonl $(R1)/reasoning-rl/report.txt
-	$(rejection_sample) < $< | $(r1_score) > $@.tmp
+	$(call rejection_sample,$(REJECTION_SAMPLES)) < $< | $(r1_score) > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/open.jsonl: $(OPEN) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(OPEN) | $(rejection_sample) | $(rejection_score) > $@.tmp
+	cat /dev/null $(OPEN) | $(call rejection_sample,$(REJECTION_SAMPLES)) | $(rejection_score) > $@.tmp
 	@mv $@.tmp $@
 # The judge is asked in a record of its own, whose id is that of the completion.
 $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
@@ -52,7 +53,7 @@ $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
 
 $(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(GENERAL) | $(rejection_sample) | $(rejection_score) | $(GENERAL_MARK) | \
+	cat /dev/null $(GENERAL) | $(call rejection_sample,$(GENERAL_SAMPLES)) | $(rejection_score) | $(GENERAL_MARK) | \
 	  jq -c 'select(.safe and (.harmful or .quality >= $(GENERAL_QUALITY)) and .rewards.format == 1)' > $@.tmp
 	@mv $@.tmp $@
 

@@ -83,7 +83,7 @@ static int score(const void *options, struct scored *s, struct err *e)
 static const struct options defaults = {.extract = "answer,boxed", .type = "", .order = "usual"};
 static const struct param params[] = {
 	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST",
-	 "where to look: answer, boxed, answer-is, last-number, all; the first found"},
+	 "by answer, boxed, answer-is, last-number, all; the first found"},
 	{"type", OPT_STRING, offsetof(struct options, type), "TYPE", "verify as this type, whatever the record's"},
 	{"abs", OPT_FLOAT, offsetof(struct options, absolute), "X", "numbers that are no further apart are the same", 0, 1e300},
 	{"rel", OPT_FLOAT, offsetof(struct options, relative), "X", "... nor by more than this times the larger of them", 0, 1},

@@ -140,7 +140,7 @@ static int score(const void *options, struct scored *s, struct err *e)
 static const struct options defaults = {"majority", "answer,boxed,all", ""};
 static const struct param params[] = {
 	{"value", OPT_CHOICE, offsetof(struct options, value), "majority|share", "1 where more than half of the votes are for it; or their share"},
-	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST", "judged: answer, boxed, answer-is, last-number, all; the first found"},
+	{"extract", OPT_STRING, offsetof(struct options, extract), "LIST", "by answer, boxed, answer-is, last-number, all; the first found"},
 	{"type", OPT_STRING, offsetof(struct options, type), "LIST", "judge problems of these types alone"},
 	PARAM_END};
 
