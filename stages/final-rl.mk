@@ -18,9 +18,9 @@ FINAL_CLIP    ?= 10#                      clip ratio (10)
 FINAL_KL      ?= 0.001#                   KL coefficient (0.001)
 FINAL_REWARDS ?= accuracy:1 language:0.2,target=$(R1_LANGUAGE) format:0.1#        rewards by rule and their weights
 FINAL_MODELS  ?= $(FINAL)/helpful:1,as=helpful,on=summary,sigmoid=yes,type=general $(FINAL)/safe:2,as=safe,on=response,sigmoid=yes,type=general# reward models and theirs
-FINAL_SAMPLES_EACH ?= 4#                  completions of each source for a general question
+FINAL_SAMPLES_EACH ?= 8#                  completions of each source for a general question
 PREFER        ?= $(CLOCKWORK) prefer --seed $(SEED)#       filter that makes completions pairs of which one is clearly liked better
-HELPFUL_LR    ?= 1e-3#                    learning rate of the pairwise reward model
+HELPFUL_LR    ?= 5e-4#                    learning rate of the pairwise reward model
 HELPFUL_EPOCHS ?= 2#                      ... and its epochs
 SAFE_LR       ?= 5e-4#                    learning rate of the pointwise one
 SAFE_EPOCHS   ?= 1#                       ... and its epochs

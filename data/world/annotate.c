@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/tool.h"
 
-enum { JUDGED = 4, MOST_PAIRS = 2 };            /* times; pairs of a problem */
+enum { JUDGED = 4, MOST_PAIRS = 4 };            /* times; pairs of a problem */
 static const double spread = .35, for_the_first = .2, far = .4;
 
 /* What stands in <answer>, or behind the reasoning */
