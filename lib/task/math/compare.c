@@ -304,12 +304,13 @@ static enum truth quantities(struct math *m, const struct node *a, const struct 
 
 /* ---- all of them ---- */
 
+/* The digits alone, where the base was below them: 1010 for 1010_2 */
 static bool digits_are(const struct node *based, const struct node *plain)
 {
 	char text[64];
 	slong n;
 
-	if (plain->kind != N_NUMBER || !plain->spelled || !fmpz_is_one(fmpq_denref(plain->number)) || !fmpz_fits_si(fmpq_numref(plain->number)))
+	if (!based->spelled || plain->kind != N_NUMBER || !plain->spelled || !fmpz_is_one(fmpq_denref(plain->number)) || !fmpz_fits_si(fmpq_numref(plain->number)))
 		return false;
 	n = fmpz_get_si(fmpq_numref(plain->number));
 	snprintf(text, sizeof text, "%ld", (long)n);

@@ -36,110 +36,6 @@ static void add(struct parser *p, struct kids *k, struct node *t)
 	k->kid[k->n++] = t;
 }
 
-static struct node *fail(struct parser *p, const char *why)
-{
-	p->m->fault = why;
-	return NULL;
-}
-
-/* q += tail / (10^decimals (10^n - 1)) for the n digits of a period */
-static void add_period(fmpq_t q, const char *digits, size_t n, size_t decimals)
-{
-	fmpq_t tail;
-	fmpz_t scale;
-
-	fmpq_init(tail);
-	fmpz_init(scale);
-	fmpz_set_str(fmpq_numref(tail), digits, 10);
-	fmpz_ui_pow_ui(fmpq_denref(tail), 10, n);
-	fmpz_sub_ui(fmpq_denref(tail), fmpq_denref(tail), 1);
-	fmpz_ui_pow_ui(scale, 10, decimals);
-	fmpz_mul(fmpq_denref(tail), fmpq_denref(tail), scale);
-	fmpq_canonicalise(tail);
-	fmpq_add(q, q, tail);
-	fmpq_clear(tail);
-	fmpz_clear(scale);
-}
-
-/* 1234.5e6, 0.1(3): the value */
-static struct node *number_of(struct parser *p, const char *s, size_t n)
-{
-	const char *point = memchr(s, '.', n), *e = memchr(s, 'e', n), *period = memchr(s, '(', n);
-	size_t end = e ? (size_t)(e - s) : period ? (size_t)(period - s) : n, whole = point ? (size_t)(point - s) : end;
-	size_t decimals = point ? end - whole - 1 : 0, i;
-	char *digits;
-	struct node *t;
-	slong exponent = 0;
-	fmpq_t q;
-	fmpz_t x;
-
-	if (n > MATH_DIGITS)
-		return fail(p, "a number of too many digits");
-	for (i = e ? (size_t)(e - s) + 1 : n; i < n && exponent <= MATH_DIGITS; i++)
-		if (s[i] != '-')
-			exponent = exponent * 10 + (s[i] - '0');
-	if (exponent > MATH_DIGITS)
-		return fail(p, "a number too large or too small");
-	if (e && e[1] == '-')
-		exponent = -exponent;
-	digits = math_alloc(p->m, n + 2);
-	memcpy(digits, s, whole);
-	memcpy(digits + whole, s + whole + 1, decimals);
-	fmpq_init(q);
-	fmpz_init(x);
-	fmpz_set_str(x, *digits ? digits : "0", 10);
-	fmpq_set_fmpz(q, x);
-	exponent -= (slong)decimals;
-	fmpz_ui_pow_ui(x, 10, (ulong)(exponent < 0 ? -exponent : exponent));
-	if (exponent > 0)
-		fmpq_mul_fmpz(q, q, x);
-	else if (exponent)
-		fmpq_div_fmpz(q, q, x);
-	if (period) {
-		i = n - (size_t)(period - s) - 1;
-		memcpy(digits, period + 1, i);
-		digits[i] = 0;
-		add_period(q, digits, i, decimals);
-	}
-	t = node_number(p->m, q);
-	t->spelled = !point && !e;
-	fmpq_clear(q);
-	fmpz_clear(x);
-	return t;
-}
-
-/* A numeral of another base, "1A.8" */
-static struct node *based(struct parser *p, const struct token *t, int base)
-{
-	struct node *b = math_alloc(p->m, sizeof *b);
-	char *name = math_alloc(p->m, t->n + 1);
-	bool point = false;
-	size_t i;
-
-	b->kind = N_BASE;
-	b->code = base;
-	b->name = memcpy(name, t->s, t->n);
-	fmpq_init(b->number);
-	b->next = p->m->numbers;
-	p->m->numbers = b;
-	for (i = 0; i < t->n; i++) {
-		int d = t->s[i] <= '9' ? t->s[i] - '0' : t->s[i] - 'A' + 10;
-
-		if (t->s[i] == '.') {
-			point = true;
-			continue;
-		}
-		if (d < 0 || d >= base)
-			return NULL;
-		fmpz_mul_ui(fmpq_numref(b->number), fmpq_numref(b->number), (ulong)base);
-		fmpz_add_ui(fmpq_numref(b->number), fmpq_numref(b->number), (ulong)d);
-		if (point)
-			fmpz_mul_ui(fmpq_denref(b->number), fmpq_denref(b->number), (ulong)base);
-	}
-	fmpq_canonicalise(b->number);
-	return b;
-}
-
 struct node *parse_divide(struct parser *p, struct node *a, struct node *b)
 {
 	return a && b ? node_new(p->m, N_MULTIPLY, 2, a, node_new(p->m, N_INVERSE, 1, b)) : NULL;
@@ -162,7 +58,7 @@ static struct node *argument(struct parser *p)
 
 	if (t->kind != T_NUMBER || t->n < 2 || t->s[1] == '.')
 		return primary(p);
-	digit = number_of(p, t->s, 1);
+	digit = parse_number(p, t->s, 1);
 	rest = (struct token *)t;
 	rest->s++;
 	rest->n--;
@@ -176,7 +72,7 @@ static struct node *fraction(struct parser *p)
 	struct node *a, *b;
 
 	if (t->code == 'v')
-		return parse_divide(p, number_of(p, t->s, 1), number_of(p, t->s + 1, 1));
+		return parse_divide(p, parse_number(p, t->s, 1), parse_number(p, t->s + 1, 1));
 	a = argument(p);
 	b = a ? argument(p) : NULL;
 	return parse_divide(p, a, b);
@@ -239,6 +135,37 @@ static bool begins_factor(const struct parser *p)
 	}
 }
 
+/* _5C_2, ^5C_2 and, with the braces of {}_5C_2 before it, too: the binomial; P: with the orders counted */
+static bool begins_choice(const struct token *t)
+{
+	if (t->kind == T_OPEN && t->code == '{' && t[1].kind == T_CLOSE)
+		t += 2;
+	if (t->kind != T_SUB && t->kind != T_POWER)
+		return false;
+	t++;
+	if (t->kind == T_OPEN && t->code == '{' && t[1].kind != T_END && t[2].kind == T_CLOSE)
+		t += 2;
+	else if (t->kind != T_NUMBER && t->kind != T_NAME)
+		return false;
+	return t[1].kind == T_NAME && t[1].n == 1 && (*t[1].s == 'C' || *t[1].s == 'P') && t[2].kind == T_SUB;
+}
+
+static struct node *choice(struct parser *p)
+{
+	struct node *n, *k, *x;
+	bool orders;
+
+	p->t += p->t->kind == T_OPEN ? 3 : 1;
+	n = primary(p);
+	orders = p->t->n && *p->t->s == 'P';
+	p->t += 2;
+	k = n ? primary(p) : NULL;
+	x = k ? node_new(p->m, N_FUNCTION, 2, n, k) : NULL;
+	if (x)
+		x->code = F_BINOMIAL;
+	return orders && x ? node_new(p->m, N_MULTIPLY, 2, x, call(p, F_FACTORIAL, k)) : x;
+}
+
 /* The argument of a function without brackets: a product without signs, up to the next function */
 static struct node *bare_argument(struct parser *p)
 {
@@ -270,7 +197,7 @@ static struct node *subscript(struct parser *p)
 {
 	const struct token *t = p->t++;
 
-	return t->code == 'u' ? number_of(p, t->s, t->n) : primary(p);
+	return t->code == 'u' ? parse_number(p, t->s, t->n) : primary(p);
 }
 
 /* What stands behind ^: signs and a primary, which may have an exponent of its own */
@@ -306,7 +233,7 @@ static struct node *function(struct parser *p)
 		if (!exponent)
 			return NULL;
 	} else if (p->t->kind == T_SUPER) {
-		exponent = number_of(p, p->t->s[0] == '-' ? p->t->s + 1 : p->t->s, p->t->n - (p->t->s[0] == '-'));
+		exponent = parse_number(p, p->t->s[0] == '-' ? p->t->s + 1 : p->t->s, p->t->n - (p->t->s[0] == '-'));
 		if (exponent && p->t->s[0] == '-')
 			exponent = node_new(p->m, N_NEGATE, 1, exponent);
 		p->t++;
@@ -392,31 +319,6 @@ static struct node *named(struct parser *p)
 	return x;
 }
 
-static struct node *words(struct parser *p)
-{
-	const struct token *from = p->t, *q;
-	struct node *x;
-	slong value;
-	size_t n = 1;
-	char *name;
-
-	if (number_word(&p->t, &value))
-		return node_integer(p->m, value);
-	for (; p->t->kind == T_WORD; p->t++)
-		n += p->t->n + 1;
-	x = node_new(p->m, N_TEXT, 0);
-	x->name = name = math_alloc(p->m, n);
-	for (q = from; q < p->t; q++) {
-		size_t i;
-
-		if (q > from)
-			*name++ = ' ';
-		for (i = 0; i < q->n; i++)
-			*name++ = q->s[i] >= 'A' && q->s[i] <= 'Z' ? (char)(q->s[i] | 0x20) : q->s[i];
-	}
-	return x;
-}
-
 static struct node *bars(struct parser *p)
 {
 	struct node *x;
@@ -439,6 +341,11 @@ static struct node *primary(struct parser *p)
 
 	if (!parse_deeper(p))
 		return NULL;
+	if (begins_choice(t)) {
+		x = choice(p);
+		p->depth--;
+		return x;
+	}
 	switch (t->kind) {
 	case T_NUMBER:
 		p->t++;
@@ -450,26 +357,20 @@ static struct node *primary(struct parser *p)
 				for (i = 0; i < p->t->n && base < 100; i++)
 					base = base * 10 + p->t->s[i] - '0';
 				p->t++;
-				x = base >= 2 && base <= 36 ? based(p, t, base) : NULL;
+				x = base >= 2 && base <= 36 ? parse_based(p, t, base) : NULL;
 			}
 			break;
 		}
-		x = number_of(p, t->s, t->n);
+		x = parse_number(p, t->s, t->n);
 		break;
-	case T_BASE: p->t++; x = based(p, t, t->code); break;
-	case T_NAME: x = named(p); break;
+	case T_BASE: p->t++; x = parse_based(p, t, t->code); break;
+	case T_NAME: x = t[1].kind == T_WORD && (x = parse_words(p)) ? x : named(p); break;       /* a dozen */
 	case T_PI: p->t++; x = node_new(p->m, N_PI, 0); break;
 	case T_E: p->t++; x = node_new(p->m, N_E, 0); break;
 	case T_I: p->t++; x = node_new(p->m, N_I, 0); break;
 	case T_INFINITY: p->t++; x = node_new(p->m, N_INFINITY, 0); break;
 	case T_EMPTY: p->t++; x = node_new(p->m, N_SET, 0); break;
-	case T_REALS:
-		p->t++;
-		b = node_new(p->m, N_INFINITY, 0);
-		x = node_new(p->m, N_TUPLE, 2, node_new(p->m, N_NEGATE, 1, b), b);
-		if (x)
-			x->open = '(', x->close = ')';
-		break;
+	case T_REALS: p->t++; x = parse_reals(p); break;
 	case T_FRAC: x = fraction(p); break;
 	case T_SQRT: x = root(p); break;
 	case T_BINOM:
@@ -486,7 +387,7 @@ static struct node *primary(struct parser *p)
 			x->code = F_BINOMIAL;
 		break;
 	case T_FUNCTION: x = function(p); break;
-	case T_WORD: x = words(p); break;
+	case T_WORD: x = parse_words(p); break;
 	case T_BAR: x = bars(p); break;
 	case T_BEGIN: x = parse_matrix(p); break;
 	case T_OPEN: p->bars = 0; x = parse_group(p); p->bars = open; break;
@@ -566,7 +467,7 @@ static struct node *power(struct parser *p)
 
 				if (n == minus || memchr(s + minus, '-', n - minus) || memchr(s, 'n', n))
 					return NULL;
-				e = number_of(p, s + minus, n - minus);
+				e = parse_number(p, s + minus, n - minus);
 				if (e && minus)
 					e = node_new(p->m, N_NEGATE, 1, e);
 			}
@@ -574,7 +475,7 @@ static struct node *power(struct parser *p)
 		} else if (p->t->kind == T_WORD && x->kind == N_NUMBER) {
 			slong times;
 
-			if (!scale_word(p->t->s, p->t->n, &times))
+			if (!scale_word(p->t, &times))
 				break;
 			p->t++;
 			x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
@@ -620,7 +521,7 @@ static struct node *unary(struct parser *p)
 		return in;
 	x->kid[0] = in;
 	x->depth = in->depth + 1;
-	return x->depth > MAX_DEPTH ? fail(p, "too deeply nested") : x;
+	return x->depth > MAX_DEPTH ? parse_fail(p, "too deeply nested") : x;
 }
 
 /* Two whole numbers and a stroke behind a whole number: 1 1/2 */
@@ -630,7 +531,7 @@ static struct node *mixed(struct parser *p, struct node *whole)
 	struct node *part = NULL;
 
 	if (t->kind == T_NUMBER && t->spaced && t[1].kind == T_DIVIDE && !t[1].latex && t[2].kind == T_NUMBER) {
-		part = parse_divide(p, number_of(p, t->s, t->n), number_of(p, t[2].s, t[2].n));
+		part = parse_divide(p, parse_number(p, t->s, t->n), parse_number(p, t[2].s, t[2].n));
 		if (!plain_fraction(part))
 			return NULL;
 		p->t += 3;

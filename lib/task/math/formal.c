@@ -1,16 +1,12 @@
 /* Functions of analysis. Numerically by Arb; in formal mode what is transcendental gets a random rational, so that what holds by the functional
  * equations (e^(x+y) = e^x e^y, cos^2 + sin^2 = 1, ln ab = ln a + ln b) holds for these numbers and nothing else does. */
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "math_private.h"
+#include "formal_private.h"
 
-enum { A_PI = 100, A_EXP, A_CIS, A_LOG, A_ANGLE };       /* pi; e^key; e^(i key); ln of a prime; the angle of a Gaussian prime */
-
-/* A rational near a number, where it is real and of usual size, that nobody could have guessed */
-static void pick(struct eval *ev, fmpq_t q, const acb_t near)
+void formal_pick(struct eval *ev, fmpq_t q, const acb_t near)
 {
 	uint64_t random = hash_mix(ev->seed, ev->atoms * 2 + 1);
 	fmpz_t k;
@@ -54,7 +50,7 @@ static bool numeric(struct eval *ev, acb_t z, const struct node *t)
 	return ok;
 }
 
-static struct atom *atom_new(struct eval *ev, int kind)
+struct atom *formal_atom(struct eval *ev, int kind)
 {
 	struct atom *a;
 
@@ -70,7 +66,7 @@ static struct atom *atom_new(struct eval *ev, int kind)
 	return a;
 }
 
-static bool constant_pi(struct eval *ev, struct value *v)
+bool formal_pi(struct eval *ev, struct value *v)
 {
 	size_t i;
 	struct atom *a;
@@ -87,8 +83,8 @@ static bool constant_pi(struct eval *ev, struct value *v)
 
 		acb_init(z);
 		acb_const_pi(z, 80);
-		a = atom_new(ev, A_PI);
-		pick(ev, a->value.q, z);
+		a = formal_atom(ev, A_PI);
+		formal_pick(ev, a->value.q, z);
 		acb_clear(z);
 	}
 	value_set(v, &ev->atom[i].value);
@@ -97,18 +93,7 @@ static bool constant_pi(struct eval *ev, struct value *v)
 
 /* ---- sums of rational multiples of keys ---- */
 
-struct term {
-	fmpq_t times;
-	bool imaginary;
-	const struct node *key;         /* NULL: 1 */
-};
-
-struct terms {
-	struct term term[24];
-	size_t n;
-};
-
-static void terms_free(struct terms *s)
+void formal_terms_free(struct terms *s)
 {
 	while (s->n)
 		fmpq_clear(s->term[--s->n].times);
@@ -151,8 +136,6 @@ static bool push(struct eval *ev, struct terms *s, const fmpq_t times, bool imag
 	return true;
 }
 
-static bool split(struct eval *ev, struct terms *s, const struct node *t, const fmpq_t times, bool imaginary);
-
 /* Rational factors and i out of a product; what is left is the key. */
 static bool split_product(struct eval *ev, struct terms *s, const struct node *t, const fmpq_t times, bool imaginary)
 {
@@ -190,7 +173,7 @@ static bool split_product(struct eval *ev, struct terms *s, const struct node *t
 	} else if (n == 0) {
 		ok = push(ev, s, c, imaginary, NULL);
 	} else if (n == 1) {
-		ok = split(ev, s, rest[0], c, imaginary);
+		ok = formal_split(ev, s, rest[0], c, imaginary);
 	} else {
 		for (i = 1; i < n; i++)
 			for (j = i; j > 0 && hash_of(rest[j]) < hash_of(rest[j - 1]); j--)
@@ -203,7 +186,7 @@ static bool split_product(struct eval *ev, struct terms *s, const struct node *t
 	return ok;
 }
 
-static bool split(struct eval *ev, struct terms *s, const struct node *t, const fmpq_t times, bool imaginary)
+bool formal_split(struct eval *ev, struct terms *s, const struct node *t, const fmpq_t times, bool imaginary)
 {
 	struct value v;
 	fmpq_t c;
@@ -216,10 +199,10 @@ static bool split(struct eval *ev, struct terms *s, const struct node *t, const 
 	value_init(&v);
 	if (t->kind == N_ADD) {
 		for (i = 0; ok && i < t->n; i++)
-			ok = split(ev, s, t->kid[i], times, imaginary);
+			ok = formal_split(ev, s, t->kid[i], times, imaginary);
 	} else if (t->kind == N_NEGATE) {
 		fmpq_neg(c, times);
-		ok = split(ev, s, t->kid[0], c, imaginary);
+		ok = formal_split(ev, s, t->kid[0], c, imaginary);
 	} else if (t->kind == N_I) {
 		fmpq_set(c, times);
 		if (imaginary)
@@ -281,7 +264,7 @@ static void pick_exponential(struct eval *ev, struct atom *a, const acb_t key)
 	} else {
 		acb_exp(z, z, 80);
 	}
-	pick(ev, a->value.q, z);
+	formal_pick(ev, a->value.q, z);
 	acb_clear(z);
 }
 
@@ -310,7 +293,7 @@ static struct atom *atom_of(struct eval *ev, const struct term *t, slong *power)
 			return NULL;
 		}
 		if (i == ev->atoms) {
-			a = atom_new(ev, kind);
+			a = formal_atom(ev, kind);
 			a->key = t->key;
 			a->below = below;
 		} else {
@@ -367,7 +350,7 @@ static bool half_turns(struct eval *ev, struct value *f, const fmpq_t times)
 }
 
 /* e^(the sum) */
-static bool exponentials(struct eval *ev, struct value *v, const struct terms *s)
+bool formal_exponentials(struct eval *ev, struct value *v, const struct terms *s)
 {
 	struct value f;
 	bool ok = true;
@@ -394,7 +377,7 @@ static bool exponentials(struct eval *ev, struct value *v, const struct terms *s
 	return ok;
 }
 
-static bool formal_exp(struct eval *ev, struct value *v, const struct node *t, bool imaginary)
+bool formal_exp(struct eval *ev, struct value *v, const struct node *t, bool imaginary)
 {
 	struct terms s = {.n = 0};
 	fmpq_t one;
@@ -402,8 +385,8 @@ static bool formal_exp(struct eval *ev, struct value *v, const struct node *t, b
 
 	fmpq_init(one);
 	fmpq_one(one);
-	ok = split(ev, &s, t, one, imaginary) && exponentials(ev, v, &s);
-	terms_free(&s);
+	ok = formal_split(ev, &s, t, one, imaginary) && formal_exponentials(ev, v, &s);
+	formal_terms_free(&s);
 	fmpq_clear(one);
 	return ok;
 }
@@ -496,7 +479,7 @@ static bool cos_sin(struct eval *ev, struct value *cosine, struct value *sine, c
 	value_init(&i);
 	fmpq_init(q);
 	fmpq_one(q);
-	ok = split(ev, &terms, t, q, !hyperbolic);
+	ok = formal_split(ev, &terms, t, q, !hyperbolic);
 	for (k = 0; k < terms.n; k++)
 		turns &= terms.term[k].imaginary;
 	value_rational(cosine, q);
@@ -506,14 +489,14 @@ static bool cos_sin(struct eval *ev, struct value *cosine, struct value *sine, c
 		for (k = 0; ok && k < terms.n; k++)
 			ok = fmpq_is_zero(terms.term[k].times) || turn_by(ev, cosine, sine, &terms.term[k]);
 	} else {
-		ok = ok && exponentials(ev, &e, &terms) && value_invert(ev, &i, &e) && value_add(ev, cosine, &e, &i) && value_subtract(ev, sine, &e, &i);
+		ok = ok && formal_exponentials(ev, &e, &terms) && value_invert(ev, &i, &e) && value_add(ev, cosine, &e, &i) && value_subtract(ev, sine, &e, &i);
 		fmpq_set_si(q, 1, 2);
 		value_rational(&i, q);
 		ok = ok && value_multiply(ev, cosine, cosine, &i) && value_multiply(ev, sine, sine, &i);
 		if (!hyperbolic)
 			ok = ok && value_imaginary(ev, &i) && value_invert(ev, &i, &i) && value_multiply(ev, sine, sine, &i);
 	}
-	terms_free(&terms);
+	formal_terms_free(&terms);
 	value_clear(&e);
 	value_clear(&i);
 	fmpq_clear(q);
@@ -544,7 +527,7 @@ static bool formal_circular(struct eval *ev, struct value *v, const struct node 
 
 /* ---- logarithms, and what has no equation here ---- */
 
-static bool call(struct eval *ev, acb_t z, const acb_t x, int f)
+bool formal_call(struct eval *ev, acb_t z, const acb_t x, int f)
 {
 	switch (f) {
 	case F_SIN: acb_sin(z, x, ev->prec); break;
@@ -568,7 +551,7 @@ static bool call(struct eval *ev, acb_t z, const acb_t x, int f)
 	return false;
 }
 
-static bool opaque(struct eval *ev, struct value *v, int f, const struct value *argument)
+bool formal_opaque(struct eval *ev, struct value *v, int f, const struct value *argument)
 {
 	struct value d;
 	struct atom *a;
@@ -592,11 +575,11 @@ static bool opaque(struct eval *ev, struct value *v, int f, const struct value *
 	if (i == ev->atoms) {
 		acb_init(z);
 		value_ball(ev, z, argument);
-		ok = call(ev, z, z, f);
+		ok = formal_call(ev, z, z, f);
 		if (ok) {
-			a = atom_new(ev, f);
+			a = formal_atom(ev, f);
 			value_set(&a->argument, argument);
-			pick(ev, a->value.q, z);
+			formal_pick(ev, a->value.q, z);
 		}
 		acb_clear(z);
 	}
@@ -605,7 +588,7 @@ static bool opaque(struct eval *ev, struct value *v, int f, const struct value *
 	return ok;
 }
 
-static bool positive(struct eval *ev, const struct node *t)
+bool formal_positive(struct eval *ev, const struct node *t)
 {
 	acb_t z;
 	bool ok;
@@ -636,11 +619,11 @@ static bool log_of_rational(struct eval *ev, struct value *v, const fmpq_t q)
 				if (ev->atom[i].kind == A_LOG && fmpz_equal(ev->atom[i].prime, f->p + j))
 					break;
 			if (i == ev->atoms) {
-				struct atom *a = atom_new(ev, A_LOG);
+				struct atom *a = formal_atom(ev, A_LOG);
 
 				fmpz_set(a->prime, f->p + j);
 				arb_log_fmpz(acb_realref(z), a->prime, 80);
-				pick(ev, a->value.q, z);
+				formal_pick(ev, a->value.q, z);
 			}
 			fmpq_set_si(times, side ? -(slong)f->exp[j] : (slong)f->exp[j], 1);
 			fmpq_mul(times, times, ev->atom[i].value.q);
@@ -664,12 +647,12 @@ static bool formal_log(struct eval *ev, struct value *v, const struct node *t)
 	fmpq_zero(v->q);
 	if (t->kind == N_E) {
 		fmpq_one(v->q);
-	} else if (t->kind == N_INVERSE && positive(ev, t->kid[0])) {
+	} else if (t->kind == N_INVERSE && formal_positive(ev, t->kid[0])) {
 		ok = formal_log(ev, &x, t->kid[0]) && value_subtract(ev, v, v, &x);
-	} else if (t->kind == N_POWER && positive(ev, t->kid[0]) && positive(ev, t)) {
+	} else if (t->kind == N_POWER && formal_positive(ev, t->kid[0]) && formal_positive(ev, t)) {
 		ok = formal_log(ev, &x, t->kid[0]) && eval_node(ev, v, t->kid[1]) && value_multiply(ev, v, v, &x);
 	} else {
-		for (i = 0; t->kind == N_MULTIPLY && i < t->n && positive(ev, t->kid[i]); i++)
+		for (i = 0; t->kind == N_MULTIPLY && i < t->n && formal_positive(ev, t->kid[i]); i++)
 			;
 		if (t->n && i == t->n) {
 			for (i = 0; ok && i < t->n; i++)
@@ -683,7 +666,7 @@ static bool formal_log(struct eval *ev, struct value *v, const struct node *t)
 			} else if (ok && x.rational && fmpq_is_zero(x.q)) {
 				ok = eval_fail(ev, "the logarithm of zero");
 			} else if (ok) {
-				ok = opaque(ev, v, F_LN, &x);
+				ok = formal_opaque(ev, v, F_LN, &x);
 			}
 		}
 	}
@@ -691,167 +674,9 @@ static bool formal_log(struct eval *ev, struct value *v, const struct node *t)
 	return ok;
 }
 
-/* ---- angles of whole complex numbers: of their Gaussian primes, and quarters of pi ---- */
-
-enum { ANGLE_BITS = 16 };
-
-/* p = c^2 + d^2 with c > d > 0, for a prime p that is 1 mod 4 */
-static void two_squares(slong p, slong *c, slong *d)
-{
-	for (*d = 1;; ++*d) {
-		*c = (slong)sqrt((double)(p - *d * *d) + 0.5);
-		if (*c * *c + *d * *d == p)
-			return;
-	}
-}
-
-/* x + i y divided by c + i d, if that goes */
-static bool divided(slong *x, slong *y, slong c, slong d)
-{
-	const slong p = c * c + d * d, u = *x * c + *y * d, w = *y * c - *x * d;
-
-	if (u % p || w % p)
-		return false;
-	*x = u / p;
-	*y = w / p;
-	return true;
-}
-
-/* That of x + i y; |x|, |y| < 2^ANGLE_BITS */
-static bool angle_of(struct eval *ev, struct value *v, slong x, slong y)
-{
-	double left = atan2((double)y, (double)x);
-	fmpz_factor_t f;
-	fmpq_t q;
-	fmpz_t n;
-	struct value part;
-	slong j, times, c, d, eighths;
-	size_t i;
-	bool ok = true;
-	acb_t z;
-
-	fmpz_factor_init(f);
-	fmpq_init(q);
-	fmpz_init_set_si(n, x * x + y * y);
-	acb_init(z);
-	value_init(&part);
-	value_rational(v, q);
-	fmpz_factor(f, n);
-	for (j = 0; ok && j < f->num; j++) {
-		const slong p = fmpz_get_si(f->p + j);
-
-		if (p % 4 != 1)
-			continue;
-		two_squares(p, &c, &d);
-		for (times = 0; divided(&x, &y, c, d); times++)
-			;
-		while (divided(&x, &y, c, -d))
-			times--;
-		for (i = 0; i < ev->atoms; i++)
-			if (ev->atom[i].kind == A_ANGLE && fmpz_equal_si(ev->atom[i].prime, p))
-				break;
-		if (i == ev->atoms) {
-			struct atom *a = atom_new(ev, A_ANGLE);
-
-			fmpz_set_si(a->prime, p);
-			arb_set_d(acb_realref(z), atan2((double)d, (double)c));
-			pick(ev, a->value.q, z);
-		}
-		fmpq_set_si(q, times, 1);
-		fmpq_mul(q, q, ev->atom[i].value.q);
-		value_rational(&part, q);
-		ok = value_add(ev, v, v, &part);
-		left -= (double)times * atan2((double)d, (double)c);
-	}
-	/* What is left is a power of 1 + i times a unit. */
-	eighths = lround(left / atan2(1, 1));
-	fmpq_set_si(q, eighths, 4);
-	ok = ok && constant_pi(ev, &part);
-	if (ok) {
-		struct value k;
-
-		value_init(&k);
-		value_rational(&k, q);
-		ok = value_multiply(ev, &part, &part, &k) && value_add(ev, v, v, &part);
-		value_clear(&k);
-	}
-	fmpz_factor_clear(f);
-	fmpq_clear(q);
-	fmpz_clear(n);
-	acb_clear(z);
-	value_clear(&part);
-	return ok;
-}
-
-/* asin, acos, atan of a rational x that is a side of a triangle with whole sides; false: it is none, or too large */
-static bool angle_of_rational(struct eval *ev, struct value *v, int f, const fmpq_t x)
-{
-	slong a, b, c, square;
-
-	if (fmpz_bits(fmpq_numref(x)) > ANGLE_BITS || fmpz_bits(fmpq_denref(x)) > ANGLE_BITS)
-		return false;
-	a = fmpz_get_si(fmpq_numref(x));
-	b = fmpz_get_si(fmpq_denref(x));
-	if (f == F_ATAN)
-		return angle_of(ev, v, b, a);
-	square = b * b - a * a;
-	c = square > 0 ? lround(sqrt((double)square)) : -1;
-	if (c * c != square)
-		return false;
-	return f == F_ASIN ? angle_of(ev, v, c, a) : angle_of(ev, v, a, c);
-}
-
-/* asin, acos, atan of x: p/q pi where the sine (...) of that is x */
-static bool formal_inverse(struct eval *ev, struct value *v, int f, const struct value *x)
-{
-	static const ulong below[] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30};
-	struct node *angle, *of;
-	struct value y;
-	acb_t z, pi;
-	fmpz_t k;
-	slong need;
-	size_t i;
-	bool found = false, ok = true;
-	enum truth is;
-
-	acb_init(z);
-	acb_init(pi);
-	fmpz_init(k);
-	value_init(&y);
-	value_ball(ev, z, x);
-	if (call(ev, z, z, f) && arb_is_zero(acb_imagref(z))) {
-		acb_const_pi(pi, ev->prec);
-		acb_div(z, z, pi, ev->prec);
-		for (i = 0; i < sizeof below / sizeof *below && !found; i++) {
-			acb_mul_ui(pi, z, below[i], ev->prec);
-			if (!arb_get_unique_fmpz(k, acb_realref(pi)) || !fmpz_fits_si(k))
-				continue;
-			angle = node_integer(ev->m, fmpz_get_si(k));
-			fmpz_set_ui(fmpq_denref(angle->number), below[i]);
-			fmpq_canonicalise(angle->number);
-			angle = node_new(ev->m, N_MULTIPLY, 2, angle, node_new(ev->m, N_PI, 0));
-			of = node_new(ev->m, N_FUNCTION, 1, angle);
-			of->code = f == F_ASIN ? F_SIN : f == F_ACOS ? F_COS : F_TAN;
-			ok = eval_node(ev, &y, of) && value_subtract(ev, &y, &y, x);
-			is = ok ? value_zero(ev, &y, &need) : NO;
-			if (is == UNKNOWN && need > ev->prec)
-				ev->imprecise = true;
-			found = is == YES && eval_node(ev, v, angle);
-			break;
-		}
-	}
-	acb_clear(z);
-	acb_clear(pi);
-	fmpz_clear(k);
-	value_clear(&y);
-	if (found || !ok || ev->imprecise || ev->m->fault)
-		return found;
-	return (x->rational && angle_of_rational(ev, v, f, x->q)) || (!ev->m->fault && opaque(ev, v, f, x));
-}
-
 /* ---- all of them ---- */
 
-static bool in_range(struct eval *ev, const acb_t z)
+bool formal_in_range(struct eval *ev, const acb_t z)
 {
 	mag_t top;
 	bool ok;
@@ -863,7 +688,7 @@ static bool in_range(struct eval *ev, const acb_t z)
 	return ok || eval_fail(ev, "a number too large or too small");
 }
 
-static bool numeric_function(struct eval *ev, struct value *v, int f, const struct node *of)
+bool formal_numeric(struct eval *ev, struct value *v, int f, const struct node *of)
 {
 	acb_t z;
 	bool ok;
@@ -871,10 +696,10 @@ static bool numeric_function(struct eval *ev, struct value *v, int f, const stru
 	acb_init(z);
 	ok = eval_node(ev, v, of);
 	value_ball(ev, z, v);
-	ok = ok && in_range(ev, z) && eval_spend(ev, (double)ev->prec, 60);
+	ok = ok && formal_in_range(ev, z) && eval_spend(ev, (double)ev->prec, 60);
 	if (ok && f == F_LN && acb_is_zero(z))
 		ok = eval_fail(ev, "the logarithm of zero");
-	ok = ok && call(ev, v->z, z, f);
+	ok = ok && formal_call(ev, v->z, z, f);
 	v->rational = false;
 	acb_clear(z);
 	return ok;
@@ -887,7 +712,7 @@ bool eval_function(struct eval *ev, struct value *v, const struct node *t)
 	bool ok;
 
 	if (t->kind == N_PI)
-		return constant_pi(ev, v);
+		return formal_pi(ev, v);
 	value_init(&x);
 	fmpq_init(q);
 	if (t->kind == N_E) {
@@ -902,15 +727,15 @@ bool eval_function(struct eval *ev, struct value *v, const struct node *t)
 		value_rational(&x, q);
 		ok = ok && value_multiply(ev, v, v, &x);
 		if (!t->unit->percent)
-			ok = ok && constant_pi(ev, &x) && value_multiply(ev, v, v, &x);
+			ok = ok && formal_pi(ev, &x) && value_multiply(ev, v, v, &x);
 	} else if (t->code == F_LOG && t->n == 2) {
 		ok = ev->formal ? formal_log(ev, v, t->kid[0]) && formal_log(ev, &x, t->kid[1])
-				: numeric_function(ev, v, F_LN, t->kid[0]) && numeric_function(ev, &x, F_LN, t->kid[1]);
+				: formal_numeric(ev, v, F_LN, t->kid[0]) && formal_numeric(ev, &x, F_LN, t->kid[1]);
 		ok = ok && value_invert(ev, &x, &x) && value_multiply(ev, v, v, &x);
 	} else if (t->n != 1 || t->code == F_LOG || t->code == F_NONE) {
 		ok = eval_fail(ev, "a function that is not known here");
 	} else if (!ev->formal) {
-		ok = numeric_function(ev, v, t->code, t->kid[0]);
+		ok = formal_numeric(ev, v, t->code, t->kid[0]);
 	} else if (t->code == F_LN) {
 		ok = formal_log(ev, v, t->kid[0]);
 	} else if (t->code == F_EXP) {
@@ -922,78 +747,5 @@ bool eval_function(struct eval *ev, struct value *v, const struct node *t)
 	}
 	value_clear(&x);
 	fmpq_clear(q);
-	return ok;
-}
-
-/* a^b, where b is not rational: e^(b ln a) */
-static bool general_power(struct eval *ev, struct value *v, const struct node *base, const struct node *exponent)
-{
-	struct terms s = {.n = 0};
-	struct value a;
-	struct node *log;
-	fmpq_t times;
-	bool ok = true;
-
-	if (base->kind == N_E)
-		return ev->formal ? formal_exp(ev, v, exponent, false) : numeric_function(ev, v, F_EXP, exponent);
-	value_init(&a);
-	fmpq_init(times);
-	if (!ev->formal) {
-		ok = numeric_function(ev, v, F_LN, base) && eval_node(ev, &a, exponent) && value_multiply(ev, v, v, &a) && in_range(ev, v->z)
-		    && eval_spend(ev, (double)ev->prec, 60) && call(ev, v->z, v->z, F_EXP);
-	} else if (!node_transcendental(base) && eval_node(ev, &a, base) && a.rational && fmpq_sgn(a.q) > 0) {
-		fmpz_factor_t f;
-		slong j;
-		int side;
-
-		fmpz_factor_init(f);
-		for (side = 0; side < 2; side++) {
-			factor_small(f, side ? fmpq_denref(a.q) : fmpq_numref(a.q));
-			for (j = 0; ok && j < f->num && !fmpz_is_one(f->p + j); j++) {
-				fmpq_set_fmpz(times, f->p + j);
-				log = node_new(ev->m, N_FUNCTION, 1, node_number(ev->m, times));
-				log->code = F_LN;
-				log = node_new(ev->m, N_MULTIPLY, 2, exponent, log);
-				fmpq_set_si(times, side ? -(slong)f->exp[j] : (slong)f->exp[j], 1);
-				ok = log && split(ev, &s, log, times, false);
-			}
-		}
-		fmpz_factor_clear(f);
-		ok = ok && exponentials(ev, v, &s);
-	} else {
-		ok = positive(ev, base);
-		log = node_new(ev->m, N_FUNCTION, 1, base);
-		if (log)
-			log->code = F_LN;
-		fmpq_one(times);
-		log = ok && log ? node_new(ev->m, N_MULTIPLY, 2, exponent, log) : NULL;
-		ok = log && split(ev, &s, log, times, false) && exponentials(ev, v, &s);
-		if (!ok)
-			eval_fail(ev, "a power that is not understood");
-	}
-	terms_free(&s);
-	value_clear(&a);
-	fmpq_clear(times);
-	return ok;
-}
-
-bool eval_power(struct eval *ev, struct value *v, const struct node *base, const struct node *exponent)
-{
-	struct value e, a;
-	bool ok;
-
-	if (node_transcendental(exponent))
-		return general_power(ev, v, base, exponent);
-	value_init(&e);
-	value_init(&a);
-	ok = eval_node(ev, &e, exponent);
-	if (ok && !e.rational)
-		ok = general_power(ev, v, base, exponent);
-	else if (ok && base->kind == N_E)
-		ok = ev->formal ? formal_exp(ev, v, exponent, false) : numeric_function(ev, v, F_EXP, exponent);
-	else if (ok)
-		ok = eval_node(ev, &a, base) && value_power_rational(ev, v, &a, e.q, base);
-	value_clear(&e);
-	value_clear(&a);
 	return ok;
 }

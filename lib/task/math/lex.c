@@ -151,7 +151,8 @@ static size_t separator(const char *p, const char *end, bool *plain)
 			return n;
 		}
 	}
-	return 0;
+	*plain = false;                 /* 12 000, but 1 100/200 is mixed */
+	return *p == ' ' && three_digits(p + 1, end) && !(end - p > 4 && p[4] == '/');
 }
 
 /* Digits, a point, an exponent: to the token's text in the form 1234.5e6, or 0.1(3) for a period */
@@ -240,6 +241,28 @@ static bool based(struct lexer *l)
 		return false;
 	l->p = b;
 	return put(l, T_BASE, base, p, (size_t)(q - p));
+}
+
+/* 0x1F, 0b101 */
+static bool marked(struct lexer *l)
+{
+	const char *p = l->p + 2;
+	const int base = l->end - l->p < 3 || *l->p != '0' ? 0 : l->p[1] == 'x' ? 16 : l->p[1] == 'b' ? 2 : 0;
+	size_t n = 0;
+
+	for (; base && p < l->end && (digit(*p) || letter(*p)) && n < 200; p++) {
+		l->scratch[n] = *p >= 'a' ? (char)(*p - 'a' + 'A') : *p;
+		if ((digit(*p) ? *p - '0' : l->scratch[n] - 'A' + 10) >= base)
+			return false;
+		n++;
+	}
+	if (!n)
+		return false;
+	l->p = p;
+	if (!put(l, T_BASE, base, kept(l, n), n))
+		return false;
+	l->token[l->n - 1].latex = true;
+	return true;
 }
 
 static const struct entry *find(const struct entry *table, size_t count, const char *s, size_t n)
@@ -537,7 +560,7 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			l.p++;
 		} else if (c & 0x80) {
 			ok = symbol(&l);
-		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && based(&l)) {
+		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && (marked(&l) || based(&l))) {
 			continue;
 		} else if (digit(c) || (c == '.' && l.p + 1 < l.end && digit(l.p[1]))) {
 			ok = number(&l);

@@ -35,7 +35,7 @@ enum token_kind {
 struct token {
 	uint8_t kind;
 	bool spaced;                    /* blanks stand before it */
-	bool latex;                     /* was a command */
+	bool latex;                     /* was a command; T_BASE: 0x1F */
 	int code;                       /* function, character of a bracket or relation, base; T_AND: it is "or"; T_OVER: it is \choose */
 	const char *s;                  /* n bytes: digits, a name, a word (in the arena) */
 	size_t n;
@@ -89,7 +89,7 @@ struct unit {
 struct node {
 	uint8_t kind, depth;
 	bool minus;                     /* N_PM: this is the one that begins with a minus */
-	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits */
+	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits; N_BASE: the base below the line */
 	char open, close;               /* N_TUPLE */
 	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined */
 	size_t n;
@@ -117,8 +117,6 @@ struct unit *unit_new(struct math *m);
 bool unit_add(struct unit *u, const char *name, size_t n, int power);           /* times the unit of that name to a power; false: there is none */
 bool unit_is(const struct unit *u, int dimension);                              /* of that dimension alone, to the power 1 */
 enum { LENGTH, MASS, TIME, MONEY, ANGLE, INFORMATION, VOLTS };
-bool scale_word(const char *name, size_t n, slong *times);                      /* million */
-bool number_word(const struct token **t, slong *value);                         /* twenty-one: takes the tokens that it is made of */
 
 /* ---- values (value.c, formal.c, equal.c) ---- */
 

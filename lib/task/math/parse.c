@@ -33,7 +33,7 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	slong times;
 	char *label;
 
-	if (currency && p->t->kind == T_WORD && scale_word(p->t->s, p->t->n, &times)) {
+	if (currency && scale_word(p->t, &times)) {
 		of = node_new(p->m, N_MULTIPLY, 2, of, node_integer(p->m, times));
 		from = ++p->t;
 	}
@@ -238,6 +238,15 @@ static struct node *over(struct parser *p, enum node_kind kind)
 	if (a)
 		a->code = F_BINOMIAL;
 	return a;
+}
+
+struct node *parse_reals(struct parser *p)
+{
+	struct node *end = node_new(p->m, N_INFINITY, 0), *x = node_new(p->m, N_TUPLE, 2, node_new(p->m, N_NEGATE, 1, end), end);
+
+	if (x)
+		x->open = '(', x->close = ')';
+	return x;
 }
 
 struct node *parse_group(struct parser *p)

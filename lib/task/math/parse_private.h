@@ -18,6 +18,12 @@ struct node *parse_sum(struct parser *p);
 struct node *parse_group(struct parser *p);                             /* from an opening bracket on */
 struct node *parse_matrix(struct parser *p);
 struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency);     /* words behind a quantity */
+struct node *parse_fail(struct parser *p, const char *why);             /* NULL, with that fault */
+struct node *parse_number(struct parser *p, const char *s, size_t n);   /* 1234.5e6, 0.1(3) (numeral.c) */
+struct node *parse_based(struct parser *p, const struct token *t, int base);    /* digits of that base */
+struct node *parse_words(struct parser *p);                             /* a number in words, or a text (words.c) */
+struct node *parse_reals(struct parser *p);                             /* the line: (-infinity, infinity) */
+bool scale_word(const struct token *t, slong *times);                   /* million */
 bool parse_deeper(struct parser *p);                                    /* one level down: p->depth++, or false with the fault set */
 
 struct node *parse_divide(struct parser *p, struct node *a, struct node *b);

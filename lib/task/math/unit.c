@@ -1,4 +1,4 @@
-/* Units and numbers by their names. */
+/* Units by their names. */
 #include <string.h>
 
 #include "math_private.h"
@@ -80,76 +80,4 @@ bool unit_is(const struct unit *u, int dimension)
 		if (u->dimension[i] != (i == dimension))
 			return false;
 	return !u->percent && !u->label;
-}
-
-bool scale_word(const char *s, size_t n, slong *times)
-{
-	static const struct { const char *names; slong times; } scales[] = {
-		{"hundred", 100}, {"thousand", 1000}, {"million millions", 1000000}, {"billion billions", 1000000000}, {"trillion trillions", 1000000000000},
-		{"dozen", 12}};
-	size_t i;
-
-	for (i = 0; i < sizeof scales / sizeof *scales; i++) {
-		if (name_in(scales[i].names, s, n)) {
-			*times = scales[i].times;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The number of a word: 0 to 19, or a ten; -1: it is none */
-static int word_value(const struct token *t)
-{
-	static const char *const low[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-		"fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
-	static const char *const tens[] = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
-	char s[12];
-	size_t i;
-
-	if (t->kind != T_WORD || t->n >= sizeof s)
-		return -1;
-	for (i = 0; i < t->n; i++)
-		s[i] = (char)(t->s[i] | 0x20);
-	s[i] = 0;
-	for (i = 0; i < sizeof low / sizeof *low; i++)
-		if (!strcmp(low[i], s))
-			return (int)i;
-	for (i = 0; i < sizeof tens / sizeof *tens; i++)
-		if (!strcmp(tens[i], s))
-			return (int)i * 10 + 20;
-	return -1;
-}
-
-bool number_word(const struct token **t, slong *value)
-{
-	const struct token *p = *t;
-	int v = word_value(p), unit;
-	slong times;
-
-	if (v < 0)
-		return false;
-	*value = v;
-	p++;
-	if (v >= 20 && p->kind != T_END) {
-		unit = word_value(p + (p->kind == T_MINUS));
-		if (unit > 0 && unit < 10) {
-			*value += unit;
-			p += 1 + (p->kind == T_MINUS);
-		}
-	}
-	if (p->kind == T_WORD && scale_word(p->s, p->n, &times) && times == 100) {
-		*value *= 100;
-		p++;
-		if (p->kind == T_AND && word_value(p + 1) > 0)
-			p++;
-		if ((v = word_value(p)) > 0) {
-			slong more;
-
-			if (number_word(&p, &more))
-				*value += more;
-		}
-	}
-	*t = p;
-	return true;
 }
