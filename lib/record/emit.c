@@ -115,7 +115,9 @@ void emit_string(struct buf *to, const char *s, size_t n)
 			buf_add(to, two, 2);
 			i++;
 		} else if (c < 0x20) {
-			buf_printf(to, "\\u%04x", c);
+			const char six[6] = {'\\', 'u', '0', '0', (char)('0' + c / 16), "0123456789abcdef"[c % 16]};
+
+			buf_add(to, six, 6);
 			i++;
 		} else {
 			buf_add(to, "\xef\xbf\xbd", 3);
