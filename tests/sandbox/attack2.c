@@ -27,6 +27,10 @@
 
 extern char **environ;
 
+#ifndef OUTSIDE
+#define OUTSIDE "outside.txt"
+#endif
+
 static void look(const char *path)
 {
 	char byte;
@@ -41,10 +45,14 @@ static void files_outside(void)
 {
 	static const char *const path[] = {"/etc/shadow", "/root", "/home", "/var/log", "/run", "/sys/kernel", "/boot", "/.old", "/.proc/1/environ",
 		"../../../../etc/shadow", "/box/../../etc/shadow", "/proc/self/root/etc/shadow", "/proc/self/cwd/../../../etc/shadow"};
+	char byte;
 	size_t i;
+	int fd;
 
 	for (i = 0; i < sizeof path / sizeof *path; i++)
 		look(path[i]);
+	fd = open(OUTSIDE, O_RDONLY);
+	say("a file of whoever runs this", fd < 0 ? -1 : read(fd, &byte, 1));
 }
 
 static void processes_of_others(void)
@@ -59,10 +67,12 @@ static void processes_of_others(void)
 		int fd = open(path[i], O_RDONLY);
 
 		printf("%s: %s\n", path[i], fd < 0 && (errno == EACCES || errno == ENOENT || errno == EPERM) ? "closed" : "open");
+		count(fd >= 0);
 	}
 	while (d && (e = readdir(d)))
 		others += atoi(e->d_name) > 1 && atoi(e->d_name) != getpid();
 	printf("others: %d\n", others);
+	count(others > 0);
 }
 
 static void kernel_files(void)
@@ -75,6 +85,7 @@ static void kernel_files(void)
 		int fd = open(path[i], O_RDWR | O_NONBLOCK | O_NOCTTY);
 
 		printf("%s: %s\n", path[i], fd < 0 ? "closed" : "open");
+		count(fd >= 0);
 	}
 }
 
@@ -84,6 +95,7 @@ static void environment(void)
 
 	for (e = environ; *e; e++)
 		puts(*e);
+	count(getenv("R1_SECRET") != NULL);
 }
 
 static void descriptors(void)
@@ -93,13 +105,17 @@ static void descriptors(void)
 	for (fd = 3; fd < 65536; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	printf("open descriptors above 2: %d\n", n);
+	count(n > 0);
 	say("write to stdin", write(0, "x", 1));
 	say("stdin anew", open("/proc/self/fd/0", O_RDWR) < 0 || write(3, "x", 1) < 0 ? -1 : 0);
 }
 
 static void refused(const char *what, long rc)
 {
-	printf("%s: %s\n", what, rc < 0 && (errno == EROFS || errno == EACCES || errno == EPERM || errno == EINVAL) ? "refused" : "done");
+	const int none = rc < 0 && (errno == EROFS || errno == EACCES || errno == EPERM || errno == EINVAL);
+
+	printf("%s: %s\n", what, none ? "refused" : "done");
+	count(!none);
 }
 
 static void write_system(void)
@@ -180,8 +196,10 @@ static void setuid_program(void)
 		wait(NULL);
 		if (wrong)
 			puts("is root");
+		count(wrong);
 	}
-	say("chmod u+s", chmod("attack", 04755));
+	count(0);               /* where the system has no such program */
+	prepare("chmod u+s", chmod("attack", 04755));
 	puts("nosuid");
 }
 
@@ -249,7 +267,7 @@ static void sockets(void)
 	size_t i;
 
 	for (i = 0; i < sizeof kind / sizeof *kind; i++)
-		say(kind[i].name, socket(kind[i].family, kind[i].type, kind[i].protocol));
+		(kind[i].family == AF_UNIX ? prepare : say)(kind[i].name, socket(kind[i].family, kind[i].type, kind[i].protocol));
 	say("family in the upper bits", syscall(SYS_socket, AF_INET | (long)1 << 32, SOCK_STREAM, 0));
 	say("pair of another family", socketpair(AF_TIPC, SOCK_STREAM, 0, (int[2]){0}));
 }
@@ -269,6 +287,7 @@ static void abstract_socket(void)
 		say(name[i], connect(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name[i]))));
 	}
 	printf("list of sockets: %s\n", f ? "open" : "closed");
+	count(f != NULL);
 }
 
 static void other_memory(void)
@@ -317,7 +336,7 @@ static void devices(void)
 	say("mknod block", mknod("b", S_IFBLK | 0600, makedev(254, 0)));
 	say("mknod mem", mknod("c", S_IFCHR | 0600, makedev(1, 1)));
 	say("mknod null", mknod("n", S_IFCHR | 0600, makedev(1, 3)));
-	say("fifo", mknod("f", S_IFIFO | 0600, 0));
+	prepare("fifo", mknod("f", S_IFIFO | 0600, 0));
 }
 
 static void links(void)
@@ -325,19 +344,19 @@ static void links(void)
 	say("hard link to /usr", link("/usr/bin/env", "env"));
 	say("hard link to /etc", link("/etc/passwd", "passwd"));
 	say("hard link to a descriptor", linkat(AT_FDCWD, "/proc/self/fd/0", AT_FDCWD, "stdin", AT_SYMLINK_FOLLOW));
-	say("link to /etc/shadow", symlink("/etc/shadow", "shadow"));
+	prepare("link to /etc/shadow", symlink("/etc/shadow", "shadow"));
 	look("shadow");
 }
 
 /* Files that are to be kept, and are not what they seem */
 static void outputs(void)
 {
-	say("symlink", symlink("/etc/passwd", "a.txt"));
-	say("symlink to our own", symlink("real.txt", "b.txt"));
-	say("fifo", mkfifo("c.txt", 0600));
-	say("folder", mkdir("d.txt", 0700));
-	say("hard link", open("real.txt", O_CREAT | O_WRONLY, 0600) < 0 || link("real.txt", "e.txt") < 0 ? -1 : 0);
-	say("unreadable", chmod("real.txt", 0));
+	prepare("symlink", symlink("/etc/passwd", "a.txt"));
+	prepare("symlink to our own", symlink("real.txt", "b.txt"));
+	prepare("fifo", mkfifo("c.txt", 0600));
+	prepare("folder", mkdir("d.txt", 0700));
+	prepare("hard link", open("real.txt", O_CREAT | O_WRONLY, 0600) < 0 || link("real.txt", "e.txt") < 0 ? -1 : 0);
+	prepare("unreadable", chmod("real.txt", 0));
 }
 
 static void core_dump(void)
