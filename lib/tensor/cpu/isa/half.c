@@ -1,39 +1,7 @@
-/* half.c - weights of bfloat16: products that widen them on the way, and conversions
- *
- * A bfloat16 is the upper half of a float32. A panel holds, for each pair of k's, 16 words of 32 bits, one for a column: the first k's number
- * in the lower half, the second's in the upper. So one load gives two rows of 8 (AVX2) or 16 columns, by a shift and by a mask.
- */
+/* half.c - weights of bfloat16: products that widen them on the way, and conversions */
 #include "mm.h"
+#include "half.h"
 #include "isa.h"
-
-#if defined ISA_avx512
-/* VL words of a panel, as the floats of their lower and of their upper halves; VL numbers in a row */
-INLINE vf half_first(const uint16_t *p) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16)); }
-INLINE vf half_second(const uint16_t *p)
-{
-	return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000)));
-}
-INLINE vf half_row(const uint16_t *p)
-{
-	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
-}
-#elif defined ISA_avx2
-INLINE vf half_first(const uint16_t *p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)p), 16)); }
-INLINE vf half_second(const uint16_t *p)
-{
-	return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)p), _mm256_set1_epi32((int)0xffff0000)));
-}
-INLINE vf half_row(const uint16_t *p)
-{
-	return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
-}
-#else
-typedef uint32_t half_words __attribute__((vector_size(16)));
-INLINE half_words half_load(const uint16_t *p) { half_words w; memcpy(&w, p, sizeof w); return w; }
-INLINE vf half_first(const uint16_t *p) { return (vf)(half_load(p) << 16); }
-INLINE vf half_second(const uint16_t *p) { return (vf)(half_load(p) & 0xffff0000); }
-INLINE vf half_row(const uint16_t *p) { return (vf)((half_words){p[0], p[1], p[2], p[3]} << 16); }
-#endif
 
 INLINE float half_float(uint16_t h)
 {
@@ -66,10 +34,8 @@ INLINE void half_step(const int R, const int P, const int second, mm_acc acc, co
 
 INLINE void half_block(const int R, const int P, const struct mm *m)
 {
-	const int width = P * PANEL, full = m->cols == width;
 	const uint16_t *b[MM_PANELS];
 	const float *a = m->a;
-	float edge[MM_ROWS * MM_PANELS * PANEL], *c = m->c;
 	int64_t k = m->k, at = 0;
 	mm_acc acc;
 
@@ -82,36 +48,15 @@ INLINE void half_block(const int R, const int P, const struct mm *m)
 	}
 	if (k)
 		half_step(R, P, 0, acc, a, m->lda, b, at);
-	UNROLL for (int i = 0; i < R; i++, c += m->ldc)
-		UNROLL for (int j = 0; j < P * LANE_REGS; j++) {
-			vf x = acc[i][j];
-
-			if (m->bias)
-				x = vf_add(x, vf_load(m->bias + j * VL));
-			if (full)
-				vf_store(c + j * VL, m->add ? vf_add(vf_load(c + j * VL), x) : x);
-			else
-				vf_store(edge + i * width + j * VL, x);
-		}
-	for (int i = 0; !full && i < R; i++)
-		for (int64_t j = 0; j < m->cols; j++)
-			m->c[i * m->ldc + j] = m->add ? m->c[i * m->ldc + j] + edge[i * width + j] : edge[i * width + j];
+	mm_end(R, P, acc, m);
 }
 
 #define HALF(P, R) static void half_##P##_##R(const struct mm *m) { half_block(R, P, m); }
-#define HALF_1TO6(F, P) F(P, 1) F(P, 2) F(P, 3) F(P, 4) F(P, 5) F(P, 6)
-#if defined ISA_avx512
-#define HALF_7TO14(F, P) F(P, 7) F(P, 8) F(P, 9) F(P, 10) F(P, 11) F(P, 12) F(P, 13) F(P, 14)
-#define HALF_ALL(F) HALF_1TO6(F, 1) HALF_7TO14(F, 1) HALF_1TO6(F, 2) HALF_7TO14(F, 2) HALF_1TO6(F, 4)
-#elif defined ISA_avx2
-#define HALF_ALL(F) HALF_1TO6(F, 1) F(2, 1) F(2, 2) F(2, 3) F(4, 1)
-#else
-#define HALF_ALL(F) HALF_1TO6(F, 1) F(2, 1) F(2, 2) F(4, 1)
-#endif
-HALF_ALL(HALF)
+MM_NARROW(HALF)
+MM_WIDE(HALF)
 
 #define HALF_ENTRY(P, R) [P][R] = half_##P##_##R,
-mm_fn *const ISA_FN(mm_half)[MM_PANELS + 1][MM_ROWS + 1] = {HALF_ALL(HALF_ENTRY)};
+mm_fn *const ISA_FN(mm_half)[MM_PANELS + 1][MM_ROWS + 1] = {MM_NARROW(HALF_ENTRY) MM_WIDE(HALF_ENTRY)};
 
 /* ---- conversions ---- */
 

@@ -75,4 +75,94 @@ INLINE void mm_steps(const int R, const int P, mm_acc acc, int64_t k, const floa
 	}
 }
 
+/* Blocks at the right edge of C go through `edge`, which has all the columns of the panels. */
+INLINE void mm_copy_rows(float *to, int64_t ld_to, const float *from, int64_t ld, int rows, int64_t cols)
+{
+	for (; rows > 0; rows--, to += ld_to, from += ld)
+		memcpy(to, from, (size_t)cols * sizeof *to);
+}
+
+INLINE void mm_add_edge(const struct mm *m, const float *edge, int64_t ld, int rows)
+{
+	float *c = m->c;
+	int64_t j;
+
+	for (; rows > 0; rows--, c += m->ldc, edge += ld)
+		for (j = 0; j < m->cols; j++)
+			c[j] = c[j] + edge[j];
+}
+
+INLINE void mm_load(const int R, const int P, mm_acc acc, const float *c, int64_t ldc)
+{
+	UNROLL for (int i = 0; i < R; i++)
+		UNROLL for (int j = 0; j < P * LANE_REGS; j++)
+			acc[i][j] = vf_load(c + i * ldc + j * VL);
+}
+
+INLINE void mm_store(const int R, const int P, mm_acc acc, float *c, int64_t ldc, int add)
+{
+	UNROLL for (int i = 0; i < R; i++)
+		UNROLL for (int j = 0; j < P * LANE_REGS; j++) {
+			float *p = c + i * ldc + j * VL;
+
+			vf_store(p, add ? vf_add(vf_load(p), acc[i][j]) : acc[i][j]);
+		}
+}
+
+/* acc = what the sums start with */
+INLINE void mm_begin(const int R, const int P, mm_acc acc, const struct mm *m)
+{
+	const int width = P * PANEL;
+	float edge[MM_ROWS * MM_PANELS * PANEL];
+
+	if (!m->start) {
+		mm_zero(R, P, acc);
+	} else if (m->cols == width) {
+		mm_load(R, P, acc, m->start, m->ld_start);
+	} else {
+		mm_copy_rows(edge, width, m->start, m->ld_start, R, m->cols);
+		mm_load(R, P, acc, edge, width);
+	}
+}
+
+/* The bias; then where the sums belong */
+INLINE void mm_end(const int R, const int P, mm_acc acc, const struct mm *m)
+{
+	const int width = P * PANEL;
+	float edge[MM_ROWS * MM_PANELS * PANEL];
+
+	if (m->bias)
+		UNROLL for (int j = 0; j < P * LANE_REGS; j++) {
+			vf bias = vf_load(m->bias + j * VL);
+
+			UNROLL for (int i = 0; i < R; i++)
+				acc[i][j] = vf_add(acc[i][j], bias);
+		}
+	if (m->cols == width && !m->add) {
+		mm_store(R, P, acc, m->c, m->ldc, 0);
+	} else if (m->cols == width) {
+		mm_store(R, P, acc, m->c, m->ldc, 1);
+	} else {
+		mm_store(R, P, acc, edge, width, 0);
+		if (m->add)
+			mm_add_edge(m, edge, width, R);
+		else
+			mm_copy_rows(m->c, m->ldc, edge, width, R, m->cols);
+	}
+}
+
+/* F(P, R) for every block of a product by one function */
+#define MM_1TO6(F, P) F(P, 1) F(P, 2) F(P, 3) F(P, 4) F(P, 5) F(P, 6)
+#define MM_7TO14(F, P) F(P, 7) F(P, 8) F(P, 9) F(P, 10) F(P, 11) F(P, 12) F(P, 13) F(P, 14)
+#if defined ISA_avx512
+#define MM_NARROW(F) MM_1TO6(F, 1) MM_7TO14(F, 1) MM_1TO6(F, 2) MM_7TO14(F, 2)
+#define MM_WIDE(F) MM_1TO6(F, 4)
+#elif defined ISA_avx2
+#define MM_NARROW(F) MM_1TO6(F, 1) F(2, 1) F(2, 2) F(2, 3)
+#define MM_WIDE(F) F(4, 1)
+#else
+#define MM_NARROW(F) MM_1TO6(F, 1) F(2, 1) F(2, 2)
+#define MM_WIDE(F) F(4, 1)
+#endif
+
 #endif
