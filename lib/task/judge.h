@@ -81,7 +81,7 @@ struct judge_params {                   /* all borrowed until judge_close */
 	double temperature;             /* 0: greedy */
 	uint64_t seed;
 	int64_t threads;
-	const char *backend;            /* "cpu", "cuda" */
+	const char *backend;            /* "cpu", "cpu-bf16", "cuda" */
 	const char *name, *key_file;    /* of a server: the model there, and the key, else the environment's OPENAI_API_KEY; may be NULL */
 	bool verbose;
 };

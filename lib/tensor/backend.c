@@ -6,6 +6,8 @@ struct backend *backend_open(const char *name, int threads, struct err *e)
 {
 	if (!strcmp(name, "cpu"))
 		return backend_cpu_new(threads);
+	if (!strcmp(name, "cpu-bf16"))
+		return backend_bf16_new(threads);
 	err_set(e, "backend '%s' was not built in (no nvcc was found when r1 was built)", name);
 	return NULL;
 }

@@ -24,6 +24,10 @@
  * So a prompt computed alone, in a batch, token by token through the cache, or in training gives the same bits, and AVX2, AVX-512 and
  * the portable code give the same bits.
  *
+ * cpu-bf16 differs in products of A with a packed weight of bfloat16 (trans_a apart): A is rounded to bfloat16 first, to nearest, and the chain is
+ * of pairs, the second of a pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126 taken for 0.
+ * All else is alike: a row's bits depend on nothing but the row.
+ *
  * Threads: a backend is used by one thread at a time; it spreads the work over its pool itself.
  */
 #ifndef TENSOR_BACKEND_H
@@ -52,7 +56,7 @@ struct gemm {
 
 /* A weight W[n,k] in the backend's own keeping: float32 or bfloat16, in dense rows or in panels, which are laid out for products with any
  * number of rows (few above all) and can be multiplied by with trans_b only. A bfloat16 stands for the float32 with the same upper half:
- * whatever is computed has the bits that it has with those float32 numbers. Made by be->pack, freed by be->unpack. */
+ * whatever is computed has the bits that it has with those float32 numbers (but see be->rounds). Made by be->pack, freed by be->unpack. */
 enum weight_type { WEIGHT_F32, WEIGHT_BF16 };
 struct packed {
 	int64_t n, k;
@@ -158,8 +162,9 @@ struct sampling {
 };
 
 struct backend {
-	const char *name;               /* "cpu", "cuda" */
+	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
+	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16) */
 	void *state;
 
 	void *(*alloc)(struct backend *, size_t bytes);         /* 64-byte aligned at least, not cleared; dies when there is none */
@@ -243,7 +248,8 @@ struct backend {
 	void (*scale)(struct backend *, float *x, float by, int64_t n);
 };
 
-struct backend *backend_open(const char *name, int threads, struct err *e);    /* NULL: not built in, or no device */
+/* "cpu", "cpu-bf16", "cuda". NULL: not built in, or no device */
+struct backend *backend_open(const char *name, int threads, struct err *e);
 void backend_close(struct backend *be);
 
 /* be->pack and be->pack_rows of all of w[n,k] (host). */
@@ -252,5 +258,7 @@ struct packed *backend_pack(struct backend *be, const float *w, int64_t n, int64
 struct backend *backend_cpu_new(int threads);
 /* As backend_cpu_new, with the kernels of one instruction set: "avx512", "avx2", "portable"; NULL if this machine lacks it. */
 struct backend *backend_cpu_new_isa(int threads, const char *isa);
+struct backend *backend_bf16_new(int threads);
+struct backend *backend_bf16_new_isa(int threads, const char *isa);            /* those, and "avx512bf16" */
 
 #endif

@@ -101,6 +101,7 @@ static void cpu_destroy(struct backend *be)
 	free(c->worker);
 	free(c->shared.p);
 	free(c->shared2.p);
+	free(c->rounded.p);
 	pool_free(c->pool);
 	free(c);
 }

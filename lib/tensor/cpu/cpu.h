@@ -19,6 +19,8 @@ struct cpu {
 	int threads;
 	struct scratch *worker;         /* one for each thread of the pool */
 	struct scratch shared, shared2; /* filled by all, or before the threads start */
+	mm_fn *const (*pairs)[MM_ROWS + 1];     /* of cpu-bf16: mm_pairs or mm_dot; else NULL */
+	struct scratch rounded;         /* its A */
 };
 
 static inline struct cpu *cpu_of(struct backend *be)
@@ -32,9 +34,16 @@ float *cpu_scratch(struct scratch *s, int64_t floats);  /* at least so many, not
 int64_t cpu_grain(double cost);
 
 void cpu_gemm(struct backend *, const struct gemm *);
+/* A of g, whose B is a weight, in bfloat16: [batch][m][ld], 0 behind k; kept until the next */
+const uint16_t *cpu_round(struct cpu *, const struct gemm *g, int64_t ld);
+/* From begin to end, numbers too small to be normal are 0 for the calling thread, as operands and as results (on x86-64; elsewhere they are kept) */
+unsigned cpu_flush_begin(void);
+void cpu_flush_end(unsigned before);
 void cpu_weight_ops(struct backend *be);        /* sets the entries that weight.c implements */
 /* Columns col .. col+cols-1 (a panel's at most), rows k .. k+depth-1 of the packed B of g, which is no panels of float32: to[depth][PANEL] */
 void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
+/* The same as they are, for mm_pairs, of dense rows of bfloat16; k is even */
+void cpu_pairs(struct cpu *, uint16_t *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
 void cpu_attention(struct backend *, const struct attention *);
 void cpu_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
 void cpu_latent(struct backend *, const struct latent *);

@@ -4,6 +4,8 @@
  * part of B in panels (unless the weight was packed before, or B's rows can be read as they are) and, where A is stored [k, m], its part of A;
  * then the kernels of kernels.h take a few panels by a few rows at once: the panels stay in the first-level cache while A streams from the
  * second. Between chunks the sums rest in C or, if C is to be added to, aside; so each element is one chain over k in order, however it is cut.
+ *
+ * cpu-bf16 rounds A to bfloat16 before, where B is a weight of that type. Panels of B are of pairs then (mm_pairs), those of a weight as they are.
  */
 #include "tensor/cpu/cpu.h"
 
@@ -21,6 +23,8 @@ struct plan {
 	int64_t rows_each, panels_each;         /* of a piece */
 	int64_t row_pieces, panel_pieces;
 	int64_t depth;
+	const uint16_t *rounded;                /* A in bfloat16, [batch][m][ld_rounded], for mm_pairs; else NULL */
+	int64_t ld_rounded;
 	bool direct;                            /* B's rows are read where they are */
 	bool in_place;                          /* so are the panels of a packed weight */
 };
@@ -34,6 +38,11 @@ struct piece {
 static int64_t div_up(int64_t a, int64_t b)
 {
 	return (a + b - 1) / b;
+}
+
+static int64_t even(int64_t k)
+{
+	return k + k % 2;
 }
 
 /* Rows in even blocks that the kernels can take: block i of n starts at row i * rows / n. */
@@ -52,6 +61,10 @@ static void pack_b(const struct piece *p, int64_t k, int64_t depth)
 		const int64_t col = (p->panel + i) * PANEL, cols = MIN(PANEL, g->n - col);
 		float *to = p->b + i * depth * PANEL;
 
+		if (p->plan->rounded) {
+			cpu_pairs(p->plan->cpu, (uint16_t *)p->b + i * even(depth) * PANEL, g, col, cols, k, depth);
+			continue;
+		}
 		if (g->packed) {
 			cpu_widen(p->plan->cpu, to, g, col, cols, k, depth);
 			continue;
@@ -80,21 +93,22 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 	const struct kernels *kern = p->plan->cpu->kern;
 	const int64_t blocks = row_blocks(kern, rows), most_rows = div_up(rows, blocks);
 	const bool first = k == 0, last = k + depth == g->k;
-	const bool half = p->plan->in_place && g->packed->type == WEIGHT_BF16;
+	const bool pairs = p->plan->rounded, half = p->plan->in_place && g->packed->type == WEIGHT_BF16;
+	mm_fn *const (*kernels)[MM_ROWS + 1] = pairs ? p->plan->cpu->pairs : half ? kern->mm_half : g->trans_a ? kern->mm_trans : kern->mm;
 	int64_t most = g->trans_a ? 2 : MM_PANELS, i, j, n;
-	struct mm m = {.k = depth, .lda = g->lda, .ldc = g->ldc};
+	struct mm m = {.k = depth, .lda = pairs ? p->plan->ld_rounded : g->lda, .ldc = g->ldc};
 
 	while (kern->mm_rows[most] < most_rows)
 		most--;
 	if (p->plan->in_place) {
 		m.ldb = PANEL;
-		m.panel = (half ? g->k + g->k % 2 : g->k) * PANEL;
+		m.panel = (half ? even(g->k) : g->k) * PANEL;
 	} else if (p->plan->direct) {
 		m.ldb = g->ldb;
 		m.panel = PANEL;
 	} else {
 		m.ldb = PANEL;
-		m.panel = depth * PANEL;
+		m.panel = (pairs ? even(depth) : depth) * PANEL;
 	}
 	for (j = 0; j < p->panels; j += n) {
 		const int64_t col = (p->panel + j) * PANEL;
@@ -106,6 +120,8 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 		m.bias = g->bias && last ? g->bias + col : NULL;
 		if (half)
 			m.half = (const uint16_t *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
+		else if (pairs)
+			m.half = (const uint16_t *)p->b + j * m.panel;
 		else if (p->plan->in_place)
 			m.b = (const float *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
 		else if (p->plan->direct)
@@ -117,7 +133,9 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 			float *c = g->c + (row + from) * g->ldc + col;
 			float *aside = p->sums ? p->sums + (row - p->row + from) * p->panels * PANEL + j * PANEL : NULL;
 
-			if (!g->trans_a) {
+			if (pairs) {
+				m.pairs = p->plan->rounded + (row + from) * m.lda + k;
+			} else if (!g->trans_a) {
 				m.a = g->a + (row + from) * g->lda + k;
 			} else {
 				m.a = p->a + from * depth;
@@ -128,7 +146,7 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 			m.c = last || !aside ? c : aside;
 			m.ldc = last || !aside ? g->ldc : p->panels * PANEL;
 			m.add = last && g->accumulate;
-			(half ? kern->mm_half : g->trans_a ? kern->mm_trans : kern->mm)[n][count](&m);
+			kernels[n][count](&m);
 		}
 	}
 }
@@ -143,7 +161,7 @@ static void run_piece(const struct plan *plan, int64_t index, struct scratch *sc
 	p.rows = MIN(plan->rows_each, g->m - p.row);
 	p.panels = MIN(plan->panels_each, plan->panels - p.panel);
 	a_floats = g->trans_a ? MIN(p.rows, ROWS_AT_ONCE) * plan->depth + PANEL : 0;
-	b_floats = plan->in_place || plan->direct ? 0 : p.panels * PANEL * plan->depth;
+	b_floats = plan->in_place || plan->direct ? 0 : p.panels * PANEL * plan->depth;         /* of pairs: half would do */
 	sums = g->accumulate && plan->depth < g->k ? p.rows * p.panels * PANEL : 0;
 	p.b = cpu_scratch(scratch, a_floats + b_floats + sums);
 	p.sums = sums ? p.b + b_floats : NULL;
@@ -186,6 +204,7 @@ static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct plan *all = arg;
 	const int64_t each = all->row_pieces * all->panel_pieces;
+	const unsigned before = all->rounded ? cpu_flush_begin() : 0;
 
 	for (; from < to; from++) {
 		struct plan plan = *all;
@@ -193,8 +212,12 @@ static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
 		struct gemm g = nth(all->g, from / each, &w);
 
 		plan.g = &g;
+		if (plan.rounded)
+			plan.rounded += from / each * g.m * plan.ld_rounded;
 		run_piece(&plan, from % each, &all->cpu->worker[worker]);
 	}
+	if (all->rounded)
+		cpu_flush_end(before);
 }
 
 /* Half of them, in whole blocks of the kernels */
@@ -256,6 +279,8 @@ static bool takes_panels(const struct plan *p)
 
 	if (!w || !w->panels)
 		return false;
+	if (p->rounded)
+		return true;
 	return w->type == WEIGHT_F32 || (!p->g->trans_a && p->rows_each <= 2 * p->cpu->kern->mm_rows[1]);
 }
 
@@ -282,13 +307,15 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 		g.step_b *= g.ldb;
 		g.packed = NULL;
 	}
+	if (p.cpu->pairs && g.packed && g.packed->type == WEIGHT_BF16 && !g.trans_a)
+		p.rounded = cpu_round(p.cpu, &g, p.ld_rounded = even(g.k));
 	cut(&p);
 	p.in_place = takes_panels(&p);
 	p.direct = !g.packed && !g.trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
 	chunks = div_up(g.k, DEPTH + DEPTH / 2);
 	if ((p.in_place || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g.trans_a)
 		chunks = 1;
-	if (p.in_place && g.packed->type == WEIGHT_BF16)        /* its kernels begin with 0 */
+	if (p.in_place && g.packed->type == WEIGHT_BF16 && !p.rounded)  /* its kernels begin with 0 */
 		chunks = 1;
 	p.depth = div_up(div_up(g.k, chunks), 8) * 8;
 	pool_run(p.cpu->pool, g.batch * p.row_pieces * p.panel_pieces, 1, run_pieces, &p);

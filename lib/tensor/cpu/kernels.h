@@ -24,7 +24,8 @@ struct mm {
 	int64_t lda;
 	const float *b;         /* element (k, j) at b[j/16 * panel + k * ldb + j%16] */
 	int64_t ldb, panel;
-	const uint16_t *half;   /* instead of b, in the kernels of mm_half: element (k, j) at half[j/16 * panel + k/2 * 32 + j%16 * 2 + k%2] */
+	const uint16_t *half;   /* instead of b, in those of mm_half and mm_pairs: element (k, j) at half[j/16 * panel + k/2 * 32 + j%16 * 2 + k%2] */
+	const uint16_t *pairs;  /* instead of a, in those of mm_pairs: element (i, k) at pairs[i * lda + k]; where k is odd, 0 behind the last in both */
 	float *c;               /* row stride ldc; `cols` columns are written */
 	int64_t ldc, cols;
 	const float *start;     /* row stride ld_start; NULL is 0 */
@@ -83,7 +84,10 @@ struct kernels {
 	const char *name;
 	const int64_t *mm_rows;                                 /* [panels]: the most rows; 0: not so many panels */
 	mm_fn *const (*mm)[MM_ROWS + 1], *const (*mm_trans)[MM_ROWS + 1];       /* [panels][rows]; mm_trans: up to 2 panels */
-	mm_fn *const (*mm_half)[MM_ROWS + 1];                   /* these look at neither start nor lda's place in mm_trans */
+	mm_fn *const (*mm_half)[MM_ROWS + 1];                   /* these do not look at start */
+	/* For each pair: c = fma(a_k+1, b_k+1, c), then c = fma(a_k, b_k, c), in all of cpu_flush_begin's state. mm_dot is the same by VDPBF16PS
+	 * (for processors with AVX512-BF16); NULL in the tables of other instruction sets. */
+	mm_fn *const (*mm_pairs)[MM_ROWS + 1], *const (*mm_dot)[MM_ROWS + 1];
 	/* to[k][PANEL] = from[row][k] for rows 0 .. n-1 (n <= PANEL), 0 in the columns behind */
 	void (*transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
 	/* The n columns of from[depth][ld] in even blocks (MM_ROWS columns at most), block i from column i * n / blocks on:

@@ -210,6 +210,34 @@ void cpu_widen(struct cpu *c, float *to, const struct gemm *g, int64_t col, int6
 	}
 }
 
+void cpu_pairs(struct cpu *c, uint16_t *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth)
+{
+	const struct packed *w = g->packed;
+	const uint16_t *h = w->data;
+	float stage[PANEL * STAGE / 2];
+	int64_t i, j, some;
+
+	for (i = 0; g->trans_b && i < depth; i += some, to += some * PANEL) {   /* words of two numbers, turned round as if they were floats */
+		some = MIN(STAGE, even(depth - i));
+		for (j = 0; j < cols; j++) {
+			char *row = (char *)(stage + j * (STAGE / 2));
+
+			memset(row + (size_t)(some - 1) * sizeof *h, 0, sizeof *h);
+			memcpy(row, h + (col + j) * w->k + k + i, (size_t)MIN(some, depth - i) * sizeof *h);
+		}
+		c->kern->transpose((float *)to, stage, STAGE / 2, cols, some / 2);
+	}
+	for (i = 0; !g->trans_b && i < depth; i += 2, to += 2 * PANEL) {
+		const uint16_t *first = h + (k + i) * w->k + col, *second = first + w->k;
+
+		for (j = 0; j < cols; j++) {
+			to[2 * j] = first[j];
+			to[2 * j + 1] = i + 1 < depth ? second[j] : 0;
+		}
+		memset(to + 2 * cols, 0, (size_t)(2 * (PANEL - cols)) * sizeof *to);
+	}
+}
+
 void cpu_weight_ops(struct backend *be)
 {
 	be->pack = cpu_pack;

@@ -12,6 +12,10 @@ extern mm_fn *const ISA_FN(mm)[MM_PANELS + 1][MM_ROWS + 1];
 extern mm_fn *const ISA_FN(mm_trans)[MM_PANELS + 1][MM_ROWS + 1];
 extern const int64_t ISA_FN(mm_rows)[MM_PANELS + 1];
 extern mm_fn *const ISA_FN(mm_half)[MM_PANELS + 1][MM_ROWS + 1];
+extern mm_fn *const ISA_FN(mm_pairs)[MM_PANELS + 1][MM_ROWS + 1];
+#if defined ISA_avx512
+extern mm_fn *const ISA_FN(mm_dot)[MM_PANELS + 1][MM_ROWS + 1];
+#endif
 void ISA_FN(widen)(float *to, const uint16_t *from, int64_t n);
 void ISA_FN(narrow)(uint16_t *to, const float *from, int64_t n);
 void ISA_FN(widen_panel)(float *to, const uint16_t *panel, int64_t k);

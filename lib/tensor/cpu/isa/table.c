@@ -5,8 +5,11 @@
 
 const struct kernels ISA_FN(kernels) = {
 	.name = ISA_NAME,
-	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(mm_half), ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(widen_transpose),
-	 ENTRY(transpose), ENTRY(column_blocks),
+	ENTRY(mm), ENTRY(mm_trans), ENTRY(mm_rows), ENTRY(mm_half), ENTRY(mm_pairs),
+#if defined ISA_avx512
+	ENTRY(mm_dot),
+#endif
+	ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(widen_transpose), ENTRY(transpose), ENTRY(column_blocks),
 	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
 	ENTRY(attend_latent_scratch), ENTRY(attend_latent), ENTRY(attend_latent_back),
 	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(sigmoid), ENTRY(combine), ENTRY(weigh_back),
