@@ -219,8 +219,8 @@ struct model *model_for_tensors(const struct config *c, const struct safetensors
 	if (!m)
 		return NULL;
 	/* Where it decides what is computed, a sampler's choice has to be a trainer's: torch_dtype's */
-	if (dtype == DTYPE_AUTO && be && be->rounds && model_file_dtype(c) != ST_BF16)
-		dtype = DTYPE_FLOAT32;
+	if (dtype == DTYPE_AUTO && be && be->rounds)
+		dtype = model_file_dtype(c) == ST_BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32;
 	type = dtype == DTYPE_AUTO ? params_types(&m->params, from, model_fp8(c)) : all_of(m, dtype == DTYPE_BFLOAT16 ? WEIGHT_BF16 : WEIGHT_F32);
 	alloc(m, use, type);
 	free(type);

@@ -1,4 +1,4 @@
-/* limits.h - what this machine can do at most, measured: fp32 fused multiply-adds on all cores, memory bandwidth
+/* limits.h - what this machine can do at most, measured: fp32 fused multiply-adds on all cores, those of bfloat16, memory bandwidth
  *
  *     struct limits l = limits_measure(0, clock_seconds);
  *     printf("%.0f GFLOP/s, %.1f GB/s\n", l.flops / 1e9, l.bytes / 1e9);
@@ -19,6 +19,7 @@
 
 struct limits {
 	double flops, bytes;            /* a second, all cores */
+	double half;                    /* as flops, by AVX512-BF16; 0: there is none */
 };
 
 #define LIMITS_LOOPS 2000000
@@ -47,6 +48,13 @@ __attribute__((target("avx2,fma"))) static double limits_fma_256(float *out)
 __attribute__((target("avx512f"))) static double limits_fma_512(float *out)
 {
 	LIMITS_CHAINS(__m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
+}
+
+/* Chains of sums, from values of their own, of two products each */
+#define LIMITS_DOT(a, m, c) _mm512_dpbf16_ps(a, (__m512bh)(m), (__m512bh)(c))
+__attribute__((target("avx512f,avx512bf16"))) static double limits_dot_512(float *out)
+{
+	LIMITS_CHAINS(__m512, _mm512_set1_ps, LIMITS_DOT, 32)
 }
 #endif
 
@@ -88,6 +96,7 @@ struct limits_work {
 	float sink[256];
 	float *a, *b;
 	const float *c;
+	bool half;
 };
 
 static void limits_fma(void *arg, int64_t from, int64_t to, int worker)
@@ -96,7 +105,9 @@ static void limits_fma(void *arg, int64_t from, int64_t to, int worker)
 
 	for (; from < to; from++) {
 #if defined(__x86_64__)
-		if (__builtin_cpu_supports("avx512f"))
+		if (w->half)
+			w->done[worker] += limits_dot_512(&w->sink[worker]);
+		else if (__builtin_cpu_supports("avx512f"))
 			w->done[worker] += limits_fma_512(&w->sink[worker]);
 		else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 			w->done[worker] += limits_fma_256(&w->sink[worker]);
@@ -162,22 +173,35 @@ static double limits_bandwidth(struct pool *p, double (*now)(void))
 	return best;
 }
 
-/* threads: 0 for all cores; now: the clock to go by, in seconds */
-static struct limits limits_measure(int threads, double (*now)(void))
+/* Operations a second: the best of three rounds */
+static double limits_peak(struct pool *p, bool half, double (*now)(void))
 {
-	struct pool *p = pool_new(threads);
-	struct limits l = {.bytes = limits_bandwidth(p, now)};
+	double best = 0;
 
 	for (int round = 0; round < 3; round++) {
 		struct limits_work *w = xcalloc(1, sizeof *w);
 		double start = now(), done = 0;
 
+		w->half = half;
 		pool_run(p, 2 * pool_threads(p), 1, limits_fma, w);
 		for (int i = 0; i < 256; i++)
 			done += w->done[i];
-		l.flops = fmax(l.flops, done / (now() - start));
+		best = fmax(best, done / (now() - start));
 		free(w);
 	}
+	return best;
+}
+
+/* threads: 0 for all cores; now: the clock to go by, in seconds */
+static struct limits limits_measure(int threads, double (*now)(void))
+{
+	struct pool *p = pool_new(threads);
+	struct limits l = {.bytes = limits_bandwidth(p, now), .flops = limits_peak(p, false, now)};
+
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512bf16"))
+		l.half = limits_peak(p, true, now);
+#endif
 	pool_free(p);
 	return l;
 }

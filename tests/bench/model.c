@@ -1,8 +1,9 @@
-/* model.c - whole models against the machine's limits: decoding and training at three shapes, random weights, computed in fp32, kept in fp32 or bf16
+/* model.c - whole models against the machine's limits: decoding and training at three shapes, random weights, kept and computed in fp32 or bf16
  *
  * Usage: model [SHAPE...]   (miniature, tiny, 0.5b; all if none is named)
  *
- * Limits are measured in the same run, on all cores: the peak of fused multiply-adds by a loop of nothing else, and the memory bandwidth by the
+ * Limits are measured in the same run, on all cores: the peak of fused multiply-adds (and of their like for bfloat16, where the processor has
+ * them: cpu-bf16's limit there, else fp32's) by a loop of nothing else, and the memory bandwidth by the
  * best of a read and a triad over arrays far larger than any cache. A row's work is counted as its mathematics needs it: 2 operations for
  * each weight of a product and token (6 in training: forward, and two products of the same size backward), attention's products of the
  * positions that are there, weights read once for each decoding step.
@@ -143,6 +144,36 @@ static double train(const struct shape *s, struct backend *be, const char *dtype
 	return best;
 }
 
+/* Seconds for the rows of a prompt alone, the shape's training batch, in one pass forward. */
+static double prompt(const struct shape *s, struct backend *be, const char *dtype, double *flops)
+{
+	struct model *m = random_model(s, be, MODEL_SCORE, dtype);
+	struct tape t = tape_new(be);
+	const int64_t n = s->train_seqs, len = s->train_len, rows = n * len;
+	int32_t *id = xmalloc((size_t)(rows + n) * sizeof *id);
+	struct example *ex = xmalloc((size_t)n * sizeof *ex);
+	double best = INFINITY;
+	int64_t i;
+
+	for (i = 0; i < rows + n; i++)
+		id[i] = (int32_t)(i * 7919 % s->V);
+	for (i = 0; i < n; i++)
+		ex[i] = (struct example){id + i * (len + 1), len + 1, 1, 1};
+	for (int round = 0; round < 4; round++) {
+		double start = clock_seconds();
+
+		pass_forward(m, &t, ex, n, false);
+		best = fmin(best, clock_seconds() - start);
+		tape_reset(&t);
+	}
+	*flops = 2 * (double)rows * weights_of(s) + 4.0 / 2 * (double)(rows * len * s->L * s->H * s->D);
+	tape_free(&t);
+	model_free(m);
+	free(id);
+	free(ex);
+	return best;
+}
+
 /* ---- the table ---- */
 
 static void row(const char *shape, const char *what, double rate, double limit, const char *of, double target)
@@ -164,6 +195,26 @@ static void bench_decode(const struct shape *s, struct backend *be, const struct
 	snprintf(what, sizeof what, "decode, %lld sequence%s%s", (long long)seqs, seqs == 1 ? "" : "s", strcmp(dtype, "float32") ? ", bf16" : "");
 	row(s->name, what, (double)seqs / seconds, memory ? bytes / seconds / l->bytes : flops / seconds / l->flops,
 	    memory ? "bandwidth" : "fp32 peak", target);
+}
+
+/* The rows of cpu-bf16 */
+static void bench_half(const struct shape *s, const struct limits *l)
+{
+	struct backend *be = backend_bf16_new(0);
+	const double tokens = (double)(s->train_seqs * s->train_len), peak = l->half ? l->half : l->flops;
+	const char *of = l->half ? "bf16 peak" : "fp32 peak";
+	double flops, bytes, seconds;
+
+	printf("%s; %s %.0f GFLOP/s\n", be->what, of, peak / 1e9);
+	seconds = decode(s, be, "bfloat16", 1, 64, &flops, &bytes);
+	row(s->name, "cpu-bf16: decode, 1 seq.", 1 / seconds, bytes / seconds / l->bytes, "bandwidth", l->half ? .85 : 0);
+	seconds = decode(s, be, "bfloat16", 64, 64, &flops, &bytes);
+	row(s->name, "cpu-bf16: decode, 64 seqs.", 64 / seconds, flops / seconds / peak, of, 0);
+	seconds = prompt(s, be, "bfloat16", &flops);
+	row(s->name, "cpu-bf16: prompts", tokens / seconds, flops / seconds / peak, of, l->half ? .70 : 0);
+	seconds = train(s, be, "bfloat16", &flops);
+	row(s->name, "cpu-bf16: training step", tokens / seconds, flops / seconds / peak, of, 0);
+	backend_close(be);
 }
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -206,6 +257,7 @@ int main(int argc, char **argv)
 		if (half) {
 			seconds = train(s, be, "bfloat16", &flops);
 			row(s->name, "training step, bf16", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak", 0);
+			bench_half(s, &l);
 		}
 	}
 	backend_close(be);
