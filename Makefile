@@ -23,7 +23,7 @@ CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)
 # FLINT has no pkg-config file everywhere; before its version 3 Arb was a library of its own
 FLINT := $(if $(wildcard /usr/include/flint/acb.h /usr/local/include/flint/acb.h),-lflint,-lflint-arb -lflint) -lgmp
-LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) $(FLINT) -lm -pthread
+LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) $(FLINT) -lm -ldl -pthread
 ifdef SAN
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -45,6 +45,12 @@ SANITIZED := $(findstring -fsanitize,$(CFLAGS))
 ISAFLAGS_portable += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
 ISAFLAGS_avx2 += $(if $(SANITIZED),-O1 -fno-sanitize=undefined)
 ISAFLAGS_avx512 += $(if $(SANITIZED),-O1 -fno-sanitize=all)
+# The CUDA backend is a shared object that backend_open("cuda") loads. nvcc makes it, if there is one, for CUDA_ARCHS (those that this nvcc
+# knows) and in PTX of the newest, once for all configurations. tests/cuda/ makes the same sources run without a GPU.
+NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+CUDA_ARCHS ?= 80 90 100
+CUDA_SRC := $(wildcard lib/tensor/cuda/*.cu)
+CUDA_BASE := lib/base/err.c lib/base/mem.c
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
 KINDS := model/family model/loss task/reward task/verifier task/language task/advantage task/filter
 
@@ -52,11 +58,11 @@ OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/pl
 
 # The programs of the plain configuration stand beside their source; those of the others in their build folder.
 ifeq ($(CONFIG),gcc)
-all: $(TOOLS:%=bin/%) ## build the tools
+all: $(TOOLS:%=bin/%) $(if $(NVCC),bin/r1-cuda.so,no-nvcc) ## build the tools
 bin/%: $B/bin/%
 	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 else
-all: $(TOOLS:%=$B/bin/%)
+all: $(TOOLS:%=$B/bin/%) $(if $(NVCC),$B/bin/r1-cuda.so,no-nvcc)
 endif
 
 .SECONDARY: $(TOOLS:%=$B/bin/%.o) $(TOOLS:%=$B/bin/%)
@@ -76,6 +82,28 @@ packages:
 $B/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+ifneq ($(NVCC),)
+CUDA_KNOWN := $(shell $(NVCC) --list-gpu-arch 2>/dev/null)
+CUDA_USED := $(foreach a,$(CUDA_ARCHS),$(if $(filter compute_$a,$(CUDA_KNOWN)),$a))
+NVCCFLAGS := -std=c++17 -O3 -fmad=false -Ilib -D_GNU_SOURCE -Xcompiler -fPIC,-Wall,-fvisibility=hidden -lineinfo \
+	$(foreach a,$(CUDA_USED),-gencode arch=compute_$a,code=sm_$a) \
+	-gencode arch=compute_$(lastword $(CUDA_USED)),code=compute_$(lastword $(CUDA_USED)) $(if $(WERROR),-Werror all-warnings)
+build/cuda/%.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+build/cuda/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fPIC -fvisibility=hidden -Ilib -D_GNU_SOURCE $(WARN) -MMD -MP -c -o $@ $<
+build/cuda/r1-cuda.so: $(CUDA_SRC:%.cu=build/cuda/%.o) $(CUDA_BASE:%.c=build/cuda/%.o)
+	$(NVCC) -shared -o $@ $^ -lcublasLt -Xlinker -rpath,$(abspath $(dir $(NVCC))../lib64)
+$B/bin/r1-cuda.so: build/cuda/r1-cuda.so
+	@mkdir -p $(@D)
+	@ln -f $< $@ 2>/dev/null || cp -f $< $@
+-include $(shell find build/cuda -name '*.d' 2>/dev/null)
+endif
+no-nvcc:
+	@echo 'no nvcc: without --backend cuda'
 
 define isa_rule
 $B/%.$1.o: %.c
@@ -123,9 +151,9 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	else echo "missing packages; run:  sudo apt-get install$$missing" >&2; exit 1; fi
 
 clean: ## remove what was built (not run/)
-	rm -rf build $(TOOLS:%=bin/%) sandbox/r1-sandbox
+	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so sandbox/r1-sandbox
 
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
-.PHONY: all deps clean help packages
+.PHONY: all deps clean help packages no-nvcc

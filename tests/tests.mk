@@ -30,6 +30,24 @@ $B/tests/server/%: tests/server/%.c $B/libr1.a
 $B/tests/bench/%: tests/bench/%.c $B/libr1.a
 	$(LINK_TEST)
 
+# The CUDA backend on a GPU that is not there (tests/cuda/cuda_runtime.h): R1_CUDA=$B/tests/cuda/r1-cuda.so
+CXX := $(if $(filter clang,$(notdir $(CC))),clang++,g++)
+CXXFLAGS := -std=c++17 -O2 -g -ffp-contract=off -fPIC -fvisibility=hidden -pthread -Wall -Wextra -Wshadow -Wno-unknown-pragmas \
+	-Wno-missing-field-initializers $(if $(WERROR),-Werror) $(filter -fsanitize% -fno-sanitize% -fno-omit%,$(CFLAGS)) -Itests/cuda -Ilib -D_GNU_SOURCE
+EMULATOR := $(patsubst %.cu,$B/tests/cuda/%.o,$(CUDA_SRC)) $(patsubst tests/cuda/%.cpp,$B/tests/cuda/%.o,$(wildcard tests/cuda/*.cpp)) \
+	$(CUDA_BASE:%.c=$B/tests/cuda/%.o)
+$B/tests/cuda/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ -x c++ $<
+$B/tests/cuda/%.o: tests/cuda/%.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+$B/tests/cuda/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$B/tests/cuda/r1-cuda.so: $(EMULATOR)
+	$(CXX) $(CXXFLAGS) -shared -o $@ $^
+
 # With it: a build of its own, every object instrumented but the kernels'
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 fuzz: ## look for inputs that break the parsers (FUZZ_SECONDS=60 for each; needs clang)

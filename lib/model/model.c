@@ -54,6 +54,7 @@ static void alloc(struct model *m, enum model_use use, const enum weight_type *t
 		params_alloc_trained(&m->params, m->be, !strcmp(dtype, "bfloat16") ? KEPT_BF16 : !strcmp(dtype, "float16") ? KEPT_F16 : KEPT_F32);
 	else
 		params_alloc(&m->params, m->be, use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, type);
+	m->half = params_half(&m->params);
 }
 
 static enum weight_type *all_of(const struct model *m, enum weight_type type)
@@ -169,6 +170,7 @@ void model_reserve_positions(struct model *m, int64_t positions)
 
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
 {
+	t->half = t->be->half = m->half;
 	return m->family->forward(m, t, id, position, rows, s);
 }
 

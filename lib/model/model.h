@@ -37,7 +37,7 @@ enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid 
 
 /* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32; what
  * a file has in F8_E4M3: bfloat16 if torch_dtype says so. DTYPE_BFLOAT16 rounds what does not fit. It is
- * the keeping alone: everything is computed in float32, but by cpu-bf16 (be->rounds), for which DTYPE_AUTO is what
+ * the keeping alone: everything is computed in float32, but by cpu-bf16 and cuda (be->rounds), for which DTYPE_AUTO is what
  * torch_dtype says. A model that is trained is kept as its configuration's torch_dtype says, which is what is computed with and what is saved, with what its optimizer needs beside it (enum params_kept). */
 enum model_dtype { DTYPE_AUTO, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
 #define MODEL_DTYPES "auto|float32|bfloat16"
@@ -54,6 +54,7 @@ struct model {
 	int64_t positions;
 	struct tensor *embed, *head;    /* [V, C]; one and the same when tied; head NULL where there is a score */
 	struct tensor *score;           /* [1, C]; NULL in a language model */
+	bool half;                      /* some matrix is of bfloat16: products may round to that (backend.h) */
 	int64_t k_width, v_width;       /* of the cache (struct kv_cache): G*D each, if the family's declare does not say otherwise */
 	void *net;
 	struct arena arena;

@@ -131,6 +131,16 @@ void params_follow(struct params *p)
 			p->be->widen(p->be, p->tensor[i]->data, p->half + p->tensor_offset[i], p->tensor[i]->cols);
 }
 
+bool params_half(const struct params *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->tensors; i++)
+		if (p->tensor[i]->packed && p->tensor[i]->packed->type == WEIGHT_BF16)
+			return true;
+	return false;
+}
+
 void params_free(struct params *p)
 {
 	void *memory[] = {p->theta, p->master, p->grad, p->half, p->low};

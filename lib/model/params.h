@@ -82,6 +82,7 @@ void params_put(struct params *p, const struct part *part, int64_t from, int64_t
 int params_load(struct params *p, const struct safetensors *from, struct err *e);
 /* What a file's matrices are best kept as, [tensors], freed by the caller: bfloat16 those whose every number is one; what is F8_E4M3 as told. */
 enum weight_type *params_types(const struct params *p, const struct safetensors *from, enum weight_type fp8);
+bool params_half(const struct params *p);               /* some matrix is kept in bfloat16 */
 void params_free(struct params *p);
 
 /* Values [size] laid out like the numbers (moments, say) under "prefix + name of the part": declared first, then written, in the order of

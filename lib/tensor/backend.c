@@ -8,7 +8,9 @@ struct backend *backend_open(const char *name, int threads, struct err *e)
 		return backend_cpu_new(threads);
 	if (!strcmp(name, "cpu-bf16"))
 		return backend_bf16_new(threads);
-	err_set(e, "backend '%s' was not built in (no nvcc was found when r1 was built)", name);
+	if (!strcmp(name, "cuda"))
+		return backend_cuda_load(e);
+	err_set(e, "there is no backend '%s'", name);
 	return NULL;
 }
 

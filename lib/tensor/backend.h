@@ -164,8 +164,11 @@ struct sampling {
 struct backend {
 	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
-	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16) */
+	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16, cuda) */
 	void *state;
+	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.
+	 * The CPU computes in float32 all the same. */
+	bool half;
 
 	void *(*alloc)(struct backend *, size_t bytes);         /* 64-byte aligned at least, not cleared; dies when there is none */
 	void (*free)(struct backend *, void *);
@@ -174,6 +177,7 @@ struct backend {
 	void (*upload)(struct backend *, void *to, const void *host, size_t bytes);
 	void (*download)(struct backend *, void *host, const void *from, size_t bytes);
 	void (*destroy)(struct backend *);
+	size_t (*room)(struct backend *);                       /* bytes that there is memory for, about: the device's free memory, the machine's */
 
 	void (*gemm)(struct backend *, const struct gemm *);
 	/* Room for W[n,k], not cleared; then rows from .. from+rows-1 of it from dense rows in host memory (aligned to nothing), which are
@@ -248,7 +252,7 @@ struct backend {
 	void (*scale)(struct backend *, float *x, float by, int64_t n);
 };
 
-/* "cpu", "cpu-bf16", "cuda". NULL: not built in, or no device */
+/* "cpu", "cpu-bf16", "cuda". NULL: not built, or no device */
 struct backend *backend_open(const char *name, int threads, struct err *e);
 void backend_close(struct backend *be);
 
@@ -256,6 +260,7 @@ void backend_close(struct backend *be);
 struct packed *backend_pack(struct backend *be, const float *w, int64_t n, int64_t k, enum weight_type type, bool panels);
 
 struct backend *backend_cpu_new(int threads);
+struct backend *backend_cuda_load(struct err *e);       /* cuda.c; backend_open("cuda") */
 /* As backend_cpu_new, with the kernels of one instruction set: "avx512", "avx2", "portable"; NULL if this machine lacks it. */
 struct backend *backend_cpu_new_isa(int threads, const char *isa);
 struct backend *backend_bf16_new(int threads);

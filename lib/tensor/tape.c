@@ -166,6 +166,7 @@ void tape_backward(struct tape *t)
 {
 	size_t i;
 
+	t->be->half = t->half;
 	for (i = t->n; i-- > 0;) {
 		struct node *n = &t->node[i];
 

@@ -59,6 +59,7 @@ struct node {
 struct tape {
 	struct backend *be;
 	bool record;
+	bool half;                      /* of the model that computed last: backend.h's `half`, for the way back */
 	struct arena host;              /* tensors, nodes' aux */
 	struct node *node;
 	size_t n, cap;

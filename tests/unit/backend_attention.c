@@ -159,8 +159,8 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 
 			if (n <= 0)
 				continue;
-			CHECK_MEM(out + rows * width, n * width * 4, a->out + (from->row + at) * width, n * width * 4);
-			CHECK_MEM(lse + rows * a->heads, n * a->heads * 4, a->lse + (from->row + at) * a->heads, n * a->heads * 4);
+			CHECK_SAME(out + rows * width, a->out + (from->row + at) * width, n * width);
+			CHECK_SAME(lse + rows * a->heads, a->lse + (from->row + at) * a->heads, n * a->heads);
 			rows += n;
 		}
 	}

@@ -123,7 +123,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 
 			if (n <= 0)
 				continue;
-			CHECK_MEM(out + rows * HR, n * HR * 4, a->out + (a->seq[s].row + at) * HR, n * HR * 4);
+			CHECK_SAME(out + rows * HR, a->out + (a->seq[s].row + at) * HR, n * HR);
 			rows += n;
 		}
 	}

@@ -97,9 +97,10 @@ static void check_route(struct backend *be, struct routing r, int64_t rows)
  * the first; numbers that are none still give different experts. */
 static void check_choice(struct backend *be)
 {
-	float *logits = be->alloc(be, 8 * sizeof *logits), *bias = be->alloc(be, 8 * sizeof *bias), weight[3], score[3];
+	float *logits = be->alloc(be, 8 * sizeof *logits), *bias = be->alloc(be, 8 * sizeof *bias), *weight = random_floats(be, 3, 1);
+	float *score = random_floats(be, 3, 1);
 	struct routing r = {.experts = 8, .groups = 4, .top_groups = 1, .top = 3, .normalize = true, .scale = 3, .bias = bias};
-	int32_t id[3];
+	int32_t *id = be->alloc(be, 3 * sizeof *id);
 	int i;
 
 	for (i = 0; i < 8; i++) {
@@ -122,7 +123,7 @@ static void check_choice(struct backend *be)
 	r.top_groups = 2;
 	be->route(be, &r, logits, id, weight, score, 1);
 	CHECK(id[0] >= 0 && id[0] < id[1] && id[1] < id[2] && id[2] < 8);
-	be->free(be, logits), be->free(be, bias);
+	be->free(be, logits), be->free(be, bias), be->free(be, weight), be->free(be, score), be->free(be, id);
 }
 
 static void check_moves(struct backend *be, int64_t rows, int64_t top, int64_t cols, bool accumulate)

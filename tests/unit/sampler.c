@@ -1,7 +1,6 @@
 /* The sampler: what it writes depends on nothing but the model, the prompt and the keys of its draws; its logprobs are the trainer's bits. */
-#include "test.h"
+#include "backend_util.h"
 
-#include "base/rng.h"
 #include "model/pass.h"
 #include "model/sampler.h"
 
@@ -85,7 +84,7 @@ static struct run *sample(struct backend *be, const struct sampler_params *p, in
 	return r;
 }
 
-static void same(const struct run *a, const struct run *b)
+static void same(const struct backend *be, const struct run *a, const struct run *b)
 {
 	int i, j;
 
@@ -96,7 +95,7 @@ static void same(const struct run *a, const struct run *b)
 			CHECK_INT(x->n, y->n);
 			CHECK_INT(x->stopped, y->stopped);
 			CHECK_MEM(x->id, (size_t)x->n * 4, y->id, (size_t)y->n * 4);
-			CHECK_MEM(x->logprob, (size_t)x->n * 4, y->logprob, (size_t)y->n * 4);
+			CHECK_SAME(x->logprob, y->logprob, x->n);
 		}
 }
 
@@ -124,7 +123,7 @@ static void trainer_agrees(struct backend *be, const struct run *r, double tempe
 		for (j = 0; j < SAMPLES; j++) {
 			const struct completion *c = &r->c[i][j];
 
-			CHECK_MEM(logprob + at, (size_t)c->n * 4, c->logprob, (size_t)c->n * 4);
+			CHECK_SAME(logprob + at, c->logprob, c->n);
 			at += (int)c->n;
 		}
 	tape_free(&t);
@@ -166,7 +165,7 @@ int main(void)
 {
 	const int32_t stop[] = {3};
 	struct sampler_params p = {.temperature = 0.8, .top_p = 0.95, .top_k = 20, .max_tokens = LONGEST, .seed = 11, .stop = stop, .stops = 1};
-	struct backend *one = backend_cpu_new(1), *two = backend_cpu_new(2);
+	struct backend *one = other_backend() ? open_other() : backend_cpu_new(1), *two = other_backend() ? open_other() : backend_cpu_new(2);
 	struct run *base = sample(one, &p, 64, false), *other;
 	int64_t slots[] = {1, 4, 7};
 	struct model *m;
@@ -177,7 +176,7 @@ int main(void)
 	stops(base);
 	for (i = 0; i < 3; i++) {
 		other = sample(i & 1 ? one : two, &p, slots[i], i == 1);
-		same(base, other);
+		same(one, base, other);
 		free(other);
 	}
 	trainer_agrees(two, base, 0.8);

@@ -1,0 +1,81 @@
+/* backend.cu - the CUDA backend: opening a device, its table of operations, the end */
+#include "cuda.cuh"
+
+#define EXPORTED __attribute__((visibility("default")))
+extern "C" {
+EXPORTED struct backend *backend_cuda_new(struct err *e);
+EXPORTED extern const size_t backend_cuda_size;
+}
+
+/* That of the program that loads this must be the same: else the two are of different editions. */
+const size_t backend_cuda_size = sizeof(struct backend);
+
+static void destroy(struct backend *be)
+{
+	struct cuda *c = cuda_of(be);
+
+	cuda_sync(c);
+	products_free(c);
+	cuda_memory_end(c);
+	list_free(c);
+	cuda_check(cudaStreamDestroy(c->stream), "a stream");
+	delete c;
+}
+
+static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
+{
+	int n = 0;
+	cudaError_t r = cudaGetDeviceCount(&n);
+
+	if (r != cudaSuccess || n == 0)
+		return err_set(e, "backend 'cuda': no device: %s", r == cudaSuccess ? "none is there" : cudaGetErrorString(r));
+	if ((r = cudaSetDevice(0)) != cudaSuccess || (r = cudaGetDeviceProperties(p, 0)) != cudaSuccess ||
+	    (r = cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking)) != cudaSuccess)
+		return err_set(e, "backend 'cuda': the device cannot be used: %s", cudaGetErrorString(r));
+	if (p->major < 8)
+		return err_set(e, "backend 'cuda': %s is of compute capability %d.%d, and at least 8.0 is needed", p->name, p->major, p->minor);
+	c->multiprocessors = p->multiProcessorCount;
+	c->shared_most = p->sharedMemPerBlockOptin;
+	return 0;
+}
+
+struct backend *backend_cuda_new(struct err *e)
+{
+	struct cuda *c = new cuda();
+	const char *managed = getenv("R1_CUDA_MANAGED");
+	struct backend *be = &c->be;
+	cudaDeviceProp p;
+
+	if (open_device(c, &p, e) < 0) {
+		delete c;
+		return NULL;
+	}
+	c->managed = managed && *managed && strcmp(managed, "0") != 0;
+	be->name = "cuda";
+	be->rounds = true;
+	be->state = c;
+	be->destroy = destroy;
+	cuda_memory_ops(be);
+	c->list = list_new(c);
+	c->products = products_new(c, e);
+	if (!c->products) {
+		cuda_memory_end(c);
+		list_free(c);
+		delete c;
+		return NULL;
+	}
+	be->gemm = cuda_gemm;
+	be->attention = cuda_attention;
+	be->attention_back = cuda_attention_back;
+	be->latent = cuda_latent;
+	be->latent_back = cuda_latent_back;
+	be->sample = cuda_sample;
+	cuda_weight_ops(be);
+	cuda_rows_ops(be);
+	cuda_sums_ops(be);
+	cuda_route_ops(be);
+	cuda_logprob_ops(be);
+	cuda_optimizer_ops(be);
+	snprintf(be->what, sizeof be->what, "cuda: %.100s, %.1f GiB%s", p.name, (double)p.totalGlobalMem / 0x1p30, c->managed ? ", managed memory" : "");
+	return be;
+}

@@ -1,0 +1,314 @@
+/* rows.cu - what goes over rows one by one: norms, rotary positions, the feed-forward's gate, sums of two */
+#include "cuda.cuh"
+#include "device.cuh"
+
+enum { THREADS = 256 };
+
+static bool aligned(const void *a, const void *b, const void *c, int64_t cols)
+{
+	return cols % 4 == 0 && ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) % 16 == 0;
+}
+
+/* ---- norms: a row to a warp where rows are short, else to a block ---- */
+
+enum { SHORT = 1024 };
+
+struct norm {
+	float *out, *rstd;
+	const float *x, *w;
+	int64_t rows, cols;
+	float eps;
+	int32_t unused;
+};
+
+/* Where a thread's row is, and which part of it is its own */
+template <bool WARP> struct place {
+	int64_t row, first, step;
+	__device__ __forceinline__ place()
+	{
+		if (WARP) {
+			row = (int64_t)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+			first = threadIdx.x % 32;
+			step = 32;
+		} else {
+			row = blockIdx.x;
+			first = threadIdx.x;
+			step = THREADS;
+		}
+	}
+	__device__ __forceinline__ float sum(float x, float *room) const
+	{
+		return WARP ? warp_sum(x) : block_sum(x, room);
+	}
+};
+
+template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rmsnorm_rows(struct norm a)
+{
+	__shared__ float room[32];
+	const place<WARP> p;
+	const bool there = p.row < a.rows;
+	const int64_t at = (there ? p.row : a.rows - 1) * a.cols;
+	float sum = 0, rstd;
+
+	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
+		const vec<V> x = load<V>(a.x + at + i);
+
+		for (int j = 0; j < V; j++)
+			sum = fmaf(x.x[j], x.x[j], sum);
+	}
+	rstd = 1 / sqrtf(p.sum(sum, room) / (float)a.cols + a.eps);
+	if (!there)
+		return;
+	if (p.first == 0 && a.rstd)
+		a.rstd[p.row] = rstd;
+	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
+		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i);
+		vec<V> y;
+
+		for (int j = 0; j < V; j++)
+			y.x[j] = x.x[j] * rstd * w.x[j];
+		store(a.out + at + i, y);
+	}
+}
+
+struct norm_back {
+	float *dx;
+	const float *dout, *x, *w, *rstd;
+	int64_t rows, cols;
+	int64_t accumulate;
+};
+
+/* dx = rstd (g - x rstd^2 mean(g x)) with g = dout w */
+template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rmsnorm_back_rows(struct norm_back a)
+{
+	__shared__ float room[32];
+	const place<WARP> p;
+	const bool there = p.row < a.rows;
+	const int64_t row = there ? p.row : a.rows - 1, at = row * a.cols;
+	const float rstd = a.rstd[row];
+	float sum = 0, mean;
+
+	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
+		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(a.dout + at + i);
+
+		for (int j = 0; j < V; j++)
+			sum = fmaf(d.x[j] * w.x[j], x.x[j], sum);
+	}
+	mean = p.sum(sum, room) / (float)a.cols * rstd * rstd;
+	if (!there)
+		return;
+	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
+		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(a.dout + at + i);
+		vec<V> y;
+
+		if (a.accumulate)
+			y = load<V>(a.dx + at + i);
+		for (int j = 0; j < V; j++) {
+			const float g = rstd * fmaf(d.x[j], w.x[j], -x.x[j] * mean);
+
+			y.x[j] = a.accumulate ? y.x[j] + g : g;
+		}
+		store(a.dx + at + i, y);
+	}
+}
+
+template <class A> static void by_rows(struct cuda *c, const A &a, bool fours, void (*warp1)(A), void (*warp4)(A), void (*block1)(A), void (*block4)(A))
+{
+	const bool warp = a.cols <= SHORT;
+
+	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a);
+}
+
+static void op_rmsnorm(struct backend *be, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
+{
+	const struct norm a = {out, rstd, x, w, rows, cols, eps, 0};
+
+	by_rows(cuda_of(be), a, aligned(out, x, w, cols), rmsnorm_rows<true, 1>, rmsnorm_rows<true, 4>, rmsnorm_rows<false, 1>, rmsnorm_rows<false, 4>);
+}
+
+static void op_rmsnorm_back(struct backend *be, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows,
+			    int64_t cols, bool accumulate)
+{
+	const struct norm_back a = {dx, dout, x, w, rstd, rows, cols, accumulate};
+
+	if (dw)                                 /* first: dx may be where dout is */
+		cuda_add_columns(cuda_of(be), dw, dout, x, rstd, rows, cols);
+	by_rows(cuda_of(be), a, aligned(dx, dout, x, cols) && (uintptr_t)w % 16 == 0, rmsnorm_back_rows<true, 1>, rmsnorm_back_rows<true, 4>,
+		rmsnorm_back_rows<false, 1>, rmsnorm_back_rows<false, 4>);
+}
+
+/* ---- rotary positions ---- */
+
+static __global__ void rope_pairs(struct rope r)
+{
+	const int64_t half = r.head_dim / 2, n = r.rows * r.heads * half;
+
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
+		const int64_t j = i % half, head = i / half % r.heads, row = i / half / r.heads;
+		const float *turn = r.cos_sin + (int64_t)r.position[row] * r.head_dim, c = turn[j], s = r.inverse ? -turn[half + j] : turn[half + j];
+		const int64_t first = r.interleaved ? 2 * j : j, second = r.interleaved ? 2 * j + 1 : j + half;
+		const float *x = r.x + row * r.x_stride + head * r.x_head, a = x[first], b = x[second];
+		float *out = r.out + row * r.out_stride + head * r.out_head;
+
+		out[first] = a * c - b * s;
+		out[second] = b * c + a * s;
+	}
+}
+
+static void op_rope(struct backend *be, const struct rope *given)
+{
+	struct rope r;                          /* without the given one's gaps */
+
+	memset(&r, 0, sizeof r);
+	r.rows = given->rows, r.heads = given->heads, r.head_dim = given->head_dim;
+	r.x = given->x, r.out = given->out;
+	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
+	r.position = given->position, r.cos_sin = given->cos_sin;
+	r.interleaved = given->interleaved, r.inverse = given->inverse;
+	cuda_launch(cuda_of(be), rope_pairs, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r);
+}
+
+/* ---- element by element ---- */
+
+struct gate {
+	float *out;
+	const float *gate_up, *dout;
+	int64_t rows, cols;             /* cols: F */
+};
+
+template <int V> static __global__ void swiglu_numbers(struct gate a)
+{
+	const int64_t each = a.cols / V, n = a.rows * each;
+
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
+		const int64_t row = i / each, col = i % each * V;
+		const float *x = a.gate_up + row * 2 * a.cols + col;
+		const vec<V> gate = load<V>(x), up = load<V>(x + a.cols);
+		vec<V> y;
+
+		for (int j = 0; j < V; j++)
+			y.x[j] = gate.x[j] * sigmoid(gate.x[j]) * up.x[j];
+		store(a.out + row * a.cols + col, y);
+	}
+}
+
+/* With s = sigmoid(gate): dup = dout gate s;  dgate = dout up s (1 + gate (1 - s)) */
+template <int V> static __global__ void swiglu_back_numbers(struct gate a)
+{
+	const int64_t each = a.cols / V, n = a.rows * each;
+
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
+		const int64_t row = i / each, col = i % each * V, at = row * 2 * a.cols + col;
+		const vec<V> gate = load<V>(a.gate_up + at), up = load<V>(a.gate_up + at + a.cols), d = load<V>(a.dout + row * a.cols + col);
+		vec<V> dgate, dup;
+
+		for (int j = 0; j < V; j++) {
+			const float s = sigmoid(gate.x[j]);
+
+			dup.x[j] = d.x[j] * gate.x[j] * s;
+			dgate.x[j] = d.x[j] * up.x[j] * s * fmaf(gate.x[j], 1 - s, 1);
+		}
+		store(a.out + at, dgate);
+		store(a.out + at + a.cols, dup);
+	}
+}
+
+static void op_swiglu(struct backend *be, float *out, const float *gate_up, int64_t rows, int64_t cols)
+{
+	const struct gate a = {out, gate_up, NULL, rows, cols};
+	const bool fours = aligned(out, gate_up, NULL, cols);
+
+	cuda_launch(cuda_of(be), fours ? swiglu_numbers<4> : swiglu_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
+}
+
+static void op_swiglu_back(struct backend *be, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols)
+{
+	const struct gate a = {dgate_up, gate_up, dout, rows, cols};
+	const bool fours = aligned(dgate_up, gate_up, dout, cols);
+
+	cuda_launch(cuda_of(be), fours ? swiglu_back_numbers<4> : swiglu_back_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
+}
+
+struct sum {
+	float *out;
+	const float *a, *b;
+	int64_t n;
+};
+
+template <int V> static __global__ void add_numbers(struct sum s)
+{
+	for (int64_t i = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * V; i < s.n; i += (int64_t)gridDim.x * blockDim.x * V) {
+		const vec<V> a = load<V>(s.a + i), b = load<V>(s.b + i);
+		vec<V> y;
+
+		for (int j = 0; j < V; j++)
+			y.x[j] = a.x[j] + b.x[j];
+		store(s.out + i, y);
+	}
+}
+
+static void op_add(struct backend *be, float *out, const float *a, const float *b, int64_t n)
+{
+	const struct sum s = {out, a, b, n};
+	const bool fours = aligned(out, a, b, n);
+
+	cuda_launch(cuda_of(be), fours ? add_numbers<4> : add_numbers<1>, cuda_grid(n, fours ? 4 * THREADS : THREADS), THREADS, 0, s);
+}
+
+struct scaled {
+	float *x;
+	int64_t n;
+	float by;
+	int32_t unused;
+};
+
+static __global__ void scale_numbers(struct scaled a)
+{
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < a.n; i += (int64_t)gridDim.x * blockDim.x)
+		a.x[i] *= a.by;
+}
+
+static void op_scale(struct backend *be, float *x, float by, int64_t n)
+{
+	const struct scaled a = {x, n, by, 0};
+
+	cuda_launch(cuda_of(be), scale_numbers, cuda_grid(n, THREADS), THREADS, 0, a);
+}
+
+struct columns {
+	float *to;
+	const float *from;
+	int64_t ld_to, ld, rows, cols;
+	int64_t accumulate;
+};
+
+static __global__ void move_columns(struct columns a)
+{
+	const int64_t n = a.rows * a.cols;
+
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
+		const float x = a.from[i / a.cols * a.ld + i % a.cols];
+		float *to = a.to + i / a.cols * a.ld_to + i % a.cols;
+
+		*to = a.accumulate ? *to + x : x;
+	}
+}
+
+static void op_columns(struct backend *be, float *to, int64_t ld_to, const float *from, int64_t ld, int64_t rows, int64_t cols, bool accumulate)
+{
+	const struct columns a = {to, from, ld_to, ld, rows, cols, accumulate};
+
+	cuda_launch(cuda_of(be), move_columns, cuda_grid(rows * cols, THREADS), THREADS, 0, a);
+}
+
+void cuda_rows_ops(struct backend *be)
+{
+	be->rmsnorm = op_rmsnorm;
+	be->rmsnorm_back = op_rmsnorm_back;
+	be->rope = op_rope;
+	be->swiglu = op_swiglu;
+	be->swiglu_back = op_swiglu_back;
+	be->add = op_add;
+	be->scale = op_scale;
+	be->columns = op_columns;
+}
