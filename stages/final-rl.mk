@@ -10,9 +10,9 @@
 #                   rl/                     what zero.mk leaves
 #
 # knob           default                  meaning (the paper's value)
-FINAL_STEPS   ?= 80#                      steps of RL (1,700)
+FINAL_STEPS   ?= 60#                      steps of RL (1,700)
 FINAL_GENERAL ?= $(shell echo $$(($(FINAL_STEPS) / 4)))#   steps at the end that have general questions, too (400)
-FINAL_LR      ?= 1e-4#                    learning rate
+FINAL_LR      ?= 5e-5#                    learning rate
 FINAL_TEMPERATURE ?= 0.7#                 sampling temperature (0.7)
 FINAL_CLIP    ?= 10#                      clip ratio (10)
 FINAL_KL      ?= 0.001#                   KL coefficient (0.001)
