@@ -93,6 +93,9 @@ static void choice_type(void)
 		if (v->same(wrong[i], strlen(wrong[i]), "C", 1, NULL, NULL) || v->same("C", 1, wrong[i], strlen(wrong[i]), NULL, NULL))
 			TEST_FAIL("'%s' is C", wrong[i]);
 	CHECK(v->same("Paris.", 6, "paris", 5, NULL, NULL));
+	CHECK(v->same("Paris", 5, "(C) Paris", 9, NULL, NULL) && v->same("C. paris", 8, "Paris.", 6, NULL, NULL));
+	CHECK(!v->same("(B) Paris", 9, "(C) Paris", 9, NULL, NULL) && !v->same("Rome", 4, "(C) Paris", 9, NULL, NULL));
+	CHECK(!v->same("Paris", 5, "C", 1, NULL, NULL) && !v->same("", 0, "(C)", 3, NULL, NULL));
 	CHECK(!v->same("a cat", 5, "A", 1, NULL, NULL));
 }
 

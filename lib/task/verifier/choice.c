@@ -1,4 +1,5 @@
-/* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; else as text. */
+/* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; that text alone, where the other has
+ * letter and text; else as text. */
 #include <ctype.h>
 #include <string.h>
 
@@ -24,8 +25,9 @@ static size_t skip_words(const char *s, size_t n)
 	}
 }
 
-/* 'a' to 'j', or 0. s is plain: small letters, no blanks around. A letter that begins a sentence ("a cat") is none. */
-static char letter_of(const char *s, size_t n)
+/* 'a' to 'j', or 0. s is plain: small letters, no blanks around. A letter that begins a sentence ("a cat") is none. *text: what stands behind
+ * it begins there. */
+static char letter_of(const char *s, size_t n, size_t *text)
 {
 	static const char open[] = "([{", close[] = ")]}";
 	size_t at = skip_words(s, n);
@@ -39,16 +41,22 @@ static char letter_of(const char *s, size_t n)
 	if (at >= n || s[at] < 'a' || s[at] > 'j')
 		return 0;
 	letter = s[at++];
-	if (bracket)
-		return at < n && s[at] == close[bracket - open] ? letter : 0;
-	return at == n || (s[at] && strchr(").:,;*", s[at])) ? letter : 0;
+	if (at < n ? bracket ? s[at] != close[bracket - open] : !s[at] || !strchr(").:,;*", s[at]) : bracket != NULL)
+		return 0;
+	for (at += at < n; at < n && s[at] == ' '; at++)
+		;
+	*text = at;
+	return letter;
 }
 
 static bool same_letter(const struct buf *a, const struct buf *b)
 {
-	const char letter = letter_of(a->p, a->n);
+	size_t a_text = 0, b_text = 0;
+	const char letter = letter_of(a->p, a->n, &a_text), other = letter_of(b->p, b->n, &b_text);
 
-	return letter && letter == letter_of(b->p, b->n);
+	if (letter && other)
+		return letter == other;
+	return (letter || other) && a_text < a->n && b_text < b->n && a->n - a_text == b->n - b_text && !memcmp(a->p + a_text, b->p + b_text, a->n - a_text);
 }
 
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
