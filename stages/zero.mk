@@ -46,7 +46,7 @@ KEEP          ?= 10#                      last checkpoints that are kept; those 
 JOBS          ?= 1#                       r1-sample processes that GNU parallel spreads the sampling over
 PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
 THREADS       ?= 0#                       threads of each process (0: all cores)
-BACKEND       ?= cpu#                     cpu or cuda
+BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
 

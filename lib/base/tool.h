@@ -46,7 +46,7 @@ struct tool {
 #define TOOL_OPTIONS_SEED(t) {"seed", 's', OPT_UINT, &(t)->seed, "N", "seed of every random draw"}
 #define TOOL_OPTIONS_COMPUTE(t) \
 	{"threads", 0, OPT_INT, &(t)->threads, "N", "threads to compute with; 0: one for each core", 0, 4096}, \
-	{"backend", 0, OPT_CHOICE, &(t)->backend, "cpu|cpu-bf16|cuda", "where to compute, and how; cpu-bf16: products with bfloat16 weights in bfloat16"}
+	{"backend", 0, OPT_CHOICE, &(t)->backend, "cpu|cpu-bf16|cuda", "where to compute, and how"}
 
 int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv);     /* -1: go on; else the exit code */
 int tool_usage(const struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));      /* says it; 2 */

@@ -35,10 +35,10 @@ extern const struct family *const family_table[];
 
 enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid out for few rows at once; gradients; neither */
 
-/* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32; what
- * a file has in F8_E4M3: bfloat16 if torch_dtype says so. DTYPE_BFLOAT16 rounds what does not fit. It is
- * the keeping alone: everything is computed in float32, but by cpu-bf16 and cuda (be->rounds), for which DTYPE_AUTO is what
- * torch_dtype says. A model that is trained is kept as its configuration's torch_dtype says, which is what is computed with and what is saved, with what its optimizer needs beside it (enum params_kept). */
+/* What matrices are kept as. DTYPE_AUTO: bfloat16 where that changes no number, else float32; what a file has in F8_E4M3: bfloat16 if
+ * torch_dtype says so. DTYPE_BFLOAT16 rounds what does not fit. It is the keeping alone: everything is computed in float32. Not so by cpu-bf16
+ * and cuda (be->rounds), for which DTYPE_AUTO is what torch_dtype says. A model that is trained is kept as its configuration's torch_dtype says, which is
+ * what is computed with and what is saved, with what its optimizer needs beside it (enum params_kept). */
 enum model_dtype { DTYPE_AUTO, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
 #define MODEL_DTYPES "auto|float32|bfloat16"
 enum model_dtype model_dtype(const char *name);         /* one of those names */
