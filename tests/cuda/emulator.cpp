@@ -506,7 +506,7 @@ static bool release_warp(int first)
 				const fiber *g = &thread[first + k];
 
 				all = g->state == IN_WARP && g->mask == f->mask;
-				if (all && strcmp(g->what, f->what) != 0)
+				if (all && g->what != f->what && strcmp(g->what, f->what) != 0)
 					DIE("lanes %d and %d of a warp meet in %s and %s", i - first, k, f->what, g->what);
 			}
 		if (!all)

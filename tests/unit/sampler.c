@@ -6,6 +6,7 @@
 
 enum { PROMPTS = 5, SAMPLES = 6, V = 31, LONGEST = 40 };
 
+static int64_t longest = LONGEST;       /* tokens of a completion at most */
 static const int64_t prompt_length[PROMPTS] = {1, 16, 17, 33, 7};
 
 struct completion {
@@ -144,7 +145,7 @@ static void stops(const struct run *r)
 			for (k = 0; k + 1 < c->n; k++)
 				CHECK(c->id[k] != 3);
 			CHECK_INT(c->stopped, c->id[c->n - 1] == 3);
-			CHECK(c->stopped || c->n == LONGEST);
+			CHECK(c->stopped || c->n == longest);
 			stopped += c->stopped;
 			cut += !c->stopped;
 		}
@@ -164,18 +165,22 @@ static bool after_two(void *arg, void *user, int32_t sample, const int32_t *id, 
 int main(void)
 {
 	const int32_t stop[] = {3};
-	struct sampler_params p = {.temperature = 0.8, .top_p = 0.95, .top_k = 20, .max_tokens = LONGEST, .seed = 11, .stop = stop, .stops = 1};
+	struct sampler_params p = {.temperature = 0.8, .top_p = 0.95, .top_k = 20, .max_tokens = 0, .seed = 11, .stop = stop, .stops = 1};
 	struct backend *one = other_backend() ? open_other() : backend_cpu_new(1), *two = other_backend() ? open_other() : backend_cpu_new(2);
-	struct run *base = sample(one, &p, 64, false), *other;
+	struct run *base, *other;
 	int64_t slots[] = {1, 4, 7};
 	struct model *m;
 	struct sampler *s;
 	struct err e;
 	int i;
 
+	if (emulated(one))
+		longest = 14;
+	p.max_tokens = longest;
+	base = sample(one, &p, 64, false);
 	stops(base);
-	for (i = 0; i < 3; i++) {
-		other = sample(i & 1 ? one : two, &p, slots[i], i == 1);
+	for (i = 0; i < (emulated(one) ? 1 : 3); i++) {
+		other = sample(i & 1 ? one : two, &p, slots[emulated(one) ? 2 : i], i == 1);
 		same(one, base, other);
 		free(other);
 	}

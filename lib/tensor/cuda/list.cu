@@ -33,6 +33,7 @@ struct list {
 	uint64_t seen[SEEN];            /* hashes of the last lists that ran without a graph */
 	int seen_next;
 	uint64_t clock;
+	int64_t ran, replayed, captured;        /* lists that ran, by graphs, of those made here */
 	char *stage, *twin, *results;   /* pinned, device, pinned */
 	size_t staged, fetched;
 	struct constant constant[CONSTANTS];    /* those since the last cuda_sync */
@@ -54,6 +55,9 @@ void list_free(struct cuda *c)
 	struct list *l = c->list;
 
 	cuda_sync(c);
+	if (getenv("R1_CUDA_STATS"))
+		fprintf(stderr, "cuda: %lld lists ran, %lld of them as graphs, of which %lld were made\n", (long long)l->ran, (long long)l->replayed,
+			(long long)l->captured);
 	for (graph &g : l->graphs)
 		cuda_check(cudaGraphExecDestroy(g.exec), "a graph's end");
 	cuda_check(cudaFreeHost(l->stage), "pinned memory");
@@ -128,6 +132,7 @@ static void capture(struct cuda *c, uint64_t hash)
 	cuda_check(cudaGraphInstantiate(&g.exec, captured, 0), "a graph");
 	cuda_check(cudaGraphDestroy(captured), "a graph");
 	cuda_check(cudaGraphLaunch(g.exec, c->stream), "a graph");
+	l->captured++;
 }
 
 void cuda_run(struct cuda *c)
@@ -135,6 +140,9 @@ void cuda_run(struct cuda *c)
 	struct list *l = c->list;
 	uint64_t hash;
 
+	if (!l->entries)
+		return;
+	l->ran++;
 	if (l->entries < LEAST) {
 		run_entries(c);
 	} else {
@@ -146,6 +154,7 @@ void cuda_run(struct cuda *c)
 				found = &g;
 		if (found) {
 			found->used = ++l->clock;
+			l->replayed++;
 			cuda_check(cudaGraphLaunch(found->exec, c->stream), "a graph");
 		} else if (was_seen(l, hash)) {
 			capture(c, hash);
