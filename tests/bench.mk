@@ -1,5 +1,5 @@
 # Speed, as ratios to limits measured in the same run.  BENCH='tiny 0.5b' chooses shapes of the model table.
-bench: $(patsubst tests/bench/%.c,$B/tests/bench/%,$(wildcard tests/bench/*.c)) all $(CLOCKWORK) ## measure speed (BENCH='miniature tiny 0.5b' chooses shapes)
+bench: $(patsubst tests/bench/%.c,$B/tests/bench/%,$(filter-out tests/bench/gpu.c,$(wildcard tests/bench/*.c))) all $(CLOCKWORK) ## measure speed (BENCH='miniature tiny 0.5b' chooses shapes)
 	@[ -z "$${OPENBLAS_CORETYPE-}" ] || echo "(OPENBLAS_CORETYPE is set; r1 uses no BLAS, so it means nothing here)"
 	@$B/tests/bench/record
 	@$B/tests/bench/math
@@ -9,4 +9,13 @@ bench: $(patsubst tests/bench/%.c,$B/tests/bench/%,$(wildcard tests/bench/*.c)) 
 	s=$$(date +%s%N); for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/r1-sample -q -m data/base.tar.zst --max-tokens 1 $B/tests/bench/one.jsonl > /dev/null; done; \
 	echo "start to first token of the miniature: $$((($$(date +%s%N) - s) / 10000000)) ms"
 
-.PHONY: bench
+# The same for --backend cuda.  BENCH='0.5b 1.5b 7b' chooses shapes; with PyTorch and transformers on the machine, theirs beside it.
+bench-gpu: all $B/tests/bench/gpu ## measure --backend cuda on this machine's GPU (BENCH='0.5b 1.5b 7b' chooses shapes)
+	@R1_CUDA=$(abspath bin/r1-cuda.so) $B/tests/bench/gpu $(BENCH) || [ $$? = 77 ]
+	@if command -v python3 >/dev/null && python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then \
+	  python3 tests/bench/transformers-gpu.py $(BENCH); else echo 'no PyTorch with transformers and a GPU to compare with'; fi
+
+check-gpu: all $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/backend_*.c) tests/unit/gradient.c tests/unit/sampler.c tests/unit/pytorch.c) ## test --backend cuda on this machine's GPU
+	@tests/check-gpu $B || [ $$? = 77 ]
+
+.PHONY: bench bench-gpu check-gpu

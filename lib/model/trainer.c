@@ -64,7 +64,7 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 	return resume ? optimizer_load(t->optimizer, t->ck, e) : 0;
 }
 
-void trainer_warn_memory(const struct trainer *t, int64_t tokens)
+static void warn_machine(const struct trainer *t, int64_t tokens)
 {
 	struct params *p = model_trained(t->model);
 	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
@@ -74,6 +74,25 @@ void trainer_warn_memory(const struct trainer *t, int64_t tokens)
 	if (pass + rest > all)
 		tool_warn("a pass of %lld tokens will take %.1f GiB beside the model's %.1f, and this machine has %.1f: --tokens makes passes smaller",
 			  (long long)tokens, pass / 0x1p30, rest / 0x1p30, all / 0x1p30);
+}
+
+/* On a device everything but the passes' own memory is there by now: what is free is for them. Products of 16 bits need some for copies of their
+ * operands, a tenth at most. */
+static void warn_device(const struct trainer *t, int64_t tokens)
+{
+	double pass = 1.1 * (double)pass_measure(&t->ck->config, tokens), room = (double)t->be->room(t->be);
+
+	if (pass > room)
+		tool_warn("needs %.1f GiB at %lld tokens per micro-batch; %.1f free: lower --tokens, to %lld at most", pass / 0x1p30, (long long)tokens,
+			  room / 0x1p30, (long long)(room / pass * (double)tokens));
+}
+
+void trainer_warn_memory(const struct trainer *t, int64_t tokens)
+{
+	if (t->be->room)
+		warn_device(t, tokens);
+	else
+		warn_machine(t, tokens);
 }
 
 int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)

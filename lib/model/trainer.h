@@ -63,7 +63,7 @@ struct trainer {
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);
-/* A line on stderr if a pass of so many tokens beside all else will not fit this machine's memory. */
+/* A line on stderr if a pass of so many tokens beside all else will not fit the memory that there is: the device's free memory, or this machine's. */
 void trainer_warn_memory(const struct trainer *t, int64_t tokens);
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e);
 /* The model's tensors alone, or the adapter's, as a file of the checkpoint that is being written: MODEL_WEIGHTS, or another name. */

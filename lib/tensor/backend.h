@@ -177,7 +177,7 @@ struct backend {
 	void (*upload)(struct backend *, void *to, const void *host, size_t bytes);
 	void (*download)(struct backend *, void *host, const void *from, size_t bytes);
 	void (*destroy)(struct backend *);
-	size_t (*room)(struct backend *);                       /* bytes that there is memory for, about: the device's free memory, the machine's */
+	size_t (*room)(struct backend *);                       /* the device's free memory in bytes; NULL where memory is the machine's */
 
 	void (*gemm)(struct backend *, const struct gemm *);
 	/* Room for W[n,k], not cleared; then rows from .. from+rows-1 of it from dense rows in host memory (aligned to nothing), which are

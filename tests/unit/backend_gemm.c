@@ -32,6 +32,8 @@ static void compare(struct backend *be, const struct gemm *g, const float *befor
 			sum += (double)want * want;
 			off += ((double)got - want) * ((double)got - want);
 		}
+	if (!exact(be) && sum > 0)
+		note_error(sqrt(off / sum), half ? 1e-2 : 1e-5);
 	if (!(sqrt(off) <= (half ? 1e-2 : 1e-5) * sqrt(sum)))
 		TEST_FAIL("%s: %lldx%lldx%lld, kind %u: off by %g of its size", be->what, (long long)g->m, (long long)g->n, (long long)g->k, kind,
 			  sqrt(off / sum));
