@@ -66,8 +66,8 @@ struct packed {
 };
 
 /* Keys and values of past tokens, in pages of KV_PAGE tokens: a page may stand in the tables of several sequences (the prompt of
- * a group). For `attention`, K of one layer and page is [G][D][KV_PAGE] (keys side by side), V is [G][KV_PAGE][D]; for `latent`, K is
- * [KV_PAGE][K] (a row for each token) and there is no V. */
+ * a group). For `attention`, K of one layer and page is [G][D][KV_PAGE] (keys side by side; CUDA has [G][KV_PAGE][D]: nobody else looks into
+ * pages), V is [G][KV_PAGE][D]; for `latent`, K is [KV_PAGE][K] (a row for each token) and there is no V. */
 #define KV_PAGE 16
 struct kv_cache {
 	int64_t layers, pages;

@@ -1,96 +1,129 @@
-/* attention.cu - causal attention over a flat batch, by pages of keys and values where there is a cache: a thread for each row and head */
+/* attention.cu - causal attention over a flat batch: new keys and values go to their pages, then each sequence to the kernel that suits it */
 #include "attention.cuh"
-#include "device.cuh"
+#include "attention_tile.cuh"
 
-enum { THREADS = 64 };
-
-struct attend {
-	struct batch b;
-	const float *qkv;
-	float *out, *lse, *k, *v;       /* k, v: this layer's pages, or NULL */
-	int64_t stride, heads, kv_heads, dim;
-	float scale;
-	int32_t unused;
-};
-
-/* The new rows' keys and values go to their pages: K [G][D][KV_PAGE], V [G][KV_PAGE][D]. */
-static __global__ void write_pages(struct attend a)
+/* K and V of a page are [G][KV_PAGE][D]. A thread moves four floats. */
+static __global__ void put_pages(struct write_pages w)
 {
-	const int64_t width = a.kv_heads * a.dim, n = a.b.rows * width;
+	const int n4 = (w.dim + 3) / 4;
+	const int64_t each = (int64_t)w.kv_heads * n4, n = w.b.rows * each;
 
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const int64_t row = i / width, at = i % width, head = at / a.dim, d = at % a.dim, seq = a.b.of_row[row];
-		const struct device_seq s = a.b.seq[seq];
-		const int64_t p = s.past + row - s.row, page = (a.b.page[seq * a.b.pages + p / KV_PAGE] * a.kv_heads + head) * a.dim * KV_PAGE;
-		const float *k = a.qkv + row * a.stride + a.heads * a.dim + at;
+		const int64_t row = i / each, seq = w.b.of_row[row];
+		const int at = (int)(i - row * each), g = at / n4, d = (at - g * n4) * 4;
+		const struct device_seq s = w.b.seq[seq];
+		const int p = s.past + (int)row - s.row;
+		const int64_t to = (((int64_t)w.b.page[seq * w.b.pages + p / KV_PAGE] * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
+		const int64_t from = row * w.stride + (int64_t)g * w.dim;
+		const float4 k = load4(w.k + from, d, w.dim, w.wide);
 
-		a.k[page + d * KV_PAGE + p % KV_PAGE] = k[0];
-		a.v[page + p % KV_PAGE * a.dim + d] = k[width];
+		store4(w.to_k + to, d, w.dim, w.wide, {k.x, k.y, k.z, k.w});
+		if (w.v) {
+			const float4 v = load4(w.v + from, d, w.dim, w.wide);
+
+			store4(w.to_v + to, d, w.dim, w.wide, {v.x, v.y, v.z, v.w});
+		}
 	}
 }
 
-static __global__ void attend_rows(struct attend a)
+void attention_write_pages(struct cuda *c, const struct write_pages *w)
 {
-	const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, row = i / a.heads, head = i % a.heads, g = head / (a.heads / a.kv_heads);
+	cuda_launch(c, put_pages, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
+}
 
-	if (row >= a.b.rows)
-		return;
-	const int64_t seq = a.b.of_row[row], D = a.dim;
-	const struct device_seq s = a.b.seq[seq];
-	const int64_t last = s.past + row - s.row;
-	const float *q = a.qkv + row * a.stride + head * D;
-	float *out = a.out + i * D, max = -INFINITY, sum = 0;
+bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d)
+{
+	return ((uintptr_t)p | (uintptr_t)(4 * (a | b | d))) % 16 == 0;
+}
 
-	for (int64_t d = 0; d < D; d++)
-		out[d] = 0;
-	for (int64_t p = 0; p <= last; p++) {
-		const float *k, *v;
-		int64_t step = 1;
-		float score = 0, more, by;
+/* Where there is a cache, sequences of one row are no tiles. */
+static void prepare(struct cuda *c, const struct attention *given, int64_t rows, struct attend *a, struct tiles *tiles)
+{
+	const int64_t each = given->heads / given->kv_heads, dim = given->head_dim;
+	const struct cut cut = {given->cache ? CUT_LONG : CUT_ROWS, rows, each};
 
-		if (a.b.page) {
-			const int64_t page = (a.b.page[seq * a.b.pages + p / KV_PAGE] * a.kv_heads + g) * D * KV_PAGE;
-
-			k = a.k + page + p % KV_PAGE;
-			v = a.v + page + p % KV_PAGE * D;
-			step = KV_PAGE;
-		} else {
-			k = a.qkv + (s.row + p) * a.stride + (a.heads + g) * D;
-			v = k + a.kv_heads * D;
-		}
-		for (int64_t d = 0; d < D; d++)
-			score = fmaf(q[d], k[d * step], score);
-		score *= a.scale;
-		more = fmaxf(max, score);
-		by = expf(max - more);
-		score = expf(score - more);
-		sum = fmaf(sum, by, score);
-		max = more;
-		for (int64_t d = 0; d < D; d++)
-			out[d] = fmaf(out[d], by, score * v[d]);
-	}
-	for (int64_t d = 0; d < D; d++)
-		out[d] /= sum;
-	if (a.lse)
-		a.lse[i] = max + logf(sum);
+	memset(a, 0, sizeof *a);
+	a->b = attention_batch(c, given->seq, given->seqs, given->rows, given->cache != NULL, &cut, 1, tiles);
+	a->q = given->qkv, a->out = given->out, a->lse = given->lse;
+	a->k = given->qkv + given->heads * dim, a->v = a->k + given->kv_heads * dim;
+	a->q_stride = a->k_stride = given->qkv_stride;
+	a->heads = (int32_t)given->heads, a->kv_heads = (int32_t)given->kv_heads, a->each = (int32_t)each;
+	a->dk = a->dv = (int32_t)dim;
+	a->chunk = INT32_MAX, a->splits = 1;
+	a->wide = attention_wide(given->qkv, given->qkv_stride, dim, 0) && attention_wide(given->out, 0, 0, 0);
+	a->scale = given->scale, a->scale2 = given->scale * LOG2E;
 }
 
 void cuda_attention(struct backend *be, const struct attention *given)
 {
 	struct cuda *c = cuda_of(be);
+	bool single = false;
+	struct tiles tiles;
 	struct attend a;
 
-	memset(&a, 0, sizeof a);
-	a.b = cuda_batch(c, given->seq, given->seqs, given->rows, given->cache != NULL);
-	a.qkv = given->qkv, a.out = given->out, a.lse = given->lse;
-	a.stride = given->qkv_stride, a.heads = given->heads, a.kv_heads = given->kv_heads, a.dim = given->head_dim;
-	a.scale = given->scale;
+	prepare(c, given, be->half ? HALF_ROWS : attention_full_rows(c, given->head_dim, given->head_dim), &a, &tiles);
 	if (given->cache) {
 		const int64_t layer = given->layer * given->cache->pages * KV_PAGE;
+		struct write_pages w = {a.b, a.k, a.v, given->cache->k + layer * given->cache->k_width, given->cache->v + layer * given->cache->v_width,
+					a.k_stride, a.kv_heads, a.dk, a.wide, 0};
 
-		a.k = given->cache->k + layer * given->cache->k_width;
-		a.v = given->cache->v + layer * given->cache->v_width;
-		cuda_launch(c, write_pages, cuda_grid(a.b.rows * a.kv_heads * a.dim, 256), 256, 0, a);
+		a.wide = w.wide = w.wide && attention_wide(w.to_k, 0, 0, 0) && attention_wide(w.to_v, 0, 0, 0);
+		attention_write_pages(c, &w);
+		a.k = w.to_k, a.v = w.to_v;
+		for (int64_t i = 0; i < given->seqs; i++)
+			single = single || given->seq[i].n == 1;
+		if (single)
+			attention_decode(c, &a);
 	}
-	cuda_launch(c, attend_rows, cuda_grid(a.b.rows * a.heads, THREADS), THREADS, 0, a);
+	if (be->half)
+		attention_half(c, &a, &tiles);
+	else
+		attention_full(c, &a, &tiles);
+}
+
+/* ---- back ---- */
+
+struct dots {
+	const float *x, *y;
+	float *out;
+	int64_t rows, n;
+};
+
+/* out[i] = x[i,:] . y[i,:], a warp for each */
+static __global__ void row_dots(struct dots z)
+{
+	const int64_t i = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+	float sum = 0;
+
+	if (i >= z.rows)
+		return;
+	for (int64_t d = threadIdx.x % 32; d < z.n; d += 32)
+		sum = fmaf(z.x[i * z.n + d], z.y[i * z.n + d], sum);
+	sum = warp_sum(sum);
+	if (threadIdx.x % 32 == 0)
+		z.out[i] = sum;
+}
+
+/* With p = exp(scale q.k - lse), delta = dout.out and ds = scale p (dout.v - delta):  dv = p^T dout, dk = ds^T q, dq = ds k */
+void cuda_attention_back(struct backend *be, const struct attention *given, const float *dout, float *dqkv)
+{
+	struct cuda *c = cuda_of(be);
+	const int64_t dim = given->head_dim, n = given->rows * given->heads;
+	const int64_t rows = be->half ? HALF_BACK_ROWS : attention_back_full_rows(c, dim);
+	const struct cut cut[2] = {{CUT_ROWS, rows, given->heads / given->kv_heads}, {CUT_KEYS, rows, 1}};
+	float *delta = (float *)cuda_scratch_of(c, SCRATCH_ATTENTION, (size_t)n * sizeof *delta);
+	struct tiles none, tiles[2];
+	struct attend_back z;
+
+	memset(&z, 0, sizeof z);
+	prepare(c, given, rows, &z.a, &none);
+	z.a.b = attention_batch(c, given->seq, given->seqs, given->rows, false, cut, 2, tiles);
+	z.a.wide = z.a.wide && attention_wide(dout, 0, 0, 0) && attention_wide(dqkv, 0, 0, 0);
+	z.dout = dout, z.delta = delta;
+	z.dq = dqkv, z.dk = dqkv + given->heads * dim, z.dv = z.dk + given->kv_heads * dim;
+	cuda_launch(c, row_dots, cuda_grid(n, 8), 256, 0, (struct dots){dout, given->out, delta, n, dim});
+	if (be->half)
+		attention_back_half(c, &z, &tiles[0], &tiles[1]);
+	else
+		attention_back_full(c, &z, &tiles[0], &tiles[1]);
 }

@@ -1,4 +1,18 @@
-/* attention.cuh - the sequences of a flat batch, in device memory */
+/* attention.cuh - the sequences of a flat batch in device memory, and how attention is cut into blocks
+ *
+ *     struct batch b = attention_batch(c, seq, seqs, rows, cache, cuts, 1, &tiles);
+ *     cuda_launch(c, kernel, dim3(tiles.count, kv_heads), 256, shared, a);    // a block finds its part in tiles.tile[blockIdx.x]
+ *
+ * Rows of queries. The E = H/G query heads that share a key/value head stand one behind the other: row r of a sequence is its position r / E, head
+ * r % E of the group. So a tile of rows has its keys in shared memory once for all heads of the group, and a short sequence fills a tile sooner.
+ * Latent attention is the same with G = 1: all H heads share the keys, whose first numbers are the values.
+ *
+ * Tiles. Which ones there are changes from call to call, so they are in device memory, the longest first; the grid is their number rounded up to
+ * a power of two, and a tile with seq < 0 is none.
+ *
+ * Splits. A sequence of one new row has few rows and many keys: its keys are cut into pieces of `chunk`, a block each; what they find goes to `part`, and
+ * a second kernel puts it together. The chunk follows from powers of two alone (sequences, pages, heads), so that it seldom changes.
+ */
 #ifndef TENSOR_CUDA_ATTENTION_CUH
 #define TENSOR_CUDA_ATTENTION_CUH
 
@@ -18,5 +32,87 @@ struct batch {
 };
 
 struct batch cuda_batch(struct cuda *c, const struct seq *seq, int64_t seqs, int64_t rows, bool cache);
+
+/* ---- attention_tiles.cu ---- */
+
+struct tile {                           /* rows, or keys, first .. of a sequence */
+	int32_t seq, first;
+};
+
+/* How sequences are cut */
+enum cut_kind {
+	CUT_ROWS,                       /* into rows of queries, of all sequences */
+	CUT_LONG,                       /* of those with more than one new row */
+	CUT_SINGLE,                     /* of those with one */
+	CUT_KEYS                        /* into keys */
+};
+struct cut {
+	enum cut_kind kind;
+	int64_t each;                   /* rows of a tile */
+	int64_t heads;                  /* E; 1 for keys */
+};
+struct tiles {
+	const struct tile *tile;
+	unsigned count;                 /* 0, or a power of two */
+};
+
+/* The batch and its tiles for each of the cuts; all of it stays until the next operation. */
+struct batch attention_batch(struct cuda *c, const struct seq *seq, int64_t seqs, int64_t rows, bool cache, const struct cut *cut, int cuts,
+			     struct tiles *tiles);
+
+/* The number of keys of a piece where there are `blocks` blocks but for the cutting (rounded up to a power of two) and tables of `pages`; and
+ * how many pieces the longest sequence may have */
+int64_t attention_chunk(int64_t blocks, int64_t pages, int64_t *splits);
+
+/* ---- what the kernels get ---- */
+
+struct attend {
+	struct batch b;
+	const struct tile *tile;
+	const float *q, *k, *v;         /* k, v: of the rows or, where b.page is not NULL, this layer's pages [pages][G][KV_PAGE][dk or dv] */
+	float *out, *lse;               /* [N][H][dv], [N][H] or NULL */
+	float *part, *part_lse;         /* [splits][S][H][dv], [splits][S][H], base 2; NULL: keys are not split */
+	int64_t q_stride, k_stride;     /* floats from row to row */
+	int32_t heads, kv_heads, each;  /* H G E */
+	int32_t dk, dv;                 /* numbers of a key, of a value */
+	int32_t chunk, splits;
+	int32_t wide;                   /* all of it may be read four floats at a time */
+	float scale, scale2;            /* scale2: in powers of two, scale * log2(e) */
+};
+
+struct attend_back {
+	struct attend a;
+	const float *dout, *delta;      /* [N][H][dv], [N][H] */
+	float *dq, *dk, *dv;            /* strides as q, k, v */
+};
+
+/* The new rows' keys and values go to their pages: from rows `stride` floats apart; v NULL: there are keys alone. */
+struct write_pages {
+	struct batch b;
+	const float *k, *v;
+	float *to_k, *to_v;
+	int64_t stride;
+	int32_t kv_heads, dim, wide, unused;
+};
+void attention_write_pages(struct cuda *c, const struct write_pages *w);        /* attention.cu */
+bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d);            /* p is aligned to 16 bytes, the others are multiples of 4 */
+
+/* Tiled attention in float32 (attention_full.cu), or by the tensor cores (attention_half.cu, dk = dv <= 256). The tiles have as many rows as
+ * attention_full_rows says, or HALF_ROWS. */
+#define HALF_ROWS 128
+int64_t attention_full_rows(struct cuda *c, int64_t dk, int64_t dv);
+void attention_full(struct cuda *c, const struct attend *a, const struct tiles *tiles);
+void attention_half(struct cuda *c, const struct attend *a, const struct tiles *tiles);
+
+/* attention_decode.cu: sequences of one new row, by pages (dk = dv <= 256); then out and lse of such sequences from a->part and a->part_lse */
+void attention_decode(struct cuda *c, const struct attend *a);
+void attention_combine(struct cuda *c, const struct attend *a);
+void attention_parts(struct cuda *c, struct attend *a);         /* room for `part` and `part_lse`, as a->splits says */
+
+/* The gradient: dq from tiles of rows, dk and dv from tiles of keys; both of as many rows as attention_back_full_rows says, or HALF_BACK_ROWS */
+#define HALF_BACK_ROWS 64
+int64_t attention_back_full_rows(struct cuda *c, int64_t dim);
+void attention_back_full(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys);
+void attention_back_half(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys);
 
 #endif

@@ -1,0 +1,211 @@
+/* attention_decode.cu - one new row of a sequence over its pages: what costs is to read the keys and values, once
+ *
+ * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, 16 bytes a thread,
+ * all loads in flight together; then scores, half the block for each half of the heads, a thread a key; then the values straight from memory, a
+ * thread for four numbers of every so many keys. Shared memory is what bounds the blocks of a multiprocessor: 34 KB at D = 128, six of them, whose
+ * loads and sums go side by side.
+ */
+#include "attention_tile.cuh"
+
+enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16 };
+
+/* HE: heads of a thread's scores; the block has 2 HE */
+template <int HE> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
+{
+	enum { E = 2 * HE };
+	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
+	const int seq = blockIdx.x, heads = min((int)E, a.each - head), tid = threadIdx.x, key = tid % KEYS, half = tid / KEYS;
+	const int groups = min(THREADS / n4, (int)MOST_GROUPS), group = tid / n4, d4 = tid - group * n4;
+	const struct device_seq s = a.b.seq[seq];
+	const int from = blockIdx.z * a.chunk, to = min(s.past + 1, from + a.chunk);
+	DYNAMIC_SHARED(float, q);                       /* [E][stride], then keys [KEYS][stride] (in the end sums [groups][E][4 n4]), p [E][KEYS], three of each head */
+	float *k = q + E * stride, *p = k + max(KEYS * stride, groups * E * 4 * n4), *max_of = p + E * KEYS, *by_of = max_of + E, *sum_of = by_of + E;
+	float sum[E][4];
+
+	if (s.n != 1 || from >= to)
+		return;
+	for (int i = tid; i < E * n4; i += THREADS) {
+		const int h = i / n4, d = (i - h * n4) * 4;
+
+		*(float4 *)(q + h * stride + d) =
+			h < heads ? load4(a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+	}
+	if (tid < E) {
+		max_of[tid] = -INFINITY;
+		sum_of[tid] = 0;
+	}
+#pragma unroll
+	for (int h = 0; h < E; h++)
+#pragma unroll
+		for (int e = 0; e < 4; e++)
+			sum[h][e] = 0;
+	for (int first = from; first < to; first += KEYS) {
+		const int n = min((int)KEYS, to - first);
+		float score[HE];
+
+		__syncthreads();
+#pragma unroll 8
+		for (int i = tid; i < KEYS * n4; i += THREADS) {
+			const int j = i / n4, d = (i - j * n4) * 4;
+
+			*(float4 *)(k + j * stride + d) =
+				j < n ? load4(key_of(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+		}
+		__syncthreads();
+#pragma unroll
+		for (int h = 0; h < HE; h++)
+			score[h] = 0;
+		for (int d = 0; d < n4; d++) {
+			const vec<4> x = load<4>(k + key * stride + 4 * d);
+
+#pragma unroll
+			for (int h = 0; h < HE; h++) {
+				const vec<4> y = load<4>(q + (half * HE + h) * stride + 4 * d);
+
+				score[h] = fmaf(x.x[3], y.x[3], fmaf(x.x[2], y.x[2], fmaf(x.x[1], y.x[1], fmaf(x.x[0], y.x[0], score[h]))));
+			}
+		}
+#pragma unroll
+		for (int h = 0; h < HE; h++)
+			p[(half * HE + h) * KEYS + key] = key < n ? score[h] * a.scale2 : -INFINITY;
+		__syncthreads();
+		for (int h = tid / 32; h < E; h += THREADS / 32) {      /* a warp for each head */
+			const int lane = tid % 32;
+			const float x = p[h * KEYS + lane], y = p[h * KEYS + lane + 32], was = max_of[h], most = fmaxf(was, warp_max(fmaxf(x, y)));
+			const float u = exp2f(x - most), w = exp2f(y - most), more = warp_sum(u + w);
+
+			p[h * KEYS + lane] = u;
+			p[h * KEYS + lane + 32] = w;
+			__syncwarp();
+			if (lane == 0) {
+				max_of[h] = most;
+				by_of[h] = exp2f(was - most);
+				sum_of[h] = fmaf(sum_of[h], by_of[h], more);
+			}
+		}
+		__syncthreads();
+#pragma unroll
+		for (int h = 0; h < E; h++)
+#pragma unroll
+			for (int e = 0; e < 4; e++)
+				sum[h][e] *= by_of[h];
+		if (group < groups)
+#pragma unroll 4
+			for (int j = group; j < n; j += groups) {
+				const float4 v = load4(key_of(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide);
+
+#pragma unroll
+				for (int h = 0; h < E; h++) {
+					const float w = p[h * KEYS + j];
+
+					sum[h][0] = fmaf(w, v.x, sum[h][0]);
+					sum[h][1] = fmaf(w, v.y, sum[h][1]);
+					sum[h][2] = fmaf(w, v.z, sum[h][2]);
+					sum[h][3] = fmaf(w, v.w, sum[h][3]);
+				}
+			}
+	}
+	__syncthreads();
+	if (group < groups)
+#pragma unroll
+		for (int h = 0; h < E; h++)
+			store(k + ((group * E + h) * n4 + d4) * 4, vec<4>{{sum[h][0], sum[h][1], sum[h][2], sum[h][3]}});
+	__syncthreads();
+	for (int i = tid; i < heads * n4; i += THREADS) {
+		const int h = i / n4, d = i - h * n4;
+		int64_t at = (int64_t)s.row * a.heads + g * a.each + head + h;
+		const float by = 1 / sum_of[h], lse = max_of[h] + log2f(sum_of[h]);
+		float *out = a.out, *to_lse = a.lse;
+		float x[4] = {0, 0, 0, 0};
+
+		if (a.part) {
+			at += ((int64_t)blockIdx.z * a.b.seqs + seq - s.row) * a.heads;
+			out = a.part, to_lse = a.part_lse;
+		}
+		for (int j = 0; j < groups; j++) {
+			const vec<4> y = load<4>(k + ((j * E + h) * n4 + d) * 4);
+
+#pragma unroll
+			for (int e = 0; e < 4; e++)
+				x[e] += y.x[e];
+		}
+#pragma unroll
+		for (int e = 0; e < 4; e++)
+			x[e] *= by;
+		store4(out + at * a.dv, 4 * d, a.dv, a.wide, x);
+		if (to_lse && d == 0)
+			to_lse[at] = a.part ? lse : lse * LN2;
+	}
+}
+
+/* Pieces of a sequence, a warp for each head: their weights are 2^(lse - the greatest), and sum to 1. */
+static __global__ void combine(struct attend a)
+{
+	const int seq = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+	const struct device_seq s = a.b.seq[seq];
+	const int n = (s.past + a.chunk) / a.chunk;
+	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
+	float most = -INFINITY, sum = 0;
+
+	if (s.n != 1 || head >= a.heads)
+		return;
+	for (int i = lane; i < n; i += 32)
+		most = fmaxf(most, a.part_lse[at + i * step]);
+	most = warp_max(most);
+	for (int i = lane; i < n; i += 32)
+		sum += exp2f(a.part_lse[at + i * step] - most);
+	sum = warp_sum(sum);
+	for (int d = lane; d < a.dv; d += 32) {
+		float x = 0;
+
+		for (int i = 0; i < n; i++)
+			x = fmaf(exp2f(a.part_lse[at + i * step] - most), a.part[(at + i * step) * a.dv + d], x);
+		a.out[to * a.dv + d] = x / sum;
+	}
+	if (a.lse && lane == 0)
+		a.lse[to] = (most + log2f(sum)) * LN2;
+}
+
+void attention_combine(struct cuda *c, const struct attend *a)
+{
+	if (a->part)
+		cuda_launch(c, combine, dim3((unsigned)a->b.seqs, (unsigned)div_up(a->heads, 4)), 128, 0, *a);
+}
+
+void attention_parts(struct cuda *c, struct attend *a)
+{
+	const size_t n = (size_t)(a->splits * a->b.seqs * a->heads);
+
+	if (a->splits == 1)
+		return;
+	a->part = (float *)cuda_scratch_of(c, SCRATCH_ATTENTION, n * (size_t)(a->dv + 1) * sizeof(float));
+	a->part_lse = a->part + n * (size_t)a->dv;
+}
+
+template <int HE> static void launch(struct cuda *c, const struct attend &a)
+{
+	const int64_t n4 = div_up(a.dk, 4), stride = tile_stride((int)n4), groups = MIN(THREADS / n4, (int)MOST_GROUPS);
+	const int64_t floats = 2 * HE * stride + MAX(KEYS * stride, groups * 2 * HE * 4 * n4) + 2 * HE * (KEYS + 3);
+
+	cuda_launch(c, decode<HE>, dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
+		    (size_t)floats * sizeof(float), a);
+}
+
+void attention_decode(struct cuda *c, const struct attend *given)
+{
+	struct attend a = *given;
+	int64_t splits;
+
+	a.chunk = (int32_t)attention_chunk(a.b.seqs * a.kv_heads, a.b.pages, &splits);
+	a.splits = (int32_t)splits;
+	attention_parts(c, &a);
+	if (a.each <= 2)
+		launch<1>(c, a);
+	else if (a.each <= 4)
+		launch<2>(c, a);
+	else if (a.each <= 8)
+		launch<4>(c, a);
+	else
+		launch<8>(c, a);
+	attention_combine(c, &a);
+}
