@@ -261,6 +261,7 @@ void lora_merge(const struct model *m, const struct part *part, int64_t from, in
 		be->upload(be, room, w, (size_t)(rows * cols) * sizeof *room);
 		be->copy(be, b, l->part[p].b->data + from * l->rank, (size_t)(rows * l->rank) * sizeof *b);
 		be->scale(be, b, l->scale, rows * l->rank);
+		be->half = false;               /* what is added is rounded once, when it is written */
 		be->gemm(be, &(struct gemm){.m = rows, .n = cols, .k = l->rank, .a = b, .lda = l->rank, .b = l->a->data + p * l->rank * cols, .ldb = cols,
 					    .c = room, .ldc = cols, .accumulate = true});
 		be->download(be, w, room, (size_t)(rows * cols) * sizeof *room);

@@ -51,6 +51,7 @@ struct cuda {
 	bool managed;                   /* R1_CUDA_MANAGED: memory that the host may look at, and nothing is put off; for tests */
 	cudaStream_t stream;
 	struct list *list;
+	int64_t added;                  /* entries that were ever put on the list, and what else changed memory */
 	struct products *products;
 	struct upload_buffers *large;
 	struct cuda_scratch scratch[SCRATCHES];
@@ -166,6 +167,10 @@ static inline unsigned cuda_grid(int64_t n, int64_t each)
 struct products *products_new(struct cuda *c, struct err *e);   /* gemm.cu */
 void products_free(struct cuda *c);
 void cuda_gemm(struct backend *, const struct gemm *);
+/* What writes out[rows, cols] can write it in bfloat16 as well, for the product that comes next: at the returned place with rows *ld apart, then
+ * cuda_ahead_done. NULL: nobody wants it. */
+uint16_t *cuda_ahead(struct cuda *c, const float *out, int64_t rows, int64_t cols, int64_t *ld);
+void cuda_ahead_done(struct cuda *c);
 void cuda_weight_ops(struct backend *be);
 void cuda_rows_ops(struct backend *be);
 void cuda_sums_ops(struct backend *be);

@@ -114,6 +114,16 @@ __device__ __forceinline__ uint32_t to_bf16x2(float first, float second)
 #endif
 }
 
+/* V numbers as bfloat16; four of them where addresses are multiples of 8 bytes */
+__device__ __forceinline__ void store_bf16(uint16_t *p, const vec<1> &v)
+{
+	*p = to_bf16(v.x[0]);
+}
+__device__ __forceinline__ void store_bf16(uint16_t *p, const vec<4> &v)
+{
+	*(uint2 *)p = make_uint2(to_bf16x2(v.x[0], v.x[1]), to_bf16x2(v.x[2], v.x[3]));
+}
+
 __device__ __forceinline__ float sigmoid(float x)
 {
 	return 1 / (1 + expf(-x));

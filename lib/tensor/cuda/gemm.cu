@@ -29,7 +29,14 @@ struct plan {
 	bool there;                     /* cuBLASLt has a way to do it */
 };
 
+/* A matrix of float32 of which SCRATCH_A holds a copy in bfloat16, as long as nothing but what made it, or used it, was put on the list */
+struct copied {
+	const void *from;
+	int64_t rows, cols, ld, batch, step, added;
+};
+
 struct products {
+	struct copied copied;
 	cublasLtHandle_t lt;
 	void *workspace;
 	std::vector<plan *> table;      /* of 2 * MOST_PLANS, by hash */
@@ -281,6 +288,53 @@ static const void *narrowed(struct cuda *c, enum cuda_scratch_use use, const voi
 	return a.to;
 }
 
+static bool same_matrix(const struct copied *x, const struct copied *y)
+{
+	return x->from == y->from && x->rows == y->rows && x->cols == y->cols && x->ld == y->ld && x->batch == y->batch && x->step == y->step;
+}
+
+uint16_t *cuda_ahead(struct cuda *c, const float *out, int64_t rows, int64_t cols, int64_t *ld)
+{
+	const struct copied it = {out, rows, cols, cols, 1, 0, -1};
+
+	if (!c->be.half || rows <= FEW)
+		return NULL;
+	*ld = (cols + 7) / 8 * 8;
+	c->products->copied = it;
+	return (uint16_t *)cuda_scratch_of(c, SCRATCH_A, (size_t)(rows * *ld) * sizeof(uint16_t));
+}
+
+void cuda_ahead_done(struct cuda *c)
+{
+	c->products->copied.added = c->added;
+}
+
+/* op(A), as narrowed does it, if it has not just been done: the two products of a layer's way back have one A. */
+static void narrow_first(struct cuda *c, struct product *g)
+{
+	struct copied *last = &c->products->copied;
+	const struct copied it = {g->a, g->trans_a ? g->k : g->m, g->trans_a ? g->m : g->k, g->lda, g->batch, g->step_a, c->added};
+
+	if (same_matrix(last, &it) && last->added == c->added) {
+		g->a = c->scratch[SCRATCH_A].p;
+		g->lda = (it.cols + 7) / 8 * 8;
+		g->step_a = it.rows * g->lda;
+		return;
+	}
+	*last = it;
+	g->a = narrowed(c, SCRATCH_A, g->a, it.rows, it.cols, g->batch, &g->lda, &g->step_a);
+}
+
+/* After the product: what it wrote may be what the copy is of. */
+static void keep_copy(struct cuda *c, const struct product *g)
+{
+	struct copied *last = &c->products->copied;
+	const char *to = (const char *)g->c, *end = to + (size_t)((g->m - 1) * g->ldc + (g->batch - 1) * g->step_c + g->n) * sizeof(float);
+	const char *from = (const char *)last->from, *last_end = from + (size_t)((last->rows - 1) * last->ld + (last->batch - 1) * last->step + last->cols) * sizeof(float);
+
+	last->added = to < last_end && from < end ? -1 : c->added;
+}
+
 void cuda_gemm(struct backend *be, const struct gemm *given)
 {
 	struct cuda *c = cuda_of(be);
@@ -307,10 +361,12 @@ void cuda_gemm(struct backend *be, const struct gemm *given)
 	if (!w)
 		g.half = be->half;
 	if (g.half && g.k > 0) {
-		g.a = narrowed(c, SCRATCH_A, g.a, g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.batch, &g.lda, &g.step_a);
+		narrow_first(c, &g);
 		if (!w)
 			g.b = narrowed(c, SCRATCH_B, g.b, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.batch, &g.ldb, &g.step_b);
 	}
 	if (g.k == 0 || !by_library(c, &g))
 		plainly(c, &g);
+	if (g.half && g.k > 0)
+		keep_copy(c, &g);
 }

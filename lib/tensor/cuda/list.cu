@@ -1,7 +1,7 @@
 /* list.cu - the list of what is to be done, the graphs made of lists that come again, and the pinned memory that uploads go through
  *
- * A list that comes for the second time is captured into a graph, which is launched then and from then on. Graphs hold addresses and sizes alone, so one is right as long as its list's bytes are
- * the same. A few are kept; the one that was used longest ago makes room.
+ * A list that comes for the second time is captured into a graph, which is launched then and from then on. Graphs hold addresses and sizes alone,
+ * so one is right as long as its list's bytes are the same. A few are kept; the one that was used longest ago makes room.
  *
  * Uploads' bytes wait in pinned memory, whose offsets begin again after every cuda_sync: so they are the same from one token to the next, and
  * so are the lists'. Constants have a device twin of that memory, at the same offsets.
@@ -190,6 +190,7 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 	e->bytes = (int64_t)bytes;
 	l->used += bytes;
 	l->entries++;
+	c->added++;
 	return e;
 }
 

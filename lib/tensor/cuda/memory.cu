@@ -40,6 +40,7 @@ void cuda_give_back(struct cuda *c, void *p)
 	if (!p)
 		return;
 	cuda_sync(c);
+	c->added++;
 	cuda_check(cudaFree(p), "memory");
 }
 
@@ -62,6 +63,7 @@ static void upload_large(struct cuda *c, char *to, const char *host, size_t byte
 	size_t some;
 
 	cuda_run(c);
+	c->added++;
 	if (!b->p[0])
 		for (int i = 0; i < 2; i++) {
 			cuda_check(cudaHostAlloc((void **)&b->p[i], PIECE, cudaHostAllocDefault), "pinned memory");

@@ -16,7 +16,8 @@ enum { SHORT = 1024 };
 struct norm {
 	float *out, *rstd;
 	const float *x, *w;
-	int64_t rows, cols;
+	uint16_t *half;                 /* out once more, in bfloat16, or NULL */
+	int64_t rows, cols, ld_half;
 	float eps;
 	int32_t unused;
 };
@@ -68,6 +69,8 @@ template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rm
 		for (int j = 0; j < V; j++)
 			y.x[j] = x.x[j] * rstd * w.x[j];
 		store(a.out + at + i, y);
+		if (a.half)
+			store_bf16(a.half + p.row * a.ld_half + i, y);
 	}
 }
 
@@ -121,9 +124,13 @@ template <class A> static void by_rows(struct cuda *c, const A &a, bool fours, v
 
 static void op_rmsnorm(struct backend *be, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
 {
-	const struct norm a = {out, rstd, x, w, rows, cols, eps, 0};
+	struct cuda *c = cuda_of(be);
+	struct norm a = {out, rstd, x, w, NULL, rows, cols, 0, eps, 0};
 
-	by_rows(cuda_of(be), a, aligned(out, x, w, cols), rmsnorm_rows<true, 1>, rmsnorm_rows<true, 4>, rmsnorm_rows<false, 1>, rmsnorm_rows<false, 4>);
+	a.half = cuda_ahead(c, out, rows, cols, &a.ld_half);
+	by_rows(c, a, aligned(out, x, w, cols), rmsnorm_rows<true, 1>, rmsnorm_rows<true, 4>, rmsnorm_rows<false, 1>, rmsnorm_rows<false, 4>);
+	if (a.half)
+		cuda_ahead_done(c);
 }
 
 static void op_rmsnorm_back(struct backend *be, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows,
@@ -173,7 +180,8 @@ static void op_rope(struct backend *be, const struct rope *given)
 struct gate {
 	float *out;
 	const float *gate_up, *dout;
-	int64_t rows, cols;             /* cols: F */
+	uint16_t *half;                 /* out once more, in bfloat16, or NULL */
+	int64_t rows, cols, ld_half;    /* cols: F */
 };
 
 template <int V> static __global__ void swiglu_numbers(struct gate a)
@@ -189,6 +197,8 @@ template <int V> static __global__ void swiglu_numbers(struct gate a)
 		for (int j = 0; j < V; j++)
 			y.x[j] = gate.x[j] * sigmoid(gate.x[j]) * up.x[j];
 		store(a.out + row * a.cols + col, y);
+		if (a.half)
+			store_bf16(a.half + row * a.ld_half + col, y);
 	}
 }
 
@@ -215,15 +225,19 @@ template <int V> static __global__ void swiglu_back_numbers(struct gate a)
 
 static void op_swiglu(struct backend *be, float *out, const float *gate_up, int64_t rows, int64_t cols)
 {
-	const struct gate a = {out, gate_up, NULL, rows, cols};
+	struct cuda *c = cuda_of(be);
+	struct gate a = {out, gate_up, NULL, NULL, rows, cols, 0};
 	const bool fours = aligned(out, gate_up, NULL, cols);
 
-	cuda_launch(cuda_of(be), fours ? swiglu_numbers<4> : swiglu_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
+	a.half = cuda_ahead(c, out, rows, cols, &a.ld_half);
+	cuda_launch(c, fours ? swiglu_numbers<4> : swiglu_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
+	if (a.half)
+		cuda_ahead_done(c);
 }
 
 static void op_swiglu_back(struct backend *be, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols)
 {
-	const struct gate a = {dgate_up, gate_up, dout, rows, cols};
+	const struct gate a = {dgate_up, gate_up, dout, NULL, rows, cols, 0};
 	const bool fours = aligned(dgate_up, gate_up, dout, cols);
 
 	cuda_launch(cuda_of(be), fours ? swiglu_back_numbers<4> : swiglu_back_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
