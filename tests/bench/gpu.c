@@ -5,6 +5,10 @@
  * Limits are measured in the same run, by the backend itself: the memory bandwidth by copies on the device (bytes read and written), the peak
  * by one large product of bfloat16. Work is counted as in model.c.
  */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "models.h"
 
 static const struct shape shapes[] = {
