@@ -43,6 +43,7 @@ struct tile {                           /* rows, or keys, first .. of a sequence
 enum cut_kind {
 	CUT_ROWS,                       /* into rows of queries, of all sequences */
 	CUT_LONG,                       /* of those with more than one new row */
+	CUT_PAST,                       /* of those with more than one new row, and past ones */
 	CUT_SINGLE,                     /* of those with one */
 	CUT_KEYS                        /* into keys */
 };
@@ -108,6 +109,15 @@ void attention_half(struct cuda *c, const struct attend *a, const struct tiles *
 void attention_decode(struct cuda *c, const struct attend *a);
 void attention_combine(struct cuda *c, const struct attend *a);
 void attention_parts(struct cuda *c, struct attend *a);         /* room for `part` and `part_lse`, as a->splits says */
+
+/* A sequence that has no past, by products (latent_half.cu); positions of a step, there and back, so that the scores of a step are few */
+void latent_by_products(struct backend *be, const struct latent *a, const struct seq *seq);
+static inline int64_t latent_each(const struct latent *a, const struct seq *seq)
+{
+	const int64_t scores = (int64_t)1 << 24, rows = 8192;
+
+	return MAX(1, MIN(rows, scores / MAX(1, seq->n)) / a->heads);
+}
 
 /* The gradient: dq from tiles of rows, dk and dv from tiles of keys; both of as many rows as attention_back_full_rows says, or HALF_BACK_ROWS */
 #define HALF_BACK_ROWS 64

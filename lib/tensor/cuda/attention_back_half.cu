@@ -50,7 +50,7 @@ template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[4]
 #pragma unroll
 	for (int j = 0; j < 4; j++)
 		s[j][0] = s[j][1] = s[j][2] = s[j][3] = 0;
-#pragma unroll
+#pragma unroll 2                        /* no further: addresses made in advance would spill */
 	for (int d = 0; d < DP; d += 16) {
 		uint32_t u[4], w[4];
 
@@ -67,7 +67,7 @@ template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[4]
 /* sum += 16 rows of p, ROWS wide, times DP / 2 columns of y */
 template <int DP> static __device__ __forceinline__ void gather(float (&sum)[DP / 16][4], const uint16_t *p, const uint16_t *y)
 {
-#pragma unroll
+#pragma unroll 1
 	for (int j = 0; j < ROWS; j += 16) {
 		uint32_t u[4], w[4];
 

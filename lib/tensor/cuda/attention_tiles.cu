@@ -16,7 +16,8 @@ static std::vector<piece> pieces_of(const struct seq *seq, int64_t seqs, const s
 	for (int64_t s = 0; s < seqs; s++) {
 		const int64_t n = (int64_t)seq[s].n * cut->heads;
 
-		if ((cut->kind == CUT_LONG && seq[s].n == 1) || (cut->kind == CUT_SINGLE && seq[s].n != 1))
+		if ((cut->kind == CUT_LONG && seq[s].n == 1) || (cut->kind == CUT_SINGLE && seq[s].n != 1) ||
+		    (cut->kind == CUT_PAST && (seq[s].n == 1 || !seq[s].past)))
 			continue;
 		for (int64_t first = 0; first < n; first += cut->each) {
 			const int64_t last = MIN(first + cut->each, n) - 1;

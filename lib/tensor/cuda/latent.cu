@@ -1,5 +1,5 @@
-/* latent.cu - latent attention: the tiles of attention, all heads over the same keys; few rows over many keys are split. The way back is matrix
- * products, as on the CPU. */
+/* latent.cu - latent attention: the tiles of attention, all heads over the same keys; few rows over many keys are split. In 16 bits, sequences
+ * without a past go by matrix products. */
 #include "attention_tile.cuh"
 
 static bool wide(const struct latent *given)
@@ -11,7 +11,7 @@ void cuda_latent(struct backend *be, const struct latent *given)
 {
 	struct cuda *c = cuda_of(be);
 	const int64_t rows = attention_full_rows(c, given->key_dim, given->value_dim);
-	const struct cut cut[2] = {{given->cache ? CUT_LONG : CUT_ROWS, rows, given->heads}, {CUT_SINGLE, rows, given->heads}};
+	const struct cut cut[2] = {{!given->cache ? CUT_ROWS : be->half ? CUT_PAST : CUT_LONG, rows, given->heads}, {CUT_SINGLE, rows, given->heads}};
 	struct tiles tiles[2];
 	struct attend a;
 	int64_t splits;
@@ -33,7 +33,11 @@ void cuda_latent(struct backend *be, const struct latent *given)
 		attention_write_pages(c, &w);
 		a.k = a.v = pages;
 	}
-	attention_full(c, &a, &tiles[0]);
+	for (int64_t s = 0; be->half && s < given->seqs; s++)
+		if (!given->seq[s].past && (!given->cache || given->seq[s].n > 1))
+			latent_by_products(be, given, &given->seq[s]);
+	if (given->cache || !be->half)
+		attention_full(c, &a, &tiles[0]);
 	if (given->cache && tiles[1].count) {
 		a.chunk = (int32_t)attention_chunk(tiles[1].count, a.b.pages, &splits);
 		a.splits = (int32_t)splits;

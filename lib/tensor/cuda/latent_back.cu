@@ -1,9 +1,6 @@
 /* latent_back.cu - the gradient of latent attention: some positions of a sequence at a time, five matrix products and what lies between them */
 #include "attention_tile.cuh"
 
-#define SCORES ((int64_t)1 << 24)       /* of a step, at most, if a position has no more: 64 MiB twice */
-#define ROWS ((int64_t)8192)
-
 /* The rows (position by position, all heads of each) of one step, over the keys 0 .. n-1 of their sequence */
 struct step {
 	float *p, *ds;                  /* [m][n]: in, q.k and dout.v */
@@ -62,7 +59,7 @@ void cuda_latent_back(struct backend *be, const struct latent *a, const float *d
 	cuda_fill(c, dkeys, 0, (size_t)(a->rows * a->key_dim) * sizeof *dkeys);
 	for (int64_t s = 0; s < a->seqs; s++) {
 		const struct seq *seq = &a->seq[s];
-		const int64_t each = MAX(1, MIN(ROWS, SCORES / MAX(1, seq->n)) / a->heads), most = MIN(each, seq->n) * a->heads * seq->n;
+		const int64_t each = latent_each(a, seq), most = MIN(each, seq->n) * a->heads * seq->n;
 
 		for (int64_t i = 0; i < seq->n; i += each) {
 			const int64_t some = MIN(each, seq->n - i), row = (seq->row + i) * a->heads;
