@@ -11,6 +11,7 @@
 # knob           default                  meaning
 FINDINGS      ?= run/findings#            where the report lies
 FINDING_SEEDS ?= 1 2 3#                   seeds; 1 is that of run/zero and run/r1, if SEED is
+FINDING_MORE  ?= 4 5 6 7 8#               further seeds, for what differs most from seed to seed: the language reward and PPO
 FINDING_STEPS ?= 60#                      steps of RL of an experiment
 FINDING_STUDENT ?= qwen#                  the student that is distilled into, and trained by RL
 FINDING_STUDENT_STEPS ?= 180#             RL steps of that student: as many optimizer steps as its distillation has
@@ -20,6 +21,7 @@ FINDING_N     ?= 16#                      completions that best-of-N, majority a
 F := $(R1)/findings
 comma := ,
 finding_names := zero cons stages language student sizes greedy few-shot hacking process process-rl search ppo thinking length-bias
+finding_more_names := language ppo
 # $(call finding_rl,NAME,MODEL,KNOBS): RL on the town, in $F/NAME/
 finding_rl = $(call r1_zero,$F/$1,$2,STEPS=$(FINDING_STEPS) LR=$(COLD_ZERO_LR) $3)
 # $(call finding_last,FOLDER): the last step's final.jsonl
@@ -162,10 +164,20 @@ finding-rows: $(finding_names:%=$F/%.json)
 
 # $(call finding_folder,WHAT,SEED): run/r1 for the first seed, run/r1-2 for seed 2
 finding_folder = $1$(if $(filter-out 1,$2),-$2)
-$(FINDINGS)/rows.json: FORCE
+# $(call finding_seed,SEED,GOALS)
+finding_seed = $(MAKE) --no-print-directory SEED=$1 ZERO=$(call finding_folder,run/zero,$1) R1=$(call finding_folder,run/r1,$1) $2
+# $(call finding_files,SEED,NAMES)
+finding_files = $(2:%=$(call finding_folder,run/r1,$1)/findings/%.json)
+# What all seeds have in common is made first: with `make -j` they run beside one another.
+finding-shared: $(sort $(DATA) $(HELDOUT) $(R1_DATA) $(R1_HELDOUT) $(GENERAL) $(GENERAL_HELDOUT) $(OPEN)) $(STUDENTS:%=$(STUDENT_BASES)/%/base.jsonl) | $(TOOLS:%=$(BIN)/%)
+$(FINDING_SEEDS:%=finding-seed-%): finding-seed-%: finding-shared
+	+$(call finding_seed,$*,finding-rows)
+$(FINDING_MORE:%=finding-more-%): finding-more-%: finding-shared
+	+$(call finding_seed,$*,$(call finding_files,$*,$(finding_more_names)))
+$(FINDINGS)/rows.json: $(FINDING_SEEDS:%=finding-seed-%) $(FINDING_MORE:%=finding-more-%)
 	@mkdir -p $(@D)
-	$(foreach s,$(FINDING_SEEDS),$(MAKE) --no-print-directory finding-rows SEED=$s ZERO=$(call finding_folder,run/zero,$s) R1=$(call finding_folder,run/r1,$s) && ) :
-	@{ $(foreach s,$(FINDING_SEEDS),jq -c --argjson s $s '.[] | .seed = $$s' $(finding_names:%=$(call finding_folder,run/r1,$s)/findings/%.json);) } | jq -s . > $@.tmp
+	@{ $(foreach s,$(FINDING_SEEDS),jq -c --argjson s $s '.[] | .seed = $$s' $(call finding_files,$s,$(finding_names));) \
+	  $(foreach s,$(FINDING_MORE),jq -c --argjson s $s '.[] | .seed = $$s' $(call finding_files,$s,$(finding_more_names));) } | jq -s . > $@.tmp
 	@mv $@.tmp $@
 $(FINDINGS)/report.md: $(FINDINGS)/rows.json stages/report
 	@stages/report $(FINDINGS) $(foreach s,$(FINDING_SEEDS),$(call finding_folder,run/zero,$s)) > $@.tmp
@@ -174,4 +186,4 @@ $(FINDINGS)/report.md: $(FINDINGS)/rows.json stages/report
 findings: $(FINDINGS)/report.md ## the paper's findings in miniature, several seeds, beside the paper's figures
 	@cat $<
 
-.PHONY: findings finding-rows
+.PHONY: findings finding-rows finding-shared $(FINDING_SEEDS:%=finding-seed-%) $(FINDING_MORE:%=finding-more-%)

@@ -571,8 +571,28 @@ void record_remove(struct record *r, const char *name)
 
 /* ---- writing ---- */
 
+/* Where a record goes: `to` and, if there is a `put`, from there on in pieces, so that a long record is not held twice. */
+struct sink {
+	struct buf *to;
+	record_put_fn *put;
+	void *arg;
+};
+
+#define PIECE ((size_t)64 << 10)
+
+static void add(const struct sink *k, const void *p, size_t n)
+{
+	if (!k->put || k->to->n + n <= PIECE) {
+		buf_add(k->to, p, n);
+		return;
+	}
+	k->put(k->arg, k->to->p, k->to->n);
+	buf_clear(k->to);
+	k->put(k->arg, p, n);
+}
+
 /* The fields that were not read, from the first: `any` says whether others stand before them, `spaced` how the line is set. */
-static void write_new(const struct record *r, bool any, bool spaced, struct buf *to)
+static void write_new(const struct record *r, bool any, bool spaced, const struct sink *k)
 {
 	size_t i;
 
@@ -582,15 +602,15 @@ static void write_new(const struct record *r, bool any, bool spaced, struct buf 
 		if (f->was_read || f->removed)
 			continue;
 		if (any)
-			buf_add(to, ", ", spaced ? 2 : 1);
+			add(k, ", ", spaced ? 2 : 1);
 		any = true;
-		emit_string(to, name_of(r, f), f->name_len);
-		buf_add(to, ": ", spaced ? 2 : 1);
-		buf_add(to, value_of(r, f), f->value_len);
+		emit_string(k->to, name_of(r, f), f->name_len);
+		add(k, ": ", spaced ? 2 : 1);
+		add(k, value_of(r, f), f->value_len);
 	}
 }
 
-void record_write(const struct record *r, struct buf *to)
+static void write_record(const struct record *r, const struct sink *k)
 {
 	const char *raw = r->raw.n ? r->raw.p : "{}";
 	size_t done = 0;                /* raw[0, done) has been dealt with */
@@ -598,7 +618,7 @@ void record_write(const struct record *r, struct buf *to)
 	bool any = false, spaced = false;
 
 	if (!r->changed) {
-		buf_add(to, raw, end);
+		add(k, raw, end);
 		return;
 	}
 	for (i = 0; i < r->n && r->field[i].was_read; i++)
@@ -612,29 +632,41 @@ void record_write(const struct record *r, struct buf *to)
 		if (f->removed) {       /* with the comma before it or, where none is left before it, the one behind */
 			size_t from = any ? f->begin - 1 : f->begin;
 
-			buf_add(to, raw + done, from - done);
+			add(k, raw + done, from - done);
 			done = any || raw[f->end] != ',' ? f->end : f->end + 1;
 			continue;
 		}
 		any = true;
 		if (f->value_fresh) {
-			buf_add(to, raw + done, f->from - done);
-			buf_add(to, value_of(r, f), f->value_len);
+			add(k, raw + done, f->from - done);
+			add(k, value_of(r, f), f->value_len);
 			done = f->to;
 		}
 		if (i == last) {
-			buf_add(to, raw + done, f->to - done);
+			add(k, raw + done, f->to - done);
 			done = f->to;
-			write_new(r, true, spaced, to);
+			write_new(r, true, spaced, k);
 		}
 	}
 	if (!any) {
 		const char *brace = memchr(raw + done, done ? '}' : '{', end - done);
 		size_t until = (size_t)(brace - raw) + !done;
 
-		buf_add(to, raw + done, until - done);
+		add(k, raw + done, until - done);
 		done = until;
-		write_new(r, false, spaced, to);
+		write_new(r, false, spaced, k);
 	}
-	buf_add(to, raw + done, end - done);
+	add(k, raw + done, end - done);
+}
+
+void record_write(const struct record *r, struct buf *to)
+{
+	write_record(r, &(struct sink){.to = to});
+}
+
+void record_write_pieces(const struct record *r, struct buf *room, record_put_fn *put, void *arg)
+{
+	buf_clear(room);
+	write_record(r, &(struct sink){room, put, arg});
+	put(arg, room->p, room->n);
 }

@@ -108,6 +108,8 @@ void record_remove(struct record *r, const char *name);
 
 /* The record as one line without its newline, added to `to`. */
 void record_write(const struct record *r, struct buf *to);
+typedef void record_put_fn(void *arg, const char *s, size_t n);
+void record_write_pieces(const struct record *r, struct buf *room, record_put_fn *put, void *arg);      /* to `put`, by way of `room` */
 
 /* ---- reading ---- */
 

@@ -127,22 +127,41 @@ struct writer *writer_open(const char *path, struct err *e)
 	return w;
 }
 
-int writer_text(struct writer *w, const char *s, size_t n, struct err *e)
+static int write_out(struct writer *w, const char *s, size_t n, struct err *e)
 {
 	errno = 0;
 	if (w->gz)
 		return archive_write_data(w->gz, s, n) == (la_ssize_t)n ? 0 : fail_archive(w, e);
-	if (fwrite(s, 1, n, w->f) != n || (w->each && fflush(w->f) != 0))
-		return fail(w, e);
-	return 0;
+	return fwrite(s, 1, n, w->f) == n ? 0 : fail(w, e);
+}
+
+int writer_text(struct writer *w, const char *s, size_t n, struct err *e)
+{
+	if (write_out(w, s, n, e) < 0)
+		return -1;
+	return w->each && fflush(w->f) != 0 ? fail(w, e) : 0;
+}
+
+struct putting {                        /* a record, on its way */
+	struct writer *w;
+	struct err *e;
+	int rc;
+};
+
+static void put_piece(void *arg, const char *s, size_t n)
+{
+	struct putting *p = arg;
+
+	if (p->rc == 0)
+		p->rc = write_out(p->w, s, n, p->e);
 }
 
 int writer_put(struct writer *w, const struct record *r, struct err *e)
 {
-	buf_clear(&w->line);
-	record_write(r, &w->line);
-	buf_char(&w->line, '\n');
-	return writer_text(w, w->line.p, w->line.n, e);
+	struct putting p = {w, e, 0};
+
+	record_write_pieces(r, &w->line, put_piece, &p);
+	return p.rc < 0 ? -1 : writer_text(w, "\n", 1, e);
 }
 
 int writer_close(struct writer *w, struct err *e)
