@@ -169,7 +169,8 @@ finding_seed = $(MAKE) --no-print-directory SEED=$1 ZERO=$(call finding_folder,r
 # $(call finding_files,SEED,NAMES)
 finding_files = $(2:%=$(call finding_folder,run/r1,$1)/findings/%.json)
 # What all seeds have in common is made first: with `make -j` they run beside one another.
-finding-shared: $(sort $(DATA) $(HELDOUT) $(R1_DATA) $(R1_HELDOUT) $(GENERAL) $(GENERAL_HELDOUT) $(OPEN)) $(STUDENTS:%=$(STUDENT_BASES)/%/base.jsonl) | $(TOOLS:%=$(BIN)/%)
+finding-shared: $(sort $(MINI)/train.jsonl $(MINI)/heldout.jsonl $(TOWN)/open.jsonl $(R1_DATA) $(R1_HELDOUT) $(GENERAL) $(GENERAL_HELDOUT)) \
+	  $(STUDENTS:%=$(STUDENT_BASES)/%/base.jsonl) | $(TOOLS:%=$(BIN)/%)
 $(FINDING_SEEDS:%=finding-seed-%): finding-seed-%: finding-shared
 	+$(call finding_seed,$*,finding-rows)
 $(FINDING_MORE:%=finding-more-%): finding-more-%: finding-shared
