@@ -24,8 +24,34 @@ struct tape tape_new(struct backend *be)
 	return (struct tape){.be = be};
 }
 
+static struct tape_chunk *chunk_new(struct tape *t, size_t bytes)
+{
+	struct tape_chunk *c = xcalloc(1, sizeof *c);
+
+	c->size = bytes > CHUNK ? bytes : CHUNK;
+	c->data = t->be->alloc(t->be, c->size);
+	return c;
+}
+
+static void free_chunks(struct tape *t)
+{
+	struct tape_chunk *c, *next;
+
+	for (c = t->chunk; c; c = next) {
+		next = c->next;
+		t->be->free(t->be, c->data);
+		free(c);
+	}
+	t->chunk = NULL;
+}
+
+/* Several chunks become one: where sizes come in another order the next time, much of each would be passed over, and more and more were needed. */
 void tape_reset(struct tape *t)
 {
+	if (t->chunk && t->chunk->next) {
+		free_chunks(t);
+		t->chunk = chunk_new(t, t->peak);
+	}
 	t->n = 0;
 	t->spare = NULL;
 	t->current = t->chunk;
@@ -37,13 +63,7 @@ void tape_reset(struct tape *t)
 
 void tape_free(struct tape *t)
 {
-	struct tape_chunk *c, *next;
-
-	for (c = t->chunk; c; c = next) {
-		next = c->next;
-		t->be->free(t->be, c->data);
-		free(c);
-	}
+	free_chunks(t);
 	free(t->node);
 	arena_free(&t->host);
 	*t = (struct tape){.be = t->be};
@@ -68,10 +88,8 @@ void *tape_memory(struct tape *t, size_t bytes)
 		c->used = 0;
 	}
 	if (!c || c->size - c->used < bytes) {
-		struct tape_chunk *fresh = xcalloc(1, sizeof *fresh);
+		struct tape_chunk *fresh = chunk_new(t, bytes);
 
-		fresh->size = bytes > CHUNK ? bytes : CHUNK;
-		fresh->data = t->be->alloc(t->be, fresh->size);
 		if (c)
 			c->next = fresh;
 		else
