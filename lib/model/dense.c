@@ -14,11 +14,6 @@ struct layer {
 	struct tensor *down, *down_bias;        /* [C, F], and [1, C] or NULL */
 };
 
-struct net {
-	struct layer *layer;            /* [L] */
-	struct tensor *norm;            /* [1, C] */
-};
-
 static struct tensor *vector(struct model *m, const char *prefix, const char *name, int64_t n)
 {
 	return model_param(m, prefix, 0, (struct param_part[]){{name, n}}, 1);
@@ -59,14 +54,13 @@ void dense_declare(struct model *m, const struct dense *d)
 {
 	const struct config *c = &m->config;
 	const int64_t C = c->hidden_size;
-	struct net *net = arena_alloc(&m->arena, sizeof *net);
+	struct layer *layer = arena_alloc(&m->arena, (size_t)c->layers * sizeof *layer);
 	char prefix[64];
 	int64_t i;
 
-	net->layer = arena_alloc(&m->arena, (size_t)c->layers * sizeof *net->layer);
 	m->embed = model_param(m, "model", C, (struct param_part[]){{"embed_tokens.weight", c->vocab_size}}, 1);
 	for (i = 0; i < c->layers; i++) {
-		struct layer *l = &net->layer[i];
+		struct layer *l = &layer[i];
 
 		*l = (struct layer){0};
 		snprintf(prefix, sizeof prefix, "model.layers.%d", (int)i);
@@ -75,33 +69,27 @@ void dense_declare(struct model *m, const struct dense *d)
 		l->ffn_norm = vector(m, prefix, "post_attention_layernorm.weight", C);
 		declare_feed_forward(m, l, prefix, d);
 	}
-	net->norm = vector(m, "model", "norm.weight", C);
+	m->norm = vector(m, "model", "norm.weight", C);
 	model_param_head(m);
-	m->net = net;
+	m->net = layer;
 }
 
-struct tensor *dense_forward(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
+struct tensor *dense_layer(struct model *m, struct tape *t, int64_t index, struct tensor *x, const int32_t *position, const struct sequences *s)
 {
 	const struct config *c = &m->config;
 	const int64_t D = c->head_dim, H = c->heads, G = c->kv_heads;
 	const float eps = (float)c->rms_norm_eps, scale = (float)(1 / sqrt((double)D));
-	const struct net *net = m->net;
-	struct tensor *x = op_embedding(t, m->embed, id, rows), *y;     /* [N, C] */
-	int64_t i;
+	const struct layer *l = (const struct layer *)m->net + index;
+	struct tensor *y;
 
-	for (i = 0; i < c->layers; i++) {
-		const struct layer *l = &net->layer[i];
-
-		y = op_linear(t, op_rmsnorm(t, x, l->attention_norm, eps), l->qkv, l->qkv_bias);        /* [N, (H+2G)*D] */
-		if (l->q_norm) {
-			y = op_rmsnorm_heads(t, y, l->q_norm, eps, 0, H, D);
-			y = op_rmsnorm_heads(t, y, l->k_norm, eps, H, G, D);
-		}
-		y = op_rope(t, y, position, m->cos_sin, H + G, D);
-		y = op_attention(t, y, s, i, H, G, D, scale);                                           /* [N, H*D] */
-		x = op_add(t, x, op_linear(t, y, l->o, l->o_bias));
-		y = op_linear(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, l->gate_up_bias);      /* [N, 2F] */
-		x = op_add(t, x, op_linear(t, op_swiglu(t, y), l->down, l->down_bias));
+	y = op_linear(t, op_rmsnorm(t, x, l->attention_norm, eps), l->qkv, l->qkv_bias);        /* [N, (H+2G)*D] */
+	if (l->q_norm) {
+		y = op_rmsnorm_heads(t, y, l->q_norm, eps, 0, H, D);
+		y = op_rmsnorm_heads(t, y, l->k_norm, eps, H, G, D);
 	}
-	return op_rmsnorm(t, x, net->norm, eps);
+	y = op_rope(t, y, position, m->cos_sin, H + G, D);
+	y = op_attention(t, y, s, index, H, G, D, scale);                                       /* [N, H*D] */
+	x = op_add(t, x, op_linear(t, y, l->o, l->o_bias));
+	y = op_linear(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, l->gate_up_bias);      /* [N, 2F] */
+	return op_add(t, x, op_linear(t, op_swiglu(t, y), l->down, l->down_bias));
 }

@@ -1,11 +1,9 @@
 /* dense.h - what the dense families have in common: a pre-norm transformer with grouped-query attention, rotary positions and SwiGLU
  *
  *     static void declare(struct model *m) { dense_declare(m, &(struct dense){.qkv_bias = true}); }
- *     const struct family family_qwen2 = {"qwen2", declare, dense_forward};
+ *     const struct family family_qwen2 = {"qwen2", declare, dense_layer};
  *
- *     x = E[id]
- *     for each layer:  x = x + O attention(rope(norm_q(Q n(x))), rope(norm_k(K n(x))), V n(x));  x = x + D (silu(G n(x)) * U n(x))
- *     logits = n(x) E^T, or a head of its own
+ *     a layer:  x = x + O attention(rope(norm_q(Q n(x))), rope(norm_k(K n(x))), V n(x));  x = x + D (silu(G n(x)) * U n(x))
  */
 #ifndef MODEL_DENSE_H
 #define MODEL_DENSE_H
@@ -19,6 +17,6 @@ struct dense {
 };
 
 void dense_declare(struct model *m, const struct dense *d);
-struct tensor *dense_forward(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);
+struct tensor *dense_layer(struct model *m, struct tape *t, int64_t index, struct tensor *x, const int32_t *position, const struct sequences *s);
 
 #endif

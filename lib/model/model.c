@@ -170,8 +170,14 @@ void model_reserve_positions(struct model *m, int64_t positions)
 
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
 {
+	struct tensor *x;
+	int64_t i;
+
 	t->half = t->be->half = m->half;
-	return m->family->forward(m, t, id, position, rows, s);
+	x = op_embedding(t, m->embed, id, rows);
+	for (i = 0; i < m->config.layers; i++)
+		x = m->family->layer(m, t, i, x, position, s);
+	return op_rmsnorm(t, x, m->norm, (float)m->config.rms_norm_eps);
 }
 
 enum st_dtype model_file_dtype(const struct config *c)

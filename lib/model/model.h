@@ -1,4 +1,4 @@
-/* model.h - a language model: its parameters, and its forward pass by the family's own file
+/* model.h - a language model: its parameters, and its forward pass, whose layers are in the family's own file
  *
  *     struct model *m = model_load("run/policy", be, MODEL_SAMPLE, DTYPE_AUTO, &e);
  *     struct tensor *h = model_hidden(m, &tape, id, position, N, &sequences);         // [N, C], after the last norm
@@ -6,7 +6,7 @@
  *     model_free(m);
  *
  * A family is one file of lib/model/family/ with a `const struct family family_NAME` at its end: it declares its parameters and states
- * its forward pass; the backward pass comes from the tape.
+ * a layer. What is around the layers is alike for all: the embedding, the last norm, the head. The backward pass comes from the tape.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -25,11 +25,11 @@ struct model;
 
 struct family {
 	const char *model_type;         /* config.json's "model_type" */
-	/* Declares every parameter by model_param and keeps what it needs in m->net (memory of m->arena). */
+	/* Declares every parameter by model_param, sets m->embed, m->norm and, by model_param_head, the head; keeps what it needs in m->net (memory of
+	 * m->arena). */
 	void (*declare)(struct model *m);
-	/* [N, C]: the last norm's output for a flat batch. */
-	struct tensor *(*forward)(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows,
-				  const struct sequences *s);
+	/* Layer `index` for a flat batch: x [N, C] -> [N, C]. */
+	struct tensor *(*layer)(struct model *m, struct tape *t, int64_t index, struct tensor *x, const int32_t *position, const struct sequences *s);
 };
 extern const struct family *const family_table[];
 
@@ -52,6 +52,7 @@ struct model {
 	struct lora **lora;             /* [params.tensors], what it adds to each; NULL where it adds nothing */
 	float *cos_sin;                 /* rope's table for the positions reserved so far */
 	int64_t positions;
+	struct tensor *norm;            /* [1, C], behind the last layer */
 	struct tensor *embed, *head;    /* [V, C]; one and the same when tied; head NULL where there is a score */
 	struct tensor *score;           /* [1, C]; NULL in a language model */
 	bool half;                      /* some matrix is of bfloat16: products may round to that (backend.h) */
@@ -97,6 +98,7 @@ int model_save(const struct model *m, struct checkpoint_writer *w, const char *n
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
+/* [N, C]: the last norm's output for a flat batch. */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);
 
 #endif

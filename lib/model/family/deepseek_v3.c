@@ -24,7 +24,6 @@ struct layer {
 
 struct deepseek {
 	struct layer *layer;            /* [L] */
-	struct tensor *norm;            /* [1, C] */
 	struct latent_shape shape;
 	float scale;                    /* of attention's scores */
 };
@@ -106,7 +105,7 @@ static void declare(struct model *m)
 		else
 			declare_experts(m, l, prefix);
 	}
-	net->norm = one(m, "model", "norm.weight", c->hidden_size, 0);
+	m->norm = one(m, "model", "norm.weight", c->hidden_size, 0);
 	model_param_head(m);
 	/* YaRN's temperature, as far as cosines and sines do not have it already */
 	mscale = c->rope.type == ROPE_YARN && c->rope.mscale_all_dim != 0 ? rope_mscale(c->rope.factor, c->rope.mscale_all_dim) : 1;
@@ -156,21 +155,14 @@ static struct tensor *feed_forward(struct model *m, struct tape *t, const struct
 	return dense;
 }
 
-static struct tensor *forward(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
+static struct tensor *layer(struct model *m, struct tape *t, int64_t index, struct tensor *x, const int32_t *position, const struct sequences *s)
 {
-	const struct config *c = &m->config;
-	float eps = (float)c->rms_norm_eps;
+	const float eps = (float)m->config.rms_norm_eps;
 	const struct deepseek *net = m->net;
-	struct tensor *x = op_embedding(t, m->embed, id, rows);         /* [N, C] */
-	int64_t i;
+	const struct layer *l = &net->layer[index];
 
-	for (i = 0; i < c->layers; i++) {
-		const struct layer *l = &net->layer[i];
-
-		x = op_add(t, x, attend(m, t, l, i, op_rmsnorm(t, x, l->attention_norm, eps), position, s));
-		x = op_add(t, x, feed_forward(m, t, l, op_rmsnorm(t, x, l->ffn_norm, eps)));
-	}
-	return op_rmsnorm(t, x, net->norm, eps);
+	x = op_add(t, x, attend(m, t, l, index, op_rmsnorm(t, x, l->attention_norm, eps), position, s));
+	return op_add(t, x, feed_forward(m, t, l, op_rmsnorm(t, x, l->ffn_norm, eps)));
 }
 
-const struct family family_deepseek_v3 = {"deepseek_v3", declare, forward};
+const struct family family_deepseek_v3 = {"deepseek_v3", declare, layer};

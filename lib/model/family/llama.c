@@ -8,4 +8,4 @@ static void declare(struct model *m)
 	dense_declare(m, &(struct dense){.qkv_bias = c->attention_bias, .o_bias = c->attention_bias, .mlp_bias = c->mlp_bias});
 }
 
-const struct family family_llama = {"llama", declare, dense_forward};
+const struct family family_llama = {"llama", declare, dense_layer};

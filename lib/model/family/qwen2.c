@@ -6,4 +6,4 @@ static void declare(struct model *m)
 	dense_declare(m, &(struct dense){.qkv_bias = true});
 }
 
-const struct family family_qwen2 = {"qwen2", declare, dense_forward};
+const struct family family_qwen2 = {"qwen2", declare, dense_layer};

@@ -6,4 +6,4 @@ static void declare(struct model *m)
 	dense_declare(m, &(struct dense){.qkv_bias = m->config.attention_bias, .o_bias = m->config.attention_bias, .qk_norm = true});
 }
 
-const struct family family_qwen3 = {"qwen3", declare, dense_forward};
+const struct family family_qwen3 = {"qwen3", declare, dense_layer};
