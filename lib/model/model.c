@@ -168,6 +168,20 @@ void model_reserve_positions(struct model *m, int64_t positions)
 	free(table);
 }
 
+struct at {                             /* a layer of a flat batch */
+	struct model *m;
+	int64_t index;
+	const int32_t *position;
+	struct sequences s;
+};
+
+static struct tensor *layer(struct tape *t, struct tensor *x, const void *arg)
+{
+	const struct at *a = arg;
+
+	return a->m->family->layer(a->m, t, a->index, x, a->position, &a->s);
+}
+
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
 {
 	struct tensor *x;
@@ -176,7 +190,7 @@ struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, 
 	t->half = t->be->half = m->half;
 	x = op_embedding(t, m->embed, id, rows);
 	for (i = 0; i < m->config.layers; i++)
-		x = m->family->layer(m, t, i, x, position, s);
+		x = op_segment(t, x, layer, &(struct at){m, i, position, *s}, sizeof(struct at));
 	return op_rmsnorm(t, x, m->norm, (float)m->config.rms_norm_eps);
 }
 

@@ -167,7 +167,7 @@ void pass_score(struct model *m, struct tape *t, const struct example *ex, int64
 	t->record = record;
 }
 
-int64_t pass_measure(const struct config *c, int64_t tokens)
+int64_t pass_measure(const struct config *c, int64_t tokens, bool recompute)
 {
 	int64_t n = tokens < DRY_TOKENS ? tokens : DRY_TOKENS;
 	struct backend *be = backend_dry_new();
@@ -178,6 +178,7 @@ int64_t pass_measure(const struct config *c, int64_t tokens)
 	double bytes;
 
 	t.record = true;
+	t.recompute = recompute;
 	if (m->score) {
 		struct scores s = score_forward(m, &t, &(struct example){.id = id, .n = n, .first = 0}, 1);
 
@@ -187,7 +188,7 @@ int64_t pass_measure(const struct config *c, int64_t tokens)
 
 		pass_backward(&t, &p, d, NULL);
 	}
-	bytes = (double)t.peak / (double)n * (double)tokens;
+	bytes = (double)tape_peak(&t) / (double)n * (double)tokens;
 	tape_free(&t);
 	model_free(m);
 	be->destroy(be);

@@ -84,6 +84,7 @@ static void set_up(struct step *s)
 	size_t i;
 
 	s->tape = tape_new(s->m->be);
+	s->tape.recompute = s->a->recompute;
 	s->example = xmalloc(s->n * sizeof *s->example);
 	s->offset = xcalloc(s->n + 1, sizeof *s->offset);
 	for (i = 0; i < s->n; i++) {
@@ -128,6 +129,7 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	struct tape t = tape_new(reference->be);
 	size_t i, take, k;
 
+	t.recompute = true;                     /* nothing goes back: a layer's memory is the next one's */
 	for (i = 0; i < n; i += take) {         /* as many as a pass holds */
 		struct example *ex;
 		float *all;
@@ -249,7 +251,7 @@ static void finish_metrics(const struct step *s, struct policy_metrics *m)
 	m->clip_high = s->sums.clip_high / tokens;
 	m->ratio = s->sums.ratio / tokens;
 	m->tokens = s->offset[s->n];
-	m->peak_bytes = s->tape.peak;
+	m->peak_bytes = tape_peak(&s->tape);
 }
 
 int policy_step(struct model *m, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,

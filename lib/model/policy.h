@@ -39,6 +39,7 @@ struct policy_args {
 	struct loss_args loss_args;     /* sequences and tokens are filled in here */
 	int64_t minibatches, epochs;
 	int64_t tokens;                 /* in one pass, at most */
+	bool recompute;                 /* layers' activations are not kept but made again on the way back */
 	double learning_rate;
 	uint64_t seed, step;
 };

@@ -24,6 +24,7 @@ struct memory {                 /* in bytes */
 	int64_t trainer;                /* weights, gradients, moments; of an adapter: its own, and the weights that are read */
 	int64_t lora;                   /* what that would be with a new adapter of rank SUMMARY_LORA_RANK on all modules; 0: it is an adapter */
 	int64_t activations;            /* of a pass of `length` tokens */
+	int64_t recomputing;            /* the same with --recompute */
 	int64_t sampling, training;     /* the sums */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/human.h"
 #include "base/tool.h"
 #include "model/lora.h"
 #include "model/pass.h"
@@ -66,25 +67,40 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 
 static void warn_machine(const struct trainer *t, int64_t tokens)
 {
+	const bool recompute = t->args->recompute;
 	struct params *p = model_trained(t->model);
 	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
 	double rest = (double)p->size * (4 + 4 + 2 * moment) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
-	double pass = (double)pass_measure(&t->ck->config, tokens), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	double pass = (double)pass_measure(&t->ck->config, tokens, recompute), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
 	if (pass + rest > all)
-		tool_warn("a pass of %lld tokens will take %.1f GiB beside the model's %.1f, and this machine has %.1f: --tokens makes passes smaller",
-			  (long long)tokens, pass / 0x1p30, rest / 0x1p30, all / 0x1p30);
+		tool_warn("a pass of %s tokens will take %.1f GiB beside the model's %.1f, and this machine has %.1f: lower --tokens%s", HUMAN_COUNT(tokens),
+			  pass / 0x1p30, rest / 0x1p30, all / 0x1p30, recompute ? "" : " or add --recompute");
 }
 
 /* On a device everything but the passes' own memory is there by now: what is free is for them. Products of 16 bits need some for copies of their
  * operands, a tenth at most. */
+static double device_pass(const struct trainer *t, int64_t tokens, bool recompute)
+{
+	return 1.1 * (double)pass_measure(&t->ck->config, tokens, recompute);
+}
+
 static void warn_device(const struct trainer *t, int64_t tokens)
 {
-	double pass = 1.1 * (double)pass_measure(&t->ck->config, tokens), room = (double)t->be->room(t->be);
+	double pass = device_pass(t, tokens, t->args->recompute), room = (double)t->be->room(t->be), less;
+	struct buf advice = {0};
 
-	if (pass > room)
-		tool_warn("needs %.1f GiB at %lld tokens per micro-batch; %.1f free: lower --tokens, to %lld at most", pass / 0x1p30, (long long)tokens,
-			  room / 0x1p30, (long long)(room / pass * (double)tokens));
+	if (pass <= room)
+		return;
+	less = t->args->recompute ? pass : device_pass(t, tokens, true);
+	if (less > room)
+		buf_printf(&advice, "%slower --tokens, to %s at most", less < pass ? "add --recompute and " : "",
+			   HUMAN_COUNT((int64_t)(room / less * (double)tokens)));
+	else
+		buf_printf(&advice, "lower --tokens, to %s at most, or add --recompute (%.1f GiB)", HUMAN_COUNT((int64_t)(room / pass * (double)tokens)),
+			   less / 0x1p30);
+	tool_warn("needs %.1f GiB at %s tokens per micro-batch; %.1f free: %s", pass / 0x1p30, HUMAN_COUNT(tokens), room / 0x1p30, advice.p);
+	buf_free(&advice);
 }
 
 void trainer_warn_memory(const struct trainer *t, int64_t tokens)

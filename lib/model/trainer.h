@@ -29,6 +29,7 @@ struct trainer_args {
 	double lora_alpha;              /* 0: twice the rank */
 	const char *lora_targets;
 	uint64_t seed;                  /* of the rounding of moments, of a new adapter */
+	bool recompute;                 /* of tapes: layers' activations are not kept but made again on the way back */
 	bool scalar;                    /* a model that scores texts is trained: one, or a language model that becomes one */
 };
 #define TRAINER_DEFAULTS {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .max_grad_norm = 1, .moments = "auto", .dtype = "auto", .shard_size = MODEL_SHARD_GB, .lora_targets = "all"}
@@ -49,6 +50,10 @@ struct trainer_args {
 	{"lora", 0, OPT_INT, &(a)->lora, "RANK", "train an adapter of that rank on the frozen weights; 0: only if the model is one", 0, 65536}, \
 	{"lora-alpha", 0, OPT_FLOAT, &(a)->lora_alpha, "A", "what it adds is scaled by A / RANK; 0: twice the rank", 0, 1e9}, \
 	{"lora-targets", 0, OPT_STRING, &(a)->lora_targets, "LIST", "modules that it adapts: q_proj,v_proj,... or all"}
+
+#define TRAINER_TOKENS(a, at) \
+	{"tokens", 0, OPT_INT, at, "N", "tokens in one pass, at most: memory, not results", 1, 1e12}, \
+	{"recompute", 0, OPT_FLAG, &(a)->recompute, NULL, "keep only what goes into each layer, and compute the rest again: memory, not results"}
 
 struct trainer {
 	const struct trainer_args *args;

@@ -61,8 +61,16 @@ void tape_reset(struct tape *t)
 	arena_reset(&t->host);
 }
 
+size_t tape_peak(const struct tape *t)
+{
+	return t->peak + (t->inner ? t->inner->peak : 0);
+}
+
 void tape_free(struct tape *t)
 {
+	if (t->inner)
+		tape_free(t->inner);
+	free(t->inner);
 	free_chunks(t);
 	free(t->node);
 	arena_free(&t->host);

@@ -59,6 +59,7 @@ struct node {
 struct tape {
 	struct backend *be;
 	bool record;
+	bool recompute;                 /* op_segment keeps nothing of what is in between: on the way back it is made again */
 	bool half;                      /* of the model that computed last: backend.h's `half`, for the way back */
 	struct arena host;              /* tensors, nodes' aux */
 	struct node *node;
@@ -66,11 +67,13 @@ struct tape {
 	struct tape_chunk *chunk, *current;     /* backend memory, bump-allocated */
 	struct tape_free *spare;        /* gradients given back */
 	size_t used, peak;              /* bytes of backend memory */
+	struct tape *inner;             /* of op_segment, with memory of its own; NULL: there was none */
 };
 
 struct tape tape_new(struct backend *be);
 void tape_free(struct tape *t);
 void tape_reset(struct tape *t);
+size_t tape_peak(const struct tape *t);         /* bytes of backend memory that it takes at most, what segments take with it */
 /* Runs every op's backward in reverse order. The last op's (or several ops') gradients must have been set by their seeds. */
 void tape_backward(struct tape *t);
 
