@@ -511,6 +511,7 @@ static int train(struct work *w, struct err *e)
 	double norm = 0;
 	int rc = 0;
 
+	t.recompute = o->trainer.recompute;
 	progress_rate(&p, "tok/s");
 	trainer_warn_memory(&w->trainer, largest_pass(w));
 	while (rc == 0 && w->trainer.state.step < steps && !tool_interrupted() && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
@@ -628,7 +629,7 @@ int main(int argc, char **argv)
 		{"save-every", 0, OPT_INT, &o.save_every, "N", "write the checkpoint every N steps too; 0: at the end only", 0, 1e15},
 		{"resume", 0, OPT_FLAG, &o.resume, NULL, "go on from --output if it is there"},
 		{"log-every", 0, OPT_INT, &o.log_every, "N", "a metrics record every N steps", 1, 1e15},
-		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
+		TRAINER_TOKENS(&o.trainer, &o.tokens),
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS_COMPUTE(&t),
 		TOOL_OPTIONS(&t),

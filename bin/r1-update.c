@@ -484,7 +484,7 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
 	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
-				.seed = t->seed, .step = (uint64_t)s->step};
+				.recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
 	int rc;
 
 	a.loss_args = (struct loss_args){.clip_low = o->clip_low >= 0 ? o->clip_low : o->clip,
@@ -606,7 +606,7 @@ int main(int argc, char **argv)
 		TRAINER_LORA(&o.trainer),
 		OPT_HEADING("Computing"),
 		TRAINER_DTYPE(&o.trainer),
-		{"tokens", 0, OPT_INT, &o.tokens, "N", "tokens in one pass, at most: memory, not results", 1, 1e12},
+		TRAINER_TOKENS(&o.trainer, &o.tokens),
 		{"timing", 0, OPT_FLAG, &o.timing, NULL, "add step_time to the metrics (which then differ from run to run)"},
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS_COMPUTE(&t),

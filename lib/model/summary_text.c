@@ -50,6 +50,7 @@ void summary_json(const struct summary *s, struct buf *b)
 	emit_member_int(b, "sampling", k->sampling);
 	emit_member_int(b, "trainer", k->trainer);
 	emit_member_int(b, "activations", k->activations);
+	emit_member_int(b, "activations_recompute", k->recomputing);
 	emit_member_int(b, "training", k->training);
 	if (k->lora)
 		emit_member_int(b, "training_lora", k->lora + k->activations);
@@ -118,6 +119,10 @@ static void memory_text(const struct summary *s, struct buf *b)
 	if (k->lora)
 		buf_printf(b, "  with LoRA    %s: weights, those of rank %d with gradients and AdamW %s, activations as before\n",
 			   HUMAN_SIZE(k->lora + k->activations), SUMMARY_LORA_RANK, HUMAN_SIZE(k->lora));
+	buf_printf(b, "  recomputing  %s", HUMAN_SIZE(k->training - k->activations + k->recomputing));
+	if (k->lora)
+		buf_printf(b, ", with LoRA %s", HUMAN_SIZE(k->lora + k->recomputing));
+	buf_printf(b, ": activations %s with --recompute\n", HUMAN_SIZE(k->recomputing));
 }
 
 void summary_text(const struct summary *s, struct buf *b)
