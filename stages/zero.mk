@@ -47,15 +47,17 @@ JOBS          ?= 1#                       r1-sample processes that GNU parallel 
 PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
 THREADS       ?= 0#                       threads of each process (0: all cores)
 BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
+RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
 
 # $(call unless,KNOB,A,B): A, or B if the knob was given
 unless = $(if $(filter command environment,$(origin $1)),$3,$2)
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
+TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
-# What fixes the bytes of a run; threads, batch and jobs do not.
+# What fixes the bytes of a run; threads, batch, jobs and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
@@ -112,9 +114,9 @@ $(ZERO)/0000/critic-again:
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
 zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
-	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(COMPUTE) $(ZERO)/$1/scored.jsonl
+	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(TRAIN) $(ZERO)/$1/scored.jsonl
 # $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
-zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(COMPUTE) $3
+zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(TRAIN) $3
 # $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
 zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
 	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
