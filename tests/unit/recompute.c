@@ -90,6 +90,65 @@ static void same(const char *name, const char *dtype, struct backend *be)
 	checkpoint_close(ck);
 }
 
+/* ---- segments that are not a residual layer: the input's gradient is made in the inner tape's memory, or is there already ---- */
+
+enum { ROWS = 7, WIDE = 24 };
+
+static struct tensor *by_weight(struct tape *t, struct tensor *x, const void *arg)
+{
+	return op_linear(t, x, *(struct tensor *const *)arg, NULL);
+}
+
+/* The gradients of table, w and head, [3][WIDE * WIDE] */
+static void plain(struct backend *be, bool recompute, bool twice, float *grad)
+{
+	const size_t bytes = WIDE * WIDE * sizeof(float);
+	static const int32_t id[ROWS] = {3, 1, 4, 1, 5, 9, 2};
+	static const float d[ROWS] = {1, -1, 0.5f, 2, 1, -3, 0.25f};
+	struct tensor p[3], *w = &p[1], *x, *y;
+	struct tape t = tape_new(be);
+	struct logprobs l;
+	float host[WIDE * WIDE];
+	int i, j;
+
+	for (i = 0; i < 3; i++) {
+		p[i] = (struct tensor){.rows = WIDE, .cols = WIDE, .data = be->alloc(be, bytes), .grad = be->alloc(be, bytes), .is_param = true};
+		for (j = 0; j < WIDE * WIDE; j++)
+			host[j] = (float)sin(i + 0.7 * j);
+		be->upload(be, p[i].data, host, bytes);
+		be->zero(be, p[i].grad, bytes);
+	}
+	t.record = true;
+	t.recompute = recompute;
+	x = op_embedding(&t, &p[0], tape_upload(&t, id, ROWS), ROWS);
+	y = op_segment(&t, x, by_weight, &w, sizeof w);
+	if (twice)
+		y = op_add(&t, y, x);
+	y = op_segment(&t, y, by_weight, &w, sizeof w);
+	l = op_logprob(&t, y, &p[2], tape_upload(&t, id, ROWS), 1, false);
+	op_logprob_seed(&t, &l, d, NULL);
+	tape_backward(&t);
+	for (i = 0; i < 3; i++) {
+		be->download(be, grad + (size_t)i * WIDE * WIDE, p[i].grad, bytes);
+		be->free(be, p[i].data);
+		be->free(be, p[i].grad);
+	}
+	tape_free(&t);
+}
+
+static void other_segments(struct backend *be)
+{
+	float kept[3 * WIDE * WIDE], again[3 * WIDE * WIDE];
+	int twice;
+
+	for (twice = 0; twice < 2; twice++) {
+		plain(be, false, twice, kept);
+		plain(be, true, twice, again);
+		CHECK_MEM(again, sizeof again, kept, sizeof kept);
+		CHECK(kept[3 * WIDE] != 0 && kept[WIDE * WIDE] != 0);
+	}
+}
+
 /* ---- memory ---- */
 
 static const char dense[] = "{\"model_type\": \"qwen2\", \"hidden_size\": 256, \"num_hidden_layers\": %d, \"num_attention_heads\": 8,"
@@ -170,6 +229,7 @@ int main(void)
 			same(name[i], NULL, be[k]);
 			same(name[i], "bfloat16", be[k]);
 		}
+		other_segments(be[k]);
 		backend_close(be[k]);
 	}
 	if (!other_backend()) {
