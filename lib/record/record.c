@@ -586,7 +586,8 @@ static void add(const struct sink *k, const void *p, size_t n)
 		buf_add(k->to, p, n);
 		return;
 	}
-	k->put(k->arg, k->to->p, k->to->n);
+	if (k->to->n)
+		k->put(k->arg, k->to->p, k->to->n);
 	buf_clear(k->to);
 	k->put(k->arg, p, n);
 }
@@ -668,5 +669,6 @@ void record_write_pieces(const struct record *r, struct buf *room, record_put_fn
 {
 	buf_clear(room);
 	write_record(r, &(struct sink){room, put, arg});
-	put(arg, room->p, room->n);
+	if (room->n)
+		put(arg, room->p, room->n);
 }
