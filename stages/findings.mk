@@ -104,7 +104,7 @@ $F/process/data.jsonl: $(R1)/zero/report.txt
 	  jq -c 'select(.rewards.accuracy != null)' > $@.tmp
 	@mv $@.tmp $@
 $F/process/model.jsonl: $F/process/data.jsonl
-	$(BIN)/r1-distill -q --objective value --model $(call r1_policy,$(R1)/zero) --output $F/process/model --lr 5e-4 --batch 64 --warmup-ratio 0.03 --seed $(SEED) $(COMPUTE) $< > $@.tmp
+	$(BIN)/r1-distill -q --objective value --model $(call r1_policy,$(R1)/zero) --output $F/process/model --lr 5e-4 --batch 64 --warmup-ratio 0.03 --seed $(SEED) $(TRAIN) $< > $@.tmp
 	@mv $@.tmp $@
 # A completion's process score: the lowest value at the end of a step
 $F/process/scored.jsonl: $F/process/model.jsonl
@@ -153,7 +153,7 @@ $F/thinking.json: $(ZERO)/report.txt
 $F/length-bias/whole.jsonl: $(R1)/final-rl/helpful.jsonl
 	@mkdir -p $(@D)
 	$(BIN)/r1-distill -q --objective pairwise --on response --model $(R1)/rejection-sft/model --output $F/length-bias/whole --template $(R1_TEMPLATE) --batch 32 --warmup-ratio 0.03 \
-	  --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS) --seed $(SEED) $(COMPUTE) --held-out $(R1)/final-rl/pairs-heldout.jsonl $(R1)/final-rl/pairs.jsonl > $@.tmp
+	  --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS) --seed $(SEED) $(TRAIN) --held-out $(R1)/final-rl/pairs-heldout.jsonl $(R1)/final-rl/pairs.jsonl > $@.tmp
 	@mv $@.tmp $@
 $F/length-bias.json: $F/length-bias/whole.jsonl
 	$(BIN)/r1-reward -q --reward-model $F/length-bias/whole$(comma)as=whole --reward-model $(R1)/final-rl/helpful$(comma)as=summary$(comma)on=summary $(COMPUTE) $(R1)/final-rl/answers-heldout.jsonl | \
@@ -168,6 +168,8 @@ finding_folder = $1$(if $(filter-out 1,$2),-$2)
 finding_seed = $(MAKE) --no-print-directory SEED=$1 ZERO=$(call finding_folder,run/zero,$1) R1=$(call finding_folder,run/r1,$1) $2
 # $(call finding_files,SEED,NAMES)
 finding_files = $(2:%=$(call finding_folder,run/r1,$1)/findings/%.json)
+# $(call finding_take,SEED,NAMES): their rows, with the seed in each
+finding_take = jq -c --argjson s $1 '.[] | .seed = $$s' $(call finding_files,$1,$2);
 # What all seeds have in common is made first: with `make -j` they run beside one another.
 finding-shared: $(sort $(MINI)/train.jsonl $(MINI)/heldout.jsonl $(TOWN)/open.jsonl $(R1_DATA) $(R1_HELDOUT) $(GENERAL) $(GENERAL_HELDOUT)) \
 	  $(STUDENTS:%=$(STUDENT_BASES)/%/base.jsonl) | $(TOOLS:%=$(BIN)/%)
@@ -177,8 +179,7 @@ $(FINDING_MORE:%=finding-more-%): finding-more-%: finding-shared
 	+$(call finding_seed,$*,$(call finding_files,$*,$(finding_more_names)))
 $(FINDINGS)/rows.json: $(FINDING_SEEDS:%=finding-seed-%) $(FINDING_MORE:%=finding-more-%)
 	@mkdir -p $(@D)
-	@{ $(foreach s,$(FINDING_SEEDS),jq -c --argjson s $s '.[] | .seed = $$s' $(call finding_files,$s,$(finding_names));) \
-	  $(foreach s,$(FINDING_MORE),jq -c --argjson s $s '.[] | .seed = $$s' $(call finding_files,$s,$(finding_more_names));) } | jq -s . > $@.tmp
+	@{ $(foreach s,$(FINDING_SEEDS),$(call finding_take,$s,$(finding_names)))$(foreach s,$(FINDING_MORE),$(call finding_take,$s,$(finding_more_names))) } | jq -s . > $@.tmp
 	@mv $@.tmp $@
 $(FINDINGS)/report.md: $(FINDINGS)/rows.json stages/report
 	@stages/report $(FINDINGS) $(foreach s,$(FINDING_SEEDS),$(call finding_folder,run/zero,$s)) > $@.tmp
