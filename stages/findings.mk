@@ -11,11 +11,12 @@
 # knob           default                  meaning
 FINDINGS      ?= run/findings#            where the report lies
 FINDING_SEEDS ?= 1 2 3#                   seeds; 1 is that of run/zero and run/r1, if SEED is
-FINDING_MORE  ?= 4 5 6 7 8#               further seeds, for what differs most from seed to seed: the language reward and PPO
+FINDING_MORE  ?= 4 5 6 7 8 9 10 11 12 13 14 15 16# further seeds, for what differs most from seed to seed: the language reward and PPO
 FINDING_STEPS ?= 60#                      steps of RL of an experiment
 FINDING_STUDENT ?= qwen#                  the student that is distilled into, and trained by RL
 FINDING_STUDENT_STEPS ?= 180#             RL steps of that student: as many optimizer steps as its distillation has
 FINDING_EQUAL ?= 60#                      RL steps that cost what the student's distillation does
+FINDING_PPO_EQUAL ?= 40#                  steps of PPO, one that is looked at, that cost what FINDING_STEPS of GRPO do or more
 FINDING_N     ?= 16#                      completions that best-of-N, majority and search choose from
 
 F := $(R1)/findings
@@ -138,7 +139,8 @@ $F/ppo/report.txt: $(R1)/zero/report.txt
 	@mkdir -p $(@D)
 	$(call finding_rl,ppo,$(R1_MODEL),CRITIC=1e-3)
 $F/ppo.json: $F/ppo/report.txt
-	$(rewards_of) $(call finding_last,$F/ppo) $(call finding_last,$(R1)/zero) | stages/finding ppo \
+	{ $(rewards_of) $(call finding_last,$F/ppo) $(call finding_last,$(R1)/zero); cat $F/ppo/$$(printf %04d $(FINDING_PPO_EQUAL))/look.json; \
+	  cat $(R1)/zero/[0-9]*/look.json | tail -n 1; cat $F/ppo/[0-9]*/metrics.jsonl; cat $(R1)/zero/[0-9]*/metrics.jsonl; } | stages/finding ppo \
 	  $$(cd $F/ppo; du -sbc $$(ls -d [0-9]*/policy | tail -n 1) $$(ls -d [0-9]*/critic | tail -n 1) | tail -n 1 | cut -f 1) $$(du -sb $(call r1_policy,$(R1)/zero) | cut -f 1) \
 	  $(call finding_pace,$F/ppo) $(call finding_pace,$(R1)/zero) > $@.tmp
 	@mv $@.tmp $@
