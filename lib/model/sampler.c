@@ -70,10 +70,10 @@ struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int
 		s->slot[i].page = xmalloc((size_t)pages_for(context) * sizeof *s->slot[i].page);
 	/* Every slot may hold a whole context of its own, and its prefix another; one more prefix may be on its way. */
 	s->cache = (struct kv_cache){.layers = m->config.layers, .pages = (2 * slots + 1) * pages_for(context), .k_width = m->k_width,
-				     .v_width = m->v_width};
+				     .v_width = m->v_width, .half = m->be->half_pages && m->half && m->v_width};
 	tokens = s->cache.layers * s->cache.pages * KV_PAGE;
-	s->cache.k = m->be->alloc(m->be, (size_t)(tokens * m->k_width) * sizeof(float));
-	s->cache.v = m->be->alloc(m->be, (size_t)(tokens * m->v_width) * sizeof(float));
+	s->cache.k = m->be->alloc(m->be, (size_t)(tokens * m->k_width) * kv_number(&s->cache));
+	s->cache.v = m->be->alloc(m->be, (size_t)(tokens * m->v_width) * kv_number(&s->cache));
 	s->free_page = xmalloc((size_t)s->cache.pages * sizeof *s->free_page);
 	for (i = s->cache.pages; i-- > 0;)
 		s->free_page[s->free_pages++] = (int32_t)i;
@@ -185,13 +185,14 @@ static void copy_page(struct sampler *s, int32_t to, int32_t from)
 {
 	struct backend *be = s->m->be;
 	const struct kv_cache *c = &s->cache;
-	int64_t k = c->k_width * KV_PAGE, v = c->v_width * KV_PAGE, layer;
+	const size_t k = (size_t)c->k_width * KV_PAGE * kv_number(c), v = (size_t)c->v_width * KV_PAGE * kv_number(c);
+	int64_t layer;
 
 	for (layer = 0; layer < c->layers; layer++) {
-		int64_t base = layer * c->pages;
+		const int64_t base = layer * c->pages;
 
-		be->copy(be, c->k + (base + to) * k, c->k + (base + from) * k, (size_t)k * sizeof *c->k);
-		be->copy(be, c->v + (base + to) * v, c->v + (base + from) * v, (size_t)v * sizeof *c->v);
+		be->copy(be, (char *)c->k + (size_t)(base + to) * k, (char *)c->k + (size_t)(base + from) * k, k);
+		be->copy(be, (char *)c->v + (size_t)(base + to) * v, (char *)c->v + (size_t)(base + from) * v, v);
 	}
 }
 

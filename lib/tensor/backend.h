@@ -72,8 +72,13 @@ struct packed {
 struct kv_cache {
 	int64_t layers, pages;
 	int64_t k_width, v_width;       /* floats of a token in one layer: G*D each; for `latent` its K, and 0 */
-	float *k, *v;                   /* [layers][pages][width * KV_PAGE] each */
+	bool half;                      /* bfloat16 (be->half_pages, a model of 16 bits, and `attention`); else float32 */
+	void *k, *v;                    /* [layers][pages][width * KV_PAGE] each */
 };
+static inline size_t kv_number(const struct kv_cache *c)
+{
+	return c->half ? sizeof(uint16_t) : sizeof(float);
+}
 
 /* One sequence of a flat batch: rows row .. row+n-1 of the activations are its positions past .. past+n-1. */
 struct seq {
@@ -165,6 +170,7 @@ struct backend {
 	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
 	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16, cuda) */
+	bool half_pages;                /* keeps keys and values of a model of 16 bits as its attention rounds them: in bfloat16 (cuda) */
 	void *state;
 	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.
 	 * The CPU computes in float32 all the same. */

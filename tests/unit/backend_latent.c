@@ -90,7 +90,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 		cache.pages += (a->seq[s].n + KV_PAGE - 1) / KV_PAGE;
 	cache.k = random_floats(be, 2 * cache.pages * K * KV_PAGE, 1);
 	for (i = 0; i < 2 * cache.pages * K * KV_PAGE; i++)
-		cache.k[i] = NAN;
+		((float *)cache.k)[i] = NAN;
 	for (s = 0; s < a->seqs; s++) {
 		table[s] = xmalloc(((size_t)a->seq[s].n / KV_PAGE + 1) * sizeof **table);
 		for (i = 0; i < (a->seq[s].n + KV_PAGE - 1) / KV_PAGE; i++)

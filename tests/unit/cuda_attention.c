@@ -50,7 +50,7 @@ static void sides_new(int64_t in, int64_t keys, int64_t out, int64_t lse, int64_
 
 		s->in = room(i, in), s->keys = room(i, keys), s->out = room(i, out), s->lse = room(i, lse), s->dout = room(i, out);
 		s->din = room(i, in), s->dkeys = room(i, keys);
-		s->cache = (struct kv_cache){.layers = 2, .pages = pages, .k_width = page, .v_width = values ? page : 0};
+		s->cache = (struct kv_cache){.layers = 2, .pages = pages, .k_width = page, .v_width = values ? page : 0, .half = s->be->half && values};
 		s->cache.k = room(i, 2 * pages * page * KV_PAGE);
 		s->cache.v = room(i, 2 * pages * page * KV_PAGE);
 	}

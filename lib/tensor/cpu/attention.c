@@ -151,8 +151,8 @@ void cpu_attention(struct backend *be, const struct attention *a)
 	if (a->cache) {
 		const int64_t layer = a->layer * a->cache->pages * page_floats(a);
 
-		j.k = a->cache->k + layer;
-		j.v = a->cache->v + layer;
+		j.k = (float *)a->cache->k + layer;
+		j.v = (float *)a->cache->v + layer;
 	} else {
 		int64_t index = (a->seqs * (int64_t)(sizeof *j.page / sizeof(float)) + 15) / 16 * 16;
 

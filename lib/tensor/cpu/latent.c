@@ -123,7 +123,7 @@ void cpu_latent(struct backend *be, const struct latent *a)
 	double cost;
 
 	if (a->cache) {
-		j.keys = a->cache->k + a->layer * a->cache->pages * a->cache->k_width * KV_PAGE;
+		j.keys = (float *)a->cache->k + a->layer * a->cache->pages * a->cache->k_width * KV_PAGE;
 		pool_run(j.cpu->pool, a->seqs, cpu_grain((double)a->rows / (double)MAX(1, a->seqs) * (double)a->key_dim * 0.3), write_seqs, &j);
 	}
 	for (s = 0; s < a->seqs; s++)

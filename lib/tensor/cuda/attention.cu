@@ -2,8 +2,8 @@
 #include "attention.cuh"
 #include "attention_tile.cuh"
 
-/* K and V of a page are [G][KV_PAGE][D]. A thread moves four floats. */
-static __global__ void put_pages(struct write_pages w)
+/* K and V of a page are [G][KV_PAGE][D]. A thread moves four numbers. */
+template <class T> static __global__ void put_pages(struct write_pages w)
 {
 	const int n4 = (w.dim + 3) / 4;
 	const int64_t each = (int64_t)w.kv_heads * n4, n = w.b.rows * each;
@@ -17,18 +17,18 @@ static __global__ void put_pages(struct write_pages w)
 		const int64_t from = row * w.stride + (int64_t)g * w.dim;
 		const float4 k = load4(w.k + from, d, w.dim, w.wide);
 
-		store4(w.to_k + to, d, w.dim, w.wide, {k.x, k.y, k.z, k.w});
+		store4((T *)w.to_k + to, d, w.dim, w.wide, {k.x, k.y, k.z, k.w});
 		if (w.v) {
 			const float4 v = load4(w.v + from, d, w.dim, w.wide);
 
-			store4(w.to_v + to, d, w.dim, w.wide, {v.x, v.y, v.z, v.w});
+			store4((T *)w.to_v + to, d, w.dim, w.wide, {v.x, v.y, v.z, v.w});
 		}
 	}
 }
 
 void attention_write_pages(struct cuda *c, const struct write_pages *w)
 {
-	cuda_launch(c, put_pages, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
+	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
 }
 
 bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d)
@@ -45,7 +45,7 @@ static void prepare(struct cuda *c, const struct attention *given, int64_t rows,
 	memset(a, 0, sizeof *a);
 	a->b = attention_batch(c, given->seq, given->seqs, given->rows, given->cache != NULL, &cut, 1, tiles);
 	a->q = given->qkv, a->out = given->out, a->lse = given->lse;
-	a->k = given->qkv + given->heads * dim, a->v = a->k + given->kv_heads * dim;
+	a->k = given->qkv + given->heads * dim, a->v = given->qkv + (given->heads + given->kv_heads) * dim;
 	a->q_stride = a->k_stride = given->qkv_stride;
 	a->heads = (int32_t)given->heads, a->kv_heads = (int32_t)given->kv_heads, a->each = (int32_t)each;
 	a->dk = a->dv = (int32_t)dim;
@@ -63,13 +63,13 @@ void cuda_attention(struct backend *be, const struct attention *given)
 
 	prepare(c, given, be->half ? HALF_ROWS : attention_full_rows(c, given->head_dim, given->head_dim), &a, &tiles);
 	if (given->cache) {
-		const int64_t layer = given->layer * given->cache->pages * KV_PAGE;
-		struct write_pages w = {a.b, a.k, a.v, given->cache->k + layer * given->cache->k_width, given->cache->v + layer * given->cache->v_width,
-					a.k_stride, a.kv_heads, a.dk, a.wide, 0};
+		const size_t layer = (size_t)(given->layer * given->cache->pages * KV_PAGE) * kv_number(given->cache);
+		struct write_pages w = {a.b, (const float *)a.k, (const float *)a.v, (char *)given->cache->k + layer * (size_t)given->cache->k_width,
+					(char *)given->cache->v + layer * (size_t)given->cache->v_width, a.k_stride, a.kv_heads, a.dk, a.wide, given->cache->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, 0, 0, 0) && attention_wide(w.to_v, 0, 0, 0);
 		attention_write_pages(c, &w);
-		a.k = w.to_k, a.v = w.to_v;
+		a.k = w.to_k, a.v = w.to_v, a.half = w.half;
 		for (int64_t i = 0; i < given->seqs; i++)
 			single = single || given->seq[i].n == 1;
 		if (single)

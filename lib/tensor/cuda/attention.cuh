@@ -70,14 +70,16 @@ int64_t attention_chunk(int64_t blocks, int64_t pages, int64_t *splits);
 struct attend {
 	struct batch b;
 	const struct tile *tile;
-	const float *q, *k, *v;         /* k, v: of the rows or, where b.page is not NULL, this layer's pages [pages][G][KV_PAGE][dk or dv] */
+	const float *q;
+	const void *k, *v;              /* of the rows, float32, or, where b.page is not NULL, this layer's pages [pages][G][KV_PAGE][dk or dv] */
 	float *out, *lse;               /* [N][H][dv], [N][H] or NULL */
 	float *part, *part_lse;         /* [splits][S][H][dv], [splits][S][H], base 2; NULL: keys are not split */
 	int64_t q_stride, k_stride;     /* floats from row to row */
 	int32_t heads, kv_heads, each;  /* H G E */
 	int32_t dk, dv;                 /* numbers of a key, of a value */
 	int32_t chunk, splits;
-	int32_t wide;                   /* all of it may be read four floats at a time */
+	int32_t wide;                   /* all of it may be read four numbers at a time */
+	int32_t half, unused;           /* half: pages are of bfloat16 */
 	float scale, scale2;            /* scale2: in powers of two, scale * log2(e) */
 };
 
@@ -91,9 +93,9 @@ struct attend_back {
 struct write_pages {
 	struct batch b;
 	const float *k, *v;
-	float *to_k, *to_v;
+	void *to_k, *to_v;
 	int64_t stride;
-	int32_t kv_heads, dim, wide, unused;
+	int32_t kv_heads, dim, wide, half;
 };
 void attention_write_pages(struct cuda *c, const struct write_pages *w);        /* attention.cu */
 bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d);            /* p is aligned to 16 bytes, the others are multiples of 4 */

@@ -1,6 +1,6 @@
 /* attention_decode.cu - one new row of a sequence over its pages: what costs is to read the keys and values, once
  *
- * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, 16 bytes a thread,
+ * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, four numbers a thread,
  * all loads in flight together; then scores, half the block for each half of the heads, a thread a key; then the values straight from memory, a
  * thread for four numbers of every so many keys. Shared memory is what bounds the blocks of a multiprocessor: 34 KB at D = 128, six of them, whose
  * loads and sums go side by side.
@@ -9,8 +9,8 @@
 
 enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16 };
 
-/* HE: heads of a thread's scores; the block has 2 HE */
-template <int HE> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
+/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of pages */
+template <int HE, class T> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
 {
 	enum { E = 2 * HE };
 	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
@@ -49,7 +49,7 @@ template <int HE> static __global__ void __launch_bounds__(THREADS) decode(struc
 			const int j = i / n4, d = (i - j * n4) * 4;
 
 			*(float4 *)(k + j * stride + d) =
-				j < n ? load4(key_of(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+				j < n ? load4(key_of<T>(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
 		}
 		__syncthreads();
 #pragma unroll
@@ -92,7 +92,7 @@ template <int HE> static __global__ void __launch_bounds__(THREADS) decode(struc
 		if (group < groups)
 #pragma unroll 4
 			for (int j = group; j < n; j += groups) {
-				const float4 v = load4(key_of(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide);
+				const float4 v = load4(key_of<T>(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide);
 
 #pragma unroll
 				for (int h = 0; h < E; h++) {
@@ -187,7 +187,7 @@ template <int HE> static void launch(struct cuda *c, const struct attend &a)
 	const int64_t n4 = div_up(a.dk, 4), stride = tile_stride((int)n4), groups = MIN(THREADS / n4, (int)MOST_GROUPS);
 	const int64_t floats = 2 * HE * stride + MAX(KEYS * stride, groups * 2 * HE * 4 * n4) + 2 * HE * (KEYS + 3);
 
-	cuda_launch(c, decode<HE>, dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
+	cuda_launch(c, a.half ? decode<HE, uint16_t> : decode<HE, float>, dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
 		    (size_t)floats * sizeof(float), a);
 }
 

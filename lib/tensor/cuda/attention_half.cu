@@ -2,31 +2,51 @@
  * arXiv:2307.08691, algorithm 1)
  *
  * Eight warps have 16 rows each, whose scores and sums stay in registers: what mma gives of the scores is, rounded, what it takes as the weights. Keys
- * and values come to shared memory by way of registers, since they are rounded there; their loads are started a product ahead, values while the
+ * and values come to shared memory by way of registers, since they are rounded there (those of pages may be already); their loads are started a product ahead, values while the
  * scores are made, the next keys while the values are summed. At D = 128: 70 KB of shared memory, and one block of 8 warps to a
  * multiprocessor by its registers. Wider heads take 32 keys at a time, so that the sums (D / 2 registers) leave room for what is on its way.
  */
 #include "attention_tile.cuh"
 #include "mma.cuh"
 
+/* Four numbers on their way: as they are in memory */
+template <class T> struct four;
+template <> struct four<float> {
+	float4 x;
+};
+template <> struct four<uint16_t> {
+	uint2 x;
+};
+static __device__ __forceinline__ four<float> load_four(const float *p, int d, int width, int wide)
+{
+	return {load4(p, d, width, wide)};
+}
+static __device__ __forceinline__ four<uint16_t> load_four(const uint16_t *p, int d, int width, int wide)
+{
+	return {load4_half(p, d, width, wide)};
+}
+static __device__ __forceinline__ void put(uint16_t *to, const four<float> &y)
+{
+	*(uint2 *)to = make_uint2(to_bf16x2(y.x.x, y.x.y), to_bf16x2(y.x.z, y.x.w));
+}
+static __device__ __forceinline__ void put(uint16_t *to, const four<uint16_t> &y)
+{
+	*(uint2 *)to = y.x;
+}
+
 /* KN rows of keys or values, from position `first` on, those from `to` on zeros */
-template <int DP, int KN> static __device__ __forceinline__ void fetch(float4 (&x)[DP * KN / 4 / TILE_THREADS], const struct attend &a, const struct device_seq &s, int seq,
-								      int g, const float *from, int first, int to)
+template <int DP, int KN, class T> static __device__ __forceinline__ void fetch(four<T> (&x)[DP * KN / 4 / TILE_THREADS], const struct attend &a, const struct device_seq &s,
+										int seq, int g, const void *from, int first, int to)
 {
 #pragma unroll
 	for (int i = 0; i < DP * KN / 4 / TILE_THREADS; i++) {
 		const int at = threadIdx.x + i * TILE_THREADS, p = first + at / (DP / 4), d = at % (DP / 4) * 4;
 
-		x[i] = p < to ? load4(key_of(a, s, seq, g, from, a.dk, p), d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+		x[i] = p < to ? load_four(key_of<T>(a, s, seq, g, from, a.dk, p), d, a.dk, a.wide) : four<T>{};
 	}
 }
 
-static __device__ __forceinline__ void put(uint16_t *to, const float4 &x)
-{
-	*(uint2 *)to = make_uint2(to_bf16x2(x.x, x.y), to_bf16x2(x.z, x.w));
-}
-
-template <int DP, int KN> static __device__ __forceinline__ void keep(uint16_t *to, const float4 (&x)[DP * KN / 4 / TILE_THREADS])
+template <int DP, int KN, class T> static __device__ __forceinline__ void keep(uint16_t *to, const four<T> (&x)[DP * KN / 4 / TILE_THREADS])
 {
 #pragma unroll
 	for (int i = 0; i < DP * KN / 4 / TILE_THREADS; i++) {
@@ -111,14 +131,14 @@ template <int DP, int KN> static __device__ __forceinline__ void sum_values(floa
 	}
 }
 
-template <int DP, int KN> static __global__ void __launch_bounds__(TILE_THREADS, DP <= 64 ? 2 : 1) attend_half(struct attend a)
+template <int DP, int KN, class T> static __global__ void __launch_bounds__(TILE_THREADS, DP <= 64 ? 2 : 1) attend_half(struct attend a)
 {
 	const struct tile t = a.tile[blockIdx.x];
 	const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = blockIdx.y;
 	DYNAMIC_SHARED(uint16_t, q);
 	uint16_t *k = q + HALF_ROWS * (DP + 8), *v = k + KN * (DP + 8);
 	float sum[DP / 8][4], s[KN / 8][4], max_of[2] = {-INFINITY, -INFINITY}, sum_of[2] = {0, 0}, by[2];
-	float4 x[DP * KN / 4 / TILE_THREADS];
+	four<T> x[DP * KN / 4 / TILE_THREADS];
 	int position[2];
 
 	if (t.seq < 0)
@@ -126,13 +146,13 @@ template <int DP, int KN> static __global__ void __launch_bounds__(TILE_THREADS,
 	const struct device_seq of = a.b.seq[t.seq];
 	const int rows = min(HALF_ROWS, of.n * a.each - t.first), to = of.past + (t.first + rows - 1) / a.each + 1;
 
-	fetch<DP, KN>(x, a, of, t.seq, g, a.k, 0, to);
+	fetch<DP, KN, T>(x, a, of, t.seq, g, a.k, 0, to);
 	for (int i = threadIdx.x; i < HALF_ROWS * (DP / 4); i += TILE_THREADS) {
 		const int r = i / (DP / 4), d = i % (DP / 4) * 4;
 
-		put(q + r * (DP + 8) + d, r < rows ? load4(query_of(a, of, g, t.first + r), d, a.dk, a.wide) : make_float4(0, 0, 0, 0));
+		put(q + r * (DP + 8) + d, r < rows ? load_four(query_of(a, of, g, t.first + r), d, a.dk, a.wide) : four<float>{});
 	}
-	keep<DP, KN>(k, x);
+	keep<DP, KN, T>(k, x);
 	for (int i = 0; i < 2; i++)
 		position[i] = of.past + (t.first + min(16 * warp + lane / 4 + 8 * i, rows - 1)) / a.each;
 #pragma unroll
@@ -140,13 +160,13 @@ template <int DP, int KN> static __global__ void __launch_bounds__(TILE_THREADS,
 		sum[d][0] = sum[d][1] = sum[d][2] = sum[d][3] = 0;
 	__syncthreads();
 	for (int first = 0; first < to; first += KN) {
-		fetch<DP, KN>(x, a, of, t.seq, g, a.v, first, to);
+		fetch<DP, KN, T>(x, a, of, t.seq, g, a.v, first, to);
 		scores_of<DP, KN>(s, q + 16 * warp * (DP + 8), k, position, first, to, a.scale2);
 		weights_of<KN>(s, max_of, sum_of, by);
-		keep<DP, KN>(v, x);
+		keep<DP, KN, T>(v, x);
 		__syncthreads();
 		if (first + KN < to)
-			fetch<DP, KN>(x, a, of, t.seq, g, a.k, first + KN, to);
+			fetch<DP, KN, T>(x, a, of, t.seq, g, a.k, first + KN, to);
 #pragma unroll
 		for (int d = 0; d < DP / 8; d++)
 #pragma unroll
@@ -154,7 +174,7 @@ template <int DP, int KN> static __global__ void __launch_bounds__(TILE_THREADS,
 				sum[d][e] *= by[e / 2];
 		sum_values<DP, KN>(sum, s, v);
 		if (first + KN < to)
-			keep<DP, KN>(k, x);
+			keep<DP, KN, T>(k, x);
 		__syncthreads();
 	}
 #pragma unroll
@@ -189,7 +209,7 @@ template <int DP, int KN> static void launch(struct cuda *c, const struct attend
 {
 	const size_t shared = (size_t)(HALF_ROWS + 2 * KN) * (DP + 8) * sizeof(uint16_t);
 
-	cuda_launch(c, attend_half<DP, KN>, dim3(tiles, (unsigned)a.kv_heads), TILE_THREADS, shared, a);
+	cuda_launch(c, a.half ? attend_half<DP, KN, uint16_t> : attend_half<DP, KN, float>, dim3(tiles, (unsigned)a.kv_heads), TILE_THREADS, shared, a);
 }
 
 void attention_half(struct cuda *c, const struct attend *given, const struct tiles *tiles)

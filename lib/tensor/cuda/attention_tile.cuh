@@ -29,9 +29,11 @@ static __device__ __forceinline__ const float *query_of(const struct attend &a, 
 	return a.q + (s.row + position) * a.q_stride + (int64_t)(g * a.each + (r - position * a.each)) * a.dk;
 }
 
-/* Position p's key (x = a.k, width = a.dk) or value (a.v, a.dv) */
-static __device__ __forceinline__ const float *key_of(const struct attend &a, const struct device_seq &s, int seq, int g, const float *x, int width, int p)
+/* Position p's key (x = a.k, width = a.dk) or value (a.v, a.dv), of numbers of type T */
+template <class T = float> static __device__ __forceinline__ const T *key_of(const struct attend &a, const struct device_seq &s, int seq, int g, const void *of, int width, int p)
 {
+	const T *x = (const T *)of;
+
 	if (!a.b.page)
 		return x + (s.row + p) * a.k_stride + (int64_t)g * width;
 	return x + (((int64_t)a.b.page[seq * a.b.pages + p / KV_PAGE] * a.kv_heads + g) * KV_PAGE + p % KV_PAGE) * width;
@@ -45,6 +47,20 @@ static __device__ __forceinline__ float4 load4(const float *p, int d, int width,
 	return make_float4(d < width ? p[d] : 0, d + 1 < width ? p[d + 1] : 0, d + 2 < width ? p[d + 2] : 0, d + 3 < width ? p[d + 3] : 0);
 }
 
+/* As many of bfloat16, as they are */
+static __device__ __forceinline__ uint2 load4_half(const uint16_t *p, int d, int width, int wide)
+{
+	if (wide)
+		return d < width ? *(const uint2 *)(p + d) : make_uint2(0, 0);
+	return make_uint2((d < width ? p[d] : 0) | (uint32_t)(d + 1 < width ? p[d + 1] : 0) << 16, (d + 2 < width ? p[d + 2] : 0) | (uint32_t)(d + 3 < width ? p[d + 3] : 0) << 16);
+}
+static __device__ __forceinline__ float4 load4(const uint16_t *p, int d, int width, int wide)
+{
+	const uint2 x = load4_half(p, d, width, wide);
+
+	return make_float4(__uint_as_float(x.x << 16), __uint_as_float(x.x & 0xffff0000), __uint_as_float(x.y << 16), __uint_as_float(x.y & 0xffff0000));
+}
+
 static __device__ __forceinline__ void store4(float *p, int d, int width, int wide, const float (&x)[4])
 {
 	if (wide) {
@@ -56,6 +72,19 @@ static __device__ __forceinline__ void store4(float *p, int d, int width, int wi
 	for (int i = 0; i < 4; i++)
 		if (d + i < width)
 			p[d + i] = x[i];
+}
+
+static __device__ __forceinline__ void store4(uint16_t *p, int d, int width, int wide, const float (&x)[4])
+{
+	if (wide) {
+		if (d < width)
+			store_bf16(p + d, vec<4>{{x[0], x[1], x[2], x[3]}});
+		return;
+	}
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		if (d + i < width)
+			p[d + i] = to_bf16(x[i]);
 }
 
 /* A tile of `all` rows of n4 x 4 floats, from at(row) for the first `rows`, zeros behind them */

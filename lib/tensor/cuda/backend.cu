@@ -52,7 +52,7 @@ struct backend *backend_cuda_new(struct err *e)
 	}
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	be->name = "cuda";
-	be->rounds = true;
+	be->rounds = be->half_pages = true;
 	be->state = c;
 	be->destroy = destroy;
 	cuda_memory_ops(be);

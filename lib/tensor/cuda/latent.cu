@@ -26,7 +26,7 @@ void cuda_latent(struct backend *be, const struct latent *given)
 	a.wide = wide(given);
 	a.scale = given->scale, a.scale2 = given->scale * LOG2E;
 	if (given->cache) {
-		float *pages = given->cache->k + given->layer * given->cache->pages * given->cache->k_width * KV_PAGE;
+		float *pages = (float *)given->cache->k + given->layer * given->cache->pages * given->cache->k_width * KV_PAGE;
 		struct write_pages w = {a.b, given->keys, NULL, pages, NULL, given->key_dim, 1, a.dk, 0, 0};
 
 		a.wide = w.wide = a.wide && attention_wide(pages, 0, 0, 0);
