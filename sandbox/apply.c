@@ -17,8 +17,8 @@ static const char *drop_bounds(void)
 	int c;
 
 	for (c = 0; c < 64; c++)
-		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
-			return "drop the capability bounding set";
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return c && errno == EINVAL ? NULL : "drop the capability bounding set";        /* the kernel's last one is behind us */
 	return NULL;
 }
 

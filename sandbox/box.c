@@ -73,7 +73,7 @@ static void mount_all(const struct box *b)
 		broken(b, "name the host");
 	/* The owner by number: this mount's ids are those of the user namespace */
 	snprintf(options, sizeof options, "mode=755,size=%lld,nr_inodes=%lld", (long long)b->job->limits.disk, (long long)b->job->limits.inodes);
-	if (mount("box", "/box", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+	if (mount("box", JAIL_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
 		broken(b, "mount the private tmpfs");
 	for (i = 0; i < sizeof tries / sizeof *tries; i++)
 		if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, tries[i]) == 0)

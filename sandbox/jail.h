@@ -19,6 +19,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What every program's environment begins with; a folder's HOME and TMPDIR follow. Python's hashes are the same every time. */
+#define JAIL_ENVIRONMENT "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "USER=box", "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1"
+#define JAIL_FOLDER "/box"              /* of the box, inside */
+
 struct jail_limits {
 	double cpu, wall;               /* seconds: of all processes together; of the clock */
 	int64_t memory;                 /* bytes, of all processes together and of their files */

@@ -58,9 +58,8 @@ static uint32_t add_strings(struct buf *b, const char *const *v)
 
 static int make_job(const struct server *s, const struct run *r, int slot, size_t runs, struct err *e)
 {
-	static const char *const usual[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "USER=box", "PYTHONHASHSEED=0",
-		"PYTHONDONTWRITEBYTECODE=1", NULL};
-	const char *folder = s->policy.unsafe ? s->folder[slot] : "/box";
+	static const char *const usual[] = {JAIL_ENVIRONMENT, NULL};
+	const char *folder = s->policy.unsafe ? s->folder[slot] : JAIL_FOLDER;
 	struct jail_job j = {.limits = r->limits, .keeps = (uint32_t)r->keeps, .files = (uint32_t)r->files};
 	struct buf b = {0}, line = {0};
 	struct sysinfo info;

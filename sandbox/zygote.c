@@ -98,8 +98,8 @@ static int keep_capabilities(void)
 static void start_interpreter(const int *fds, size_t n, const struct jail_policy *p)
 {
 	char policy[64];
-	char *argv[] = {"python3", "-I", "/.r1/zygote.py", policy, NULL};
-	char *envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/box/work", "LANG=C.UTF-8", "PYTHONHASHSEED=0", NULL};
+	char *argv[] = {"python3", "/.r1/zygote.py", policy, NULL};
+	char *envp[] = {JAIL_ENVIRONMENT, "HOME=" JAIL_FOLDER "/work", "TMPDIR=" JAIL_FOLDER "/tmp", NULL};     /* a program's */
 	int socket, filter, null;
 
 	if (n != 3 || keep_capabilities() < 0)

@@ -8,7 +8,6 @@ import gc
 import importlib
 import io
 import os
-import signal
 import sys
 import threading
 import types
@@ -36,41 +35,50 @@ def harnesses():
 
 
 def streams():
-    """As python3 makes them when it starts, and the signals that it ignores"""
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
+    """As python3 makes them when it starts, over descriptors like those that a program gets: a file, and two pipes"""
     def stream(fd, mode, errors):
         raw = io.FileIO(fd, mode, closefd=False)
+        raw.name = ("<stdin>", "<stdout>", "<stderr>")[fd]
         buffer = io.BufferedReader(raw) if mode == "rb" else io.BufferedWriter(raw)
         text = io.TextIOWrapper(buffer, "utf-8", errors, line_buffering=fd == 2, write_through=False)
         text.mode = mode[0]
         return text
+    null, file, pipe = os.dup(0), os.memfd_create("stdin"), os.pipe()
+    for fd, like in ((0, file), (1, pipe[1]), (2, pipe[1])):
+        os.dup2(like, fd)
     sys.stdin = sys.__stdin__ = stream(0, "rb", "surrogateescape")
     sys.stdout = sys.__stdout__ = stream(1, "wb", "surrogateescape")
     sys.stderr = sys.__stderr__ = stream(2, "wb", "backslashreplace")
+    for fd in range(3):
+        os.dup2(null, fd)
+    for fd in (null, file, *pipe):
+        os.close(fd)
 
 
-def become(lib, job, ready):
+def source(path):
+    try:
+        return io.FileIO(path).readall()
+    except OSError as e:
+        print(f"python3: can't open file {path!r}: [Errno {e.errno}] {e.strerror}", file=sys.stderr)
+        os._exit(2)
+
+
+def become(lib, job, main, ready):
     """The program of this box"""
-    argv = [lib.r1_string(job, i) for i in range(lib.r1_argc(job))]
-    os.environ.clear()
-    for i in range(lib.r1_envc(job)):
-        name, _, value = lib.r1_string(job, len(argv) + i).decode().partition("=")
+    argc, envc = lib.r1_argc(job), lib.r1_envc(job)
+    if envc:
+        os.environ.clear()
+    for i in range(envc):
+        name, _, value = lib.r1_string(job, argc + i).decode().partition("=")
         os.environ[name] = value
-    sys.argv = [os.fsdecode(a) for a in argv[1:]]
-    path = sys.argv[0]
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
-    streams()
-    main = types.ModuleType("__main__")
-    main.__file__ = path
-    main.__builtins__ = __builtins__
-    sys.modules["__main__"] = main
+    sys.argv = [os.fsdecode(lib.r1_string(job, i)) for i in range(1, argc)]
+    folder = os.path.dirname(os.path.abspath(sys.argv[0])) if "/" in sys.argv[0] else os.getcwd()
+    path = main.__file__ = folder + "/" + os.path.basename(sys.argv[0])
+    sys.path.insert(0, folder)
     try:
         code = ready.get(path)
         if code is None:
-            with open(path, "rb") as f:
-                code = compile(f.read(), path, "exec", dont_inherit=True)
+            code = compile(source(path), path, "exec", dont_inherit=True)
         exec(code, main.__dict__)
         status = 0
     except SystemExit as e:
@@ -115,19 +123,22 @@ def serve():
         f.argtypes = [ctypes.c_void_p]
     lib.r1_string.argtypes = [ctypes.c_void_p, ctypes.c_int]
     usual_modules()
-    sys.path.insert(0, "/.r1")
     importlib.import_module("r1_wire")
-    sys.path.pop(0)
+    del sys.path[0]             # this script's folder
     ready = harnesses()
     with os.fdopen(4, "rb") as f:
         code = f.read()
     code = ctypes.create_string_buffer(code, len(code))
+    streams()
+    main = types.ModuleType("__main__")
+    main.__builtins__ = __builtins__
+    sys.modules["__main__"] = main
     gc.collect()
     gc.freeze()     # what is here does not have to be looked at, and copied, in every child
     lib.r1_ready(3)
     job = lib.r1_zygote(3, code, len(code) // 8, uid, gid, keep)
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    become(lib, job, ready)
+    become(lib, job, main, ready)
 
 
 serve()
