@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/http.h"
+#include "base/human.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/tool.h"
@@ -398,6 +399,28 @@ static int set_thinking(struct work *w, struct err *e)
 	return c == REMOTE_AUTO ? 0 : template_set_thinking(w->template, c == REMOTE_ON, e);
 }
 
+/* A device's memory is what it is, and the cache takes it all at once. Products of 16 bits need a tenth more at most for copies of their operands. */
+static void warn_memory(const struct work *w, int64_t batch, int64_t context)
+{
+	double need, room;
+	int64_t most;
+
+	if (!w->be->room)
+		return;
+	room = (double)w->be->room(w->be);
+	need = 1.1 * (double)sampler_measure(w->model, batch, context);
+	if (need <= room)
+		return;
+	for (most = (int64_t)((double)batch * room / need); most > 0 && 1.1 * (double)sampler_measure(w->model, most, context) > room;)
+		most = most * 15 / 16;
+	if (most)
+		tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: lower --batch, to %s say, or --context", need / 0x1p30,
+			  HUMAN_COUNT(batch), HUMAN_COUNT(context), room / 0x1p30, HUMAN_COUNT(most));
+	else
+		tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: lower --context", need / 0x1p30, HUMAN_COUNT(batch),
+			  HUMAN_COUNT(context), room / 0x1p30);
+}
+
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
 	struct state s;
@@ -424,6 +447,7 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 	}
 	if (context > c->max_positions)
 		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)context, (long long)c->max_positions);
+	warn_memory(w, o->batch, context);
 	w->sampler = sampler_new(w->model, &p, o->batch, context, on_done, w);
 	return 0;
 }

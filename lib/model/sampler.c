@@ -1,9 +1,11 @@
 #include "model/sampler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
+#include "tensor/dry.h"
 
 #define PREFILL_ROWS 2048       /* prompt tokens computed in one pass, at most */
 
@@ -56,24 +58,34 @@ static int64_t pages_for(int64_t tokens)
 	return (tokens + KV_PAGE - 1) / KV_PAGE;
 }
 
+/* Pages enough whatever comes. Completions that run, and the prefixes that they began with: a context of each, and one more where the first page of its
+ * own is not full. Prefixes of which none runs: each but the last has a free slot waiting for it (admit), and so a context. */
+static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
+{
+	return (struct kv_cache){.layers = m->config.layers, .pages = (slots + 1) * pages_for(context) + slots, .k_width = m->k_width, .v_width = m->v_width,
+				 .half = m->be->half_pages && m->half && m->v_width};
+}
+
+static size_t cache_bytes(const struct kv_cache *c, int64_t width)
+{
+	return (size_t)(c->layers * c->pages * KV_PAGE * width) * kv_number(c);
+}
+
 struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int64_t slots, int64_t context,
 			    void (*done)(void *arg, const struct sampler_done *), void *arg)
 {
 	struct sampler *s = xcalloc(1, sizeof *s);
 	size_t rows = (size_t)slots + PREFILL_ROWS;
-	int64_t tokens, i;
+	int64_t i;
 
 	*s = (struct sampler){.m = m, .params = *p, .done = done, .arg = arg, .slots = slots, .context = context, .free_slots = slots};
 	s->tail = &s->head;
 	s->slot = xcalloc((size_t)slots, sizeof *s->slot);
 	for (i = 0; i < slots; i++)
 		s->slot[i].page = xmalloc((size_t)pages_for(context) * sizeof *s->slot[i].page);
-	/* Every slot may hold a whole context of its own, and its prefix another; one more prefix may be on its way. */
-	s->cache = (struct kv_cache){.layers = m->config.layers, .pages = (2 * slots + 1) * pages_for(context), .k_width = m->k_width,
-				     .v_width = m->v_width, .half = m->be->half_pages && m->half && m->v_width};
-	tokens = s->cache.layers * s->cache.pages * KV_PAGE;
-	s->cache.k = m->be->alloc(m->be, (size_t)(tokens * m->k_width) * kv_number(&s->cache));
-	s->cache.v = m->be->alloc(m->be, (size_t)(tokens * m->v_width) * kv_number(&s->cache));
+	s->cache = cache_for(m, slots, context);
+	s->cache.k = m->be->alloc(m->be, cache_bytes(&s->cache, m->k_width));
+	s->cache.v = m->be->alloc(m->be, cache_bytes(&s->cache, m->v_width));
 	s->free_page = xmalloc((size_t)s->cache.pages * sizeof *s->free_page);
 	for (i = s->cache.pages; i-- > 0;)
 		s->free_page[s->free_pages++] = (int32_t)i;
@@ -178,6 +190,10 @@ int64_t sampler_tokens(const struct sampler *s)
 
 static int32_t take_page(struct sampler *s)
 {
+	if (!s->free_pages) {           /* cache_for's promise */
+		fprintf(stderr, "sampler: no page is left\n");
+		abort();
+	}
 	return s->free_page[--s->free_pages];
 }
 
@@ -324,23 +340,54 @@ static void take_token(struct sampler *s, struct slot *slot, int32_t id, float l
 		finish(s, slot, stop);
 }
 
+/* The pass over those rows: logits of `out` rows among them, [out, V] */
+static struct tensor *logits_of(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *batch,
+				const int32_t *out_row, int64_t out)
+{
+	struct tensor *h = model_hidden(m, t, tape_upload(t, id, rows), tape_upload(t, position, rows), rows, batch);
+
+	if (!out)
+		return NULL;
+	if (out < rows)
+		h = op_rows(t, h, tape_upload(t, out_row, out), out);
+	return op_linear(t, h, m->head, NULL);
+}
+
+int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
+{
+	const struct kv_cache cache = cache_for(m, slots, context);
+	const int64_t rows = slots + PREFILL_ROWS;
+	struct backend *be = backend_dry_new();
+	struct model *dry = model_new(&m->config, be, MODEL_SAMPLE, DTYPE_FLOAT32, NULL);
+	struct tape t = tape_new(be);
+	int32_t *id = xcalloc((size_t)rows, sizeof *id);
+	struct seq seq = {.n = (int32_t)rows};
+	struct sequences batch = {.seq = &seq, .seqs = 1};
+	size_t pass = backend_dry_used(be);
+
+	model_reserve_positions(dry, 1);
+	logits_of(dry, &t, id, id, rows, &batch, id, slots);
+	pass = backend_dry_peak(be) - pass;
+	tape_free(&t);
+	model_free(dry);
+	be->destroy(be);
+	free(id);
+	return (int64_t)(cache_bytes(&cache, m->k_width) + cache_bytes(&cache, m->v_width) + pass);
+}
+
 void sampler_step(struct sampler *s)
 {
 	struct backend *be = s->m->be;
 	struct tape *t = &s->tape;
 	int64_t seqs = 0, running = running_rows(s, &seqs), rows = admit(s, running, &seqs), i;
 	struct sequences batch = {.seq = s->seq, .seqs = seqs, .cache = &s->cache};
-	struct tensor *h;
+	struct tensor *logits;
 
 	if (rows == 0)
 		return;
-	h = model_hidden(s->m, t, tape_upload(t, s->row_id, rows), tape_upload(t, s->row_position, rows), rows, &batch);
-	if (running) {
-		if (running < rows)
-			h = op_rows(t, h, tape_upload(t, s->out_row, running), running);
-		h = op_linear(t, h, s->m->head, NULL);  /* [running, V] */
-		be->sample(be, h->data, running, s->m->config.vocab_size, s->how, s->out_id, s->out_logprob);
-	}
+	logits = logits_of(s->m, t, s->row_id, s->row_position, rows, &batch, s->out_row, running);
+	if (logits)
+		be->sample(be, logits->data, running, s->m->config.vocab_size, s->how, s->out_id, s->out_logprob);
 	tape_reset(t);
 	for (i = 0; i < running; i++)
 		take_token(s, &s->slot[s->out_slot[i]], s->out_id[i], s->out_logprob[i]);

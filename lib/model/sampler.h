@@ -52,10 +52,12 @@ struct sampler_done {
 
 struct sampler;
 
-/* slots: completions at once. context: longest prompt + completion in tokens; memory for the cache is slots * context at most. */
+/* slots: completions at once. context: longest prompt + completion in tokens; the cache has room for slots + 1 of them, and slots pages. */
 struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int64_t slots, int64_t context,
 			    void (*done)(void *arg, const struct sampler_done *), void *arg);
 void sampler_free(struct sampler *s);
+/* Bytes of backend memory that such a sampler takes: cache and the longest pass */
+int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context);
 
 int sampler_add(struct sampler *s, const struct sampler_prompt *p, struct err *e);    /* -1: longer than the context, or no tokens */
 int sampler_check(const struct sampler *s, int64_t n, struct err *e);    /* would a prompt of n tokens be taken? */

@@ -2,6 +2,7 @@
  * And the books of it: what is allocated is given back. */
 #include "test.h"
 
+#include "base/rng.h"
 #include "model/optimizer.h"
 #include "model/pass.h"
 #include "model/sampler.h"
@@ -71,6 +72,59 @@ static void sample(struct backend *be, const struct config *c)
 	CHECK_INT(backend_dry_used(be), 0);
 }
 
+static struct rng draws;
+
+static int64_t below(int64_t n)
+{
+	return (int64_t)rng_below(&draws, (uint64_t)n);
+}
+
+static bool at_random(void *arg, void *user, int32_t sample, const int32_t *id, int64_t n)
+{
+	(void)arg, (void)user, (void)sample, (void)id, (void)n;
+	return below(60) == 0;
+}
+
+/* Prompts of all lengths with many completions or one: there is a page for whatever comes, and what a sampler is said to take is enough. */
+static void pages(const struct config *c)
+{
+	enum { CONTEXT = 5000 };
+	struct sampler_params params = {.temperature = 1, .top_p = 1, .stopped = at_random};
+	int32_t *id = xcalloc(CONTEXT, sizeof *id);
+	int round;
+
+	draws = rng_new(3, 4);
+	for (round = 0; round < 60; round++) {
+		struct backend *be = backend_dry_new();
+		struct err e;
+		struct model *m = model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, &e);
+		const int64_t slots = 1 + below(9), context = round % 2 ? CONTEXT : 40, weights = (int64_t)backend_dry_used(be);
+		struct seen seen = {0};
+		struct sampler *s;
+		int left = 40, want = 0;
+
+		params.max_tokens = 1 + below(round % 2 ? 300 : 40);
+		s = sampler_new(m, &params, slots, context, on_done, &seen);
+		while (left || sampler_busy(s)) {
+			while (left && sampler_wants(s)) {
+				const int32_t samples = 1 + (int32_t)below(below(2) ? 2 : 20);
+				const int64_t n = below(3) ? context - 1 - below(20) : 1 + below(context - 1);
+
+				CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = n, .samples = samples}, &e) == 0);
+				want += samples;
+				left--;
+			}
+			sampler_step(s);
+		}
+		CHECK_INT(seen.completions, want);
+		CHECK((int64_t)backend_dry_peak(be) - weights <= sampler_measure(m, slots, context) + context * 64);   /* tables of angles */
+		sampler_free(s);
+		model_free(m);
+		be->destroy(be);
+	}
+	free(id);
+}
+
 /* What a pass is said to take is what it takes. */
 static void measure(const struct config *c)
 {
@@ -102,6 +156,7 @@ int main(void)
 	CHECK(config_parse(&c, text, strlen(text), "config.json", &e) == 0);
 	train(be, &c);
 	sample(be, &c);
+	pages(&c);
 	measure(&c);
 	config_free(&c);
 	be->destroy(be);
