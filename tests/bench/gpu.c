@@ -1,4 +1,5 @@
-/* gpu.c - whole models on --backend cuda against the device's limits: decoding and training, random weights of bfloat16
+/* gpu.c - whole models on --backend cuda against the device's limits: decoding, training, a step of GRPO; random weights
+ * of bfloat16
  *
  * Usage: gpu [SHAPE...]   (0.5b, 1.5b, 7b; all if none is named)
  *
@@ -88,7 +89,7 @@ static bool fits(struct backend *be, const struct shape *s, const char *what, do
 
 static void bench_decode(const struct shape *s, struct backend *be, const struct peaks *p, int64_t seqs, int64_t past)
 {
-	const double cache = (double)((2 * seqs + 1) * (past + 512)) * (double)(2 * s->L * s->G * s->D) * 4;
+	const double cache = (double)((seqs + 1) * (past + 512) + seqs * KV_PAGE) * (double)(2 * s->L * s->G * s->D) * 2;
 	double flops, bytes, seconds;
 	char what[64];
 
@@ -111,6 +112,26 @@ static void bench_train(const struct shape *s, struct backend *be, const struct 
 		return;
 	seconds = train(s, be, "bfloat16", &flops);
 	printf("%-6s %-28s %10.0f tok/s  %5.1f %% MFU\n", s->name, "training step", rows / seconds, 100 * flops / seconds / p->flops);
+	fflush(stdout);
+}
+
+/* Tokens that were sampled, a second of sampling and updating */
+static void bench_grpo(const struct shape *s, struct backend *be, const struct peaks *p)
+{
+	struct grpo g = {.questions = 8, .group = 16, .prompt = 64, .completion = 512};
+	const int64_t n = g.questions * g.group, len = g.prompt + g.completion;
+	double sampling, update;
+	char what[64];
+
+	snprintf(what, sizeof what, "GRPO step, %d x %d of %d", (int)g.questions, (int)g.group, (int)g.completion);
+	if (!fits(be, s, what, 16 * weights_of(s) + 4 * (double)(s->train_seqs * s->train_len * s->L * (10 * s->C + 5 * s->F))))
+		return;
+	g.id = xcalloc((size_t)(n * len), sizeof *g.id);
+	sampling = grpo_sample(s, be, "bfloat16", &g);
+	update = grpo_update(s, be, "bfloat16", &g);
+	free(g.id);
+	printf("%-6s %-28s %10.0f tok/s  %5.1f %% of it sampling; update %.1f %% MFU\n", s->name, what, (double)(n * g.completion) / (sampling + update),
+	       100 * sampling / (sampling + update), 100 * train_flops(s, (double)(n * len), (double)len) / update / p->flops);
 	fflush(stdout);
 }
 
@@ -143,6 +164,7 @@ int main(int argc, char **argv)
 		bench_decode(s, be, &p, 64, 512);
 		bench_decode(s, be, &p, 512, 1024);
 		bench_train(s, be, &p);
+		bench_grpo(s, be, &p);
 	}
 	backend_close(be);
 	return 0;

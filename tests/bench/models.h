@@ -87,11 +87,17 @@ static inline double decode(const struct shape *s, struct backend *be, const cha
 	}
 	past += 2 * steps;
 	*flops = (double)seqs * (2 * weights + 4.0 * (double)(past * s->L * s->H * s->D));
-	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + 4 * (double)(seqs * past * 2 * s->L * s->G * s->D);
+	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + (m->half && be->half_pages ? 2 : 4) * (double)(seqs * past * 2 * s->L * s->G * s->D);
 	sampler_free(sampler);
 	model_free(m);
 	free(prompt);
 	return best;
+}
+
+/* What a pass over sequences of `len` tokens does, `rows` of them in all */
+static inline double train_flops(const struct shape *s, double rows, double len)
+{
+	return 6 * rows * weights_of(s) + 12.0 / 2 * rows * len * (double)(s->L * s->H * s->D);
 }
 
 /* Seconds for forward, backward and AdamW of the shape's training batch. */
@@ -121,13 +127,84 @@ static inline double train(const struct shape *s, struct backend *be, const char
 		optimizer_step(o, 1e-4);
 		best = fmin(best, clock_seconds() - start);
 	}
-	*flops = 6 * (double)rows * weights_of(s) + 12.0 / 2 * (double)(rows * len * s->L * s->H * s->D);
+	*flops = train_flops(s, (double)rows, (double)len);
 	tape_free(&t);
 	optimizer_free(o);
 	model_free(m);
 	free(id);
 	free(d);
 	free(ex);
+	return best;
+}
+
+/* A step of GRPO: groups of completions for `questions` questions, then the new weights from all of them in passes of the shape's training batch */
+struct grpo {
+	int64_t questions, group, prompt, completion;   /* tokens of each */
+	int32_t *id;                    /* [questions * group][prompt + completion] */
+	int64_t done;
+};
+static inline void grpo_done(void *arg, const struct sampler_done *d)
+{
+	struct grpo *g = arg;
+
+	memcpy(g->id + (g->done++ * (g->prompt + g->completion) + g->prompt), d->id, (size_t)d->n * sizeof *d->id);
+}
+
+static inline double grpo_sample(const struct shape *s, struct backend *be, const char *dtype, struct grpo *g)
+{
+	struct model *m = random_model(s, be, MODEL_SAMPLE, dtype);
+	const int64_t n = g->questions * g->group, len = g->prompt + g->completion;
+	struct sampler_params p = {.temperature = 1, .top_p = 1, .max_tokens = g->completion, .seed = 1};
+	struct sampler *sampler = sampler_new(m, &p, n, len, grpo_done, g);
+	double start = clock_seconds();
+	struct err e;
+
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t k = 0; k < g->prompt; k++)
+			g->id[i * len + k] = (int32_t)((i / g->group * 31 + k * 7) % s->V);
+	for (int64_t q = 0; q < g->questions; q++)
+		sampler_add(sampler, &(struct sampler_prompt){.id = g->id + q * g->group * len, .n = g->prompt, .samples = (int32_t)g->group, .stream = (uint64_t)q}, &e);
+	while (sampler_busy(sampler))
+		sampler_step(sampler);
+	start = clock_seconds() - start;
+	sampler_free(sampler);
+	model_free(m);
+	return start;
+}
+
+static inline double grpo_update(const struct shape *s, struct backend *be, const char *dtype, const struct grpo *g)
+{
+	struct model *m = random_model(s, be, MODEL_TRAIN, dtype);
+	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
+	const int64_t n = g->questions * g->group, len = g->prompt + g->completion;
+	struct example *ex = xmalloc((size_t)n * sizeof *ex);
+	float *d = xmalloc((size_t)(n * g->completion) * sizeof *d);
+	struct tape t = tape_new(be);
+	double best = INFINITY;
+
+	for (int64_t i = 0; i < n; i++)
+		ex[i] = (struct example){g->id + i * len, len, g->prompt, 1};
+	for (int64_t i = 0; i < n * g->completion; i++)
+		d[i] = (i / g->completion % 2 ? 1.0f : -1.0f) / (float)(n * g->completion);
+	t.record = true;
+	for (int round = 0; round < 3; round++) {
+		double start = clock_seconds();
+
+		for (int64_t at = 0, take; at < n; at += take) {
+			struct pass p;
+
+			take = pass_take(ex + at, n - at, s->train_seqs * s->train_len);
+			p = pass_forward(m, &t, ex + at, take, false);
+			pass_backward(&t, &p, d + at * g->completion, NULL);
+		}
+		optimizer_step(o, 1e-6);
+		best = fmin(best, clock_seconds() - start);
+	}
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	free(ex);
+	free(d);
 	return best;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What PyTorch and transformers do with the shapes of gpu.c: decoding by generate, and training steps with SDPA attention and fused AdamW,
+"""What PyTorch and transformers do with the shapes of gpu.c: decoding by generate, training steps with SDPA attention and fused AdamW, a step of GRPO,
 in bfloat16, the same numbers of sequences and tokens.   transformers-gpu.py [SHAPE...]"""
 import sys
 import time
@@ -54,6 +54,31 @@ def train(name, s, model):
     print(f"{name:6} {'transformers: training step':42} {s[6] * s[7] / seconds:10.0f} tok/s", flush=True)
 
 
+def grpo(name, s, model, questions=8, group=16, prompt=64, new=512):
+    """As gpu.c's: groups by generate, then one update from all of them in passes of the shape's training batch"""
+    n = questions * group
+    ids = ((torch.arange(n, device="cuda") // group * 31)[:, None] + torch.arange(prompt, device="cuda") * 7) % s[5]
+    found = []
+
+    def sample():
+        with torch.no_grad():
+            found[:] = [model.eval().generate(ids, max_new_tokens=new, min_new_tokens=new, do_sample=True, top_k=0)]
+    sampling = timed(sample, 2)
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-6, fused=True)
+    each = s[6] * s[7] // (prompt + new)
+
+    def update():
+        for part in found[0].split(each):
+            logits = model(input_ids=part).logits[:, prompt - 1:-1].float()
+            logprob = torch.log_softmax(logits, -1).gather(2, part[:, prompt:, None])
+            (logprob.sum() / (n * new)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    both = sampling + timed(update, 3)
+    print(f"{name:6} {'transformers: GRPO step, %d x %d of %d' % (questions, group, new):42} {n * new / both:10.0f} tok/s", flush=True)
+
+
 for name, s in SHAPES.items():
     if len(sys.argv) > 1 and name not in sys.argv[1:]:
         continue
@@ -64,9 +89,12 @@ for name, s in SHAPES.items():
                 decode(name, s, model.eval(), seqs, past)
         except torch.cuda.OutOfMemoryError:
             print(f"{name:6} transformers: decode, {seqs} of {past} tokens: out of memory")
-    try:
-        train(name, s, model.train())
-    except torch.cuda.OutOfMemoryError:
-        print(f"{name:6} transformers: training step: out of memory")
+    for what, step in (("training", train), ("GRPO", grpo)):
+        try:
+            step(name, s, model.train())
+        except torch.cuda.OutOfMemoryError:
+            print(f"{name:6} transformers: {what} step: out of memory")
+        model.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
     del model
     torch.cuda.empty_cache()
