@@ -28,8 +28,7 @@ static void compare(const char *what, const float *want, const float *got, int64
 {
 	const double off = difference(got, want, n);
 
-	if (getenv("R1_TEST_ERRORS"))
-		fprintf(stderr, "%-28s %.2g\n", what, off);
+	note_error(off, most);
 	if (!(off <= most))
 		TEST_FAIL("%s: %s is off by %g of its size, %g is allowed", side[1].be->what, what, off, most);
 }
@@ -183,8 +182,6 @@ static void check(const struct shape *s, bool latent)
 			page[i][k] = (int32_t)(used++ * 7 % ((s->seqs + 1) * 64 + 1));
 	sides_new(most_rows * (latent ? s->heads * s->kv_heads : width), latent ? most_rows * s->kv_heads : 0, most_rows * s->heads * s->dim, most_rows * s->heads,
 		  latent ? s->kv_heads : s->kv_heads * s->dim, !latent, (s->seqs + 1) * 64 + 1);
-	if (getenv("R1_TEST_ERRORS"))
-		fprintf(stderr, "-- %d %d %d%s\n", (int)s->heads, (int)s->kv_heads, (int)s->dim, latent ? " latent" : "");
 	forward(s, latent, seq, s->seqs, rows, false);
 	backward(s, latent, seq, s->seqs, rows);
 	for (i = 0; i < s->seqs; i++)
