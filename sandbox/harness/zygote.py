@@ -71,7 +71,10 @@ def become(lib, job, main, ready):
     for i in range(envc):
         name, _, value = lib.r1_string(job, argc + i).decode().partition("=")
         os.environ[name] = value
-    sys.argv = [os.fsdecode(lib.r1_string(job, i)) for i in range(1, argc)]
+    argv = [os.fsdecode(lib.r1_string(job, i)) for i in range(argc)]
+    if hasattr(sys, "orig_argv"):       # from 3.10 on
+        sys.orig_argv = argv
+    sys.argv = argv[1:]
     folder = os.path.dirname(os.path.abspath(sys.argv[0])) if "/" in sys.argv[0] else os.getcwd()
     path = main.__file__ = folder + "/" + os.path.basename(sys.argv[0])
     sys.path.insert(0, folder)
