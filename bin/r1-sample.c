@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/tool.h"
 #include "model/outlet.h"
+#include "model/pass.h"
 #include "model/remote.h"
 #include "model/rollouts.h"
 #include "model/sampler.h"
@@ -399,26 +400,30 @@ static int set_thinking(struct work *w, struct err *e)
 	return c == REMOTE_AUTO ? 0 : template_set_thinking(w->template, c == REMOTE_ON, e);
 }
 
-/* A device's memory is what it is, and the cache takes it all at once. Products of 16 bits need a tenth more at most for copies of their operands. */
+static double device_bytes(const struct work *w, int64_t batch, int64_t context)
+{
+	return PASS_COPIES * (double)sampler_measure(w->model, batch, context);
+}
+
+/* A device's memory is what it is, and the cache takes it all at once. */
 static void warn_memory(const struct work *w, int64_t batch, int64_t context)
 {
+	char advice[64] = "lower --context";
 	double need, room;
 	int64_t most;
 
 	if (!w->be->room)
 		return;
 	room = (double)w->be->room(w->be);
-	need = 1.1 * (double)sampler_measure(w->model, batch, context);
+	need = device_bytes(w, batch, context);
 	if (need <= room)
 		return;
-	for (most = (int64_t)((double)batch * room / need); most > 0 && 1.1 * (double)sampler_measure(w->model, most, context) > room;)
+	for (most = (int64_t)((double)batch * room / need); most > 0 && device_bytes(w, most, context) > room;)
 		most = most * 15 / 16;
 	if (most)
-		tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: lower --batch, to %s say, or --context", need / 0x1p30,
-			  HUMAN_COUNT(batch), HUMAN_COUNT(context), room / 0x1p30, HUMAN_COUNT(most));
-	else
-		tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: lower --context", need / 0x1p30, HUMAN_COUNT(batch),
-			  HUMAN_COUNT(context), room / 0x1p30);
+		snprintf(advice, sizeof advice, "lower --batch, to %s say, or --context", HUMAN_COUNT(most));
+	tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: %s", need / 0x1p30, HUMAN_COUNT(batch), HUMAN_COUNT(context), room / 0x1p30,
+		  advice);
 }
 
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)

@@ -99,7 +99,7 @@ static void start_interpreter(const int *fds, size_t n, const struct jail_policy
 {
 	char policy[64];
 	char *argv[] = {"python3", "/.r1/zygote.py", policy, NULL};
-	char *envp[] = {JAIL_ENVIRONMENT, "HOME=" JAIL_FOLDER "/work", "TMPDIR=" JAIL_FOLDER "/tmp", NULL};     /* a program's */
+	char *envp[] = {JAIL_ENVIRONMENT, "HOME=" JAIL_FOLDER "/work", "TMPDIR=" JAIL_FOLDER "/tmp", NULL};     /* in make_job's order: a program's own */
 	int socket, filter, null;
 
 	if (n != 3 || keep_capabilities() < 0)

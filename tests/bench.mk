@@ -15,6 +15,7 @@ bench-gpu: all $B/tests/bench/gpu ## measure --backend cuda on this machine's GP
 	@if command -v python3 >/dev/null && python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then \
 	  python3 tests/bench/transformers-gpu.py $(BENCH); else echo 'no PyTorch with transformers and a GPU to compare with'; fi
 
+# Unit tests that other backends than the CPU's pass, too: on a GPU, and on the emulated one (run-tests)
 GPU_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/backend_*.c tests/unit/cuda_*.c)) gradient sampler pytorch recompute
 check-gpu: all $(GPU_TESTS:%=$B/tests/unit/%) ## test --backend cuda on this machine's GPU
 	@tests/check-gpu $B $(GPU_TESTS) || [ $$? = 77 ]

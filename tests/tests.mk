@@ -9,7 +9,7 @@ LINK_TEST = @mkdir -p $(@D) && rm -f $@ && $(CC) $(CPPFLAGS) -Itests/unit $(CFLA
 
 # A test that does not build is one that failed; the others run.
 test: all $(CLOCKWORK) $B/libr1.a $B/tests/server/api ## run the tests (TESTS=KIND/NAME..., UPDATE=1)
-	+@MAKE='$(MAKE)' tests/run-tests '$B' $(TEST_JOBS) $(if $(TESTS),$(TESTS),'*')
+	+@MAKE='$(MAKE)' GPU_TESTS='$(GPU_TESTS)' tests/run-tests '$B' $(TEST_JOBS) $(if $(TESTS),$(TESTS),'*')
 
 $B/tests/unit/%: tests/unit/%.c $B/libr1.a
 	$(LINK_TEST)

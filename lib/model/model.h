@@ -97,6 +97,11 @@ int model_save(const struct model *m, struct checkpoint_writer *w, const char *n
 #define MODEL_WEIGHTS "model.safetensors"
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
+/* Whether a cache for the model is to be one of 16 bits (struct kv_cache's `half`); latent attention's is not */
+static inline bool model_half_pages(const struct model *m)
+{
+	return m->be->half_pages && m->half && m->v_width;
+}
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 /* [N, C]: the last norm's output for a flat batch. */
 struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);

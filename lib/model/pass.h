@@ -50,6 +50,9 @@ void score_backward(struct tape *t, struct scores *s, const float *dscore);
 /* Those of all examples without gradient, in passes of `tokens`; host [sum of n - first]. */
 void score_all(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *score);
 
+/* On a device a pass takes this much more: products of 16 bits need memory for copies of their operands, a tenth at most. */
+#define PASS_COPIES 1.1
+
 /* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend; recompute: on a
  * tape that recomputes. */
 int64_t pass_measure(const struct config *c, int64_t tokens, bool recompute);

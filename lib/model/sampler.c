@@ -63,12 +63,12 @@ static int64_t pages_for(int64_t tokens)
 static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
 {
 	return (struct kv_cache){.layers = m->config.layers, .pages = (slots + 1) * pages_for(context) + slots, .k_width = m->k_width, .v_width = m->v_width,
-				 .half = m->be->half_pages && m->half && m->v_width};
+				 .half = model_half_pages(m)};
 }
 
 static size_t cache_bytes(const struct kv_cache *c, int64_t width)
 {
-	return (size_t)(c->layers * c->pages * KV_PAGE * width) * kv_number(c);
+	return (size_t)(c->layers * c->pages) * kv_page_bytes(c, width);
 }
 
 struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int64_t slots, int64_t context,
@@ -201,7 +201,7 @@ static void copy_page(struct sampler *s, int32_t to, int32_t from)
 {
 	struct backend *be = s->m->be;
 	const struct kv_cache *c = &s->cache;
-	const size_t k = (size_t)c->k_width * KV_PAGE * kv_number(c), v = (size_t)c->v_width * KV_PAGE * kv_number(c);
+	const size_t k = kv_page_bytes(c, c->k_width), v = kv_page_bytes(c, c->v_width);
 	int64_t layer;
 
 	for (layer = 0; layer < c->layers; layer++) {
@@ -363,11 +363,12 @@ int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
 	int32_t *id = xcalloc((size_t)rows, sizeof *id);
 	struct seq seq = {.n = (int32_t)rows};
 	struct sequences batch = {.seq = &seq, .seqs = 1};
-	size_t pass = backend_dry_used(be);
+	const size_t weights = backend_dry_used(be);
+	size_t pass;
 
 	model_reserve_positions(dry, 1);
 	logits_of(dry, &t, id, id, rows, &batch, id, slots);
-	pass = backend_dry_peak(be) - pass;
+	pass = backend_dry_peak(be) - weights;
 	tape_free(&t);
 	model_free(dry);
 	be->destroy(be);

@@ -78,11 +78,10 @@ static void warn_machine(const struct trainer *t, int64_t tokens)
 			  pass / 0x1p30, rest / 0x1p30, all / 0x1p30, recompute ? "" : " or add --recompute");
 }
 
-/* On a device everything but the passes' own memory is there by now: what is free is for them. Products of 16 bits need some for copies of their
- * operands, a tenth at most. */
+/* On a device everything but the passes' own memory is there by now: what is free is for them. */
 static double device_pass(const struct trainer *t, int64_t tokens, bool recompute)
 {
-	return 1.1 * (double)pass_measure(&t->ck->config, tokens, recompute);
+	return PASS_COPIES * (double)pass_measure(&t->ck->config, tokens, recompute);
 }
 
 static void warn_device(const struct trainer *t, int64_t tokens)

@@ -71,13 +71,14 @@ struct packed {
 #define KV_PAGE 16
 struct kv_cache {
 	int64_t layers, pages;
-	int64_t k_width, v_width;       /* floats of a token in one layer: G*D each; for `latent` its K, and 0 */
+	int64_t k_width, v_width;       /* numbers of a token in one layer: G*D each; for `latent` its K, and 0 */
 	bool half;                      /* bfloat16 (be->half_pages, a model of 16 bits, and `attention`); else float32 */
 	void *k, *v;                    /* [layers][pages][width * KV_PAGE] each */
 };
-static inline size_t kv_number(const struct kv_cache *c)
+/* Bytes of one layer's page of keys or of values, `width` numbers a token */
+static inline size_t kv_page_bytes(const struct kv_cache *c, int64_t width)
 {
-	return c->half ? sizeof(uint16_t) : sizeof(float);
+	return (size_t)(width * KV_PAGE) * (c->half ? sizeof(uint16_t) : sizeof(float));
 }
 
 /* One sequence of a flat batch: rows row .. row+n-1 of the activations are its positions past .. past+n-1. */

@@ -87,7 +87,7 @@ static inline double decode(const struct shape *s, struct backend *be, const cha
 	}
 	past += 2 * steps;
 	*flops = (double)seqs * (2 * weights + 4.0 * (double)(past * s->L * s->H * s->D));
-	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + (m->half && be->half_pages ? 2 : 4) * (double)(seqs * past * 2 * s->L * s->G * s->D);
+	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + (model_half_pages(m) ? 2 : 4) * (double)(seqs * past * 2 * s->L * s->G * s->D);
 	sampler_free(sampler);
 	model_free(m);
 	free(prompt);
@@ -100,17 +100,47 @@ static inline double train_flops(const struct shape *s, double rows, double len)
 	return 6 * rows * weights_of(s) + 12.0 / 2 * rows * len * (double)(s->L * s->H * s->D);
 }
 
-/* Seconds for forward, backward and AdamW of the shape's training batch. */
-static inline double train(const struct shape *s, struct backend *be, const char *dtype, double *flops)
+/* Seconds for forward and backward of all of ex[n], in passes of `tokens`, and AdamW. d: of each token that is predicted. */
+static inline double train_on(const struct shape *s, struct backend *be, const char *dtype, const struct example *ex, int64_t n, int64_t tokens, const float *d,
+			      int rounds)
 {
 	struct model *m = random_model(s, be, MODEL_TRAIN, dtype);
 	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
 	struct tape t = tape_new(be);
+	double best = INFINITY;
+
+	t.record = true;
+	for (int round = 0; round < rounds; round++) {
+		double start = clock_seconds();
+		const float *at = d;
+
+		for (int64_t done = 0, take; done < n; done += take) {
+			struct pass p;
+			int64_t predicted;
+
+			take = pass_take(ex + done, n - done, tokens);
+			p = pass_forward(m, &t, ex + done, take, false);
+			predicted = p.n;
+			pass_backward(&t, &p, at, NULL);
+			at += predicted;
+		}
+		optimizer_step(o, 1e-4);
+		best = fmin(best, clock_seconds() - start);
+	}
+	tape_free(&t);
+	optimizer_free(o);
+	model_free(m);
+	return best;
+}
+
+/* Seconds for a step on the shape's training batch, in one pass */
+static inline double train(const struct shape *s, struct backend *be, const char *dtype, double *flops)
+{
 	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
 	int32_t *id = xmalloc((size_t)(rows + n) * sizeof *id);
 	float *d = xmalloc((size_t)rows * sizeof *d);
 	struct example *ex = xmalloc((size_t)n * sizeof *ex);
-	double best = INFINITY;
+	double best;
 
 	for (i = 0; i < rows + n; i++)
 		id[i] = (int32_t)(i * 7919 % s->V);
@@ -118,19 +148,8 @@ static inline double train(const struct shape *s, struct backend *be, const char
 		ex[i] = (struct example){id + i * (len + 1), len + 1, 1, 1};
 	for (i = 0; i < rows; i++)
 		d[i] = -1.0f / (float)rows;
-	t.record = true;
-	for (int round = 0; round < (rows > 1000 ? 8 : 4); round++) {
-		double start = clock_seconds();
-		struct pass p = pass_forward(m, &t, ex, n, false);
-
-		pass_backward(&t, &p, d, NULL);
-		optimizer_step(o, 1e-4);
-		best = fmin(best, clock_seconds() - start);
-	}
+	best = train_on(s, be, dtype, ex, n, rows + n, d, rows > 1000 ? 8 : 4);
 	*flops = train_flops(s, (double)rows, (double)len);
-	tape_free(&t);
-	optimizer_free(o);
-	model_free(m);
 	free(id);
 	free(d);
 	free(ex);
@@ -174,35 +193,16 @@ static inline double grpo_sample(const struct shape *s, struct backend *be, cons
 
 static inline double grpo_update(const struct shape *s, struct backend *be, const char *dtype, const struct grpo *g)
 {
-	struct model *m = random_model(s, be, MODEL_TRAIN, dtype);
-	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
 	const int64_t n = g->questions * g->group, len = g->prompt + g->completion;
 	struct example *ex = xmalloc((size_t)n * sizeof *ex);
 	float *d = xmalloc((size_t)(n * g->completion) * sizeof *d);
-	struct tape t = tape_new(be);
-	double best = INFINITY;
+	double best;
 
 	for (int64_t i = 0; i < n; i++)
 		ex[i] = (struct example){g->id + i * len, len, g->prompt, 1};
 	for (int64_t i = 0; i < n * g->completion; i++)
 		d[i] = (i / g->completion % 2 ? 1.0f : -1.0f) / (float)(n * g->completion);
-	t.record = true;
-	for (int round = 0; round < 3; round++) {
-		double start = clock_seconds();
-
-		for (int64_t at = 0, take; at < n; at += take) {
-			struct pass p;
-
-			take = pass_take(ex + at, n - at, s->train_seqs * s->train_len);
-			p = pass_forward(m, &t, ex + at, take, false);
-			pass_backward(&t, &p, d + at * g->completion, NULL);
-		}
-		optimizer_step(o, 1e-6);
-		best = fmin(best, clock_seconds() - start);
-	}
-	tape_free(&t);
-	optimizer_free(o);
-	model_free(m);
+	best = train_on(s, be, dtype, ex, n, s->train_seqs * s->train_len, d, 3);
 	free(ex);
 	free(d);
 	return best;

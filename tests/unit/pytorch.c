@@ -165,7 +165,7 @@ static void decode(const char *name, struct backend *be)
 	float *logits = xmalloc((size_t)(f.rows * V) * sizeof *logits), *again = xmalloc((size_t)V * sizeof *again);
 	int32_t pages[8] = {5, 2, 7, 0, 1, 3, 4, 6}, position[64];
 	size_t bytes = (size_t)(c->layers * 8 * f.m->k_width * KV_PAGE) * sizeof(float);
-	struct kv_cache cache = {c->layers, 8, f.m->k_width, f.m->v_width, be->half_pages && f.m->half && f.m->v_width, be->alloc(be, bytes), be->alloc(be, bytes)};
+	struct kv_cache cache = {c->layers, 8, f.m->k_width, f.m->v_width, model_half_pages(f.m), be->alloc(be, bytes), be->alloc(be, bytes)};
 
 	be->zero(be, cache.k, bytes);
 	be->zero(be, cache.v, bytes);

@@ -63,9 +63,10 @@ void cuda_attention(struct backend *be, const struct attention *given)
 
 	prepare(c, given, be->half ? HALF_ROWS : attention_full_rows(c, given->head_dim, given->head_dim), &a, &tiles);
 	if (given->cache) {
-		const size_t layer = (size_t)(given->layer * given->cache->pages * KV_PAGE) * kv_number(given->cache);
-		struct write_pages w = {a.b, (const float *)a.k, (const float *)a.v, (char *)given->cache->k + layer * (size_t)given->cache->k_width,
-					(char *)given->cache->v + layer * (size_t)given->cache->v_width, a.k_stride, a.kv_heads, a.dk, a.wide, given->cache->half};
+		const struct kv_cache *cache = given->cache;
+		const size_t before = (size_t)(given->layer * cache->pages);
+		struct write_pages w = {a.b, (const float *)a.k, (const float *)a.v, (char *)cache->k + before * kv_page_bytes(cache, cache->k_width),
+					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, cache->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, 0, 0, 0) && attention_wide(w.to_v, 0, 0, 0);
 		attention_write_pages(c, &w);
