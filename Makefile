@@ -11,7 +11,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 OPT ?= -O3
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers
+WARN := -Wall -Wextra -Wpointer-arith -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers
 ifdef WERROR
 WARN += -Werror
 endif

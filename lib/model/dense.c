@@ -82,14 +82,14 @@ struct tensor *dense_layer(struct model *m, struct tape *t, int64_t index, struc
 	const struct layer *l = (const struct layer *)m->net + index;
 	struct tensor *y;
 
-	y = op_linear(t, op_rmsnorm(t, x, l->attention_norm, eps), l->qkv, l->qkv_bias);        /* [N, (H+2G)*D] */
+	y = op_linear_rows(t, op_rmsnorm(t, x, l->attention_norm, eps), l->qkv, l->qkv_bias);   /* [N, (H+2G)*D] */
 	if (l->q_norm) {
 		y = op_rmsnorm_heads(t, y, l->q_norm, eps, 0, H, D);
 		y = op_rmsnorm_heads(t, y, l->k_norm, eps, H, G, D);
 	}
 	y = op_rope(t, y, position, m->cos_sin, H + G, D);
 	y = op_attention(t, y, s, index, H, G, D, scale);                                       /* [N, H*D] */
-	x = op_add(t, x, op_linear(t, y, l->o, l->o_bias));
-	y = op_linear(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, l->gate_up_bias);      /* [N, 2F] */
-	return op_add(t, x, op_linear(t, op_swiglu(t, y), l->down, l->down_bias));
+	x = op_linear_add(t, x, y, l->o, l->o_bias);
+	y = op_linear_rows(t, op_rmsnorm(t, x, l->ffn_norm, eps), l->gate_up, l->gate_up_bias); /* [N, 2F] */
+	return op_linear_add(t, x, op_swiglu(t, y), l->down, l->down_bias);
 }

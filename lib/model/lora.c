@@ -259,11 +259,11 @@ void lora_merge(const struct model *m, const struct part *part, int64_t from, in
 		room = be->alloc(be, (size_t)(rows * cols) * sizeof *room);
 		b = be->alloc(be, (size_t)(rows * l->rank) * sizeof *b);
 		be->upload(be, room, w, (size_t)(rows * cols) * sizeof *room);
-		be->copy(be, b, l->part[p].b->data + from * l->rank, (size_t)(rows * l->rank) * sizeof *b);
+		be->copy(be, b, tensor_at(l->part[p].b, l->part[p].b->data, from * l->rank), (size_t)(rows * l->rank) * sizeof *b);
 		be->scale(be, b, l->scale, rows * l->rank);
 		be->half = false;               /* what is added is rounded once, when it is written */
-		be->gemm(be, &(struct gemm){.m = rows, .n = cols, .k = l->rank, .a = b, .lda = l->rank, .b = l->a->data + p * l->rank * cols, .ldb = cols,
-					    .c = room, .ldc = cols, .accumulate = true});
+		be->gemm(be, &(struct gemm){.m = rows, .n = cols, .k = l->rank, .a = b, .lda = l->rank,
+					    .b = tensor_at(l->a, l->a->data, p * l->rank * cols), .ldb = cols, .c = room, .ldc = cols, .accumulate = true});
 		be->download(be, w, room, (size_t)(rows * cols) * sizeof *room);
 		be->free(be, room);
 		be->free(be, b);

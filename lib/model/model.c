@@ -182,15 +182,19 @@ static struct tensor *layer(struct tape *t, struct tensor *x, const void *arg)
 	return a->m->family->layer(a->m, t, a->index, x, a->position, &a->s);
 }
 
-struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s)
+struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s,
+			    const int32_t *out_row, int64_t out)
 {
 	struct tensor *x;
 	int64_t i;
 
 	t->half = t->be->half = m->half;
+	t->half_rows = model_half_rows(m);
 	x = op_embedding(t, m->embed, id, rows);
 	for (i = 0; i < m->config.layers; i++)
 		x = op_segment(t, x, layer, &(struct at){m, i, position, *s}, sizeof(struct at));
+	if (out_row)
+		x = op_rows(t, x, out_row, out);
 	return op_rmsnorm(t, x, m->norm, (float)m->config.rms_norm_eps);
 }
 

@@ -1,7 +1,7 @@
 /* model.h - a language model: its parameters, and its forward pass, whose layers are in the family's own file
  *
  *     struct model *m = model_load("run/policy", be, MODEL_SAMPLE, DTYPE_AUTO, &e);
- *     struct tensor *h = model_hidden(m, &tape, id, position, N, &sequences);         // [N, C], after the last norm
+ *     struct tensor *h = model_hidden(m, &tape, id, position, N, &sequences, NULL, N); // [N, C], after the last norm
  *     struct logprobs l = op_logprob(&tape, h, m->head, target, 1 / temperature, true);
  *     model_free(m);
  *
@@ -97,13 +97,14 @@ int model_save(const struct model *m, struct checkpoint_writer *w, const char *n
 #define MODEL_WEIGHTS "model.safetensors"
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
-/* Whether a cache for the model is to be one of 16 bits (struct kv_cache's `half`); latent attention's is not */
-static inline bool model_half_pages(const struct model *m)
+/* Whether activations (tape.h) and a cache (struct kv_cache's `half`) of the model are of 16 bits; with latent attention they are not */
+static inline bool model_half_rows(const struct model *m)
 {
-	return m->be->half_pages && m->half && m->v_width;
+	return m->be->half_rows && m->half && m->v_width;
 }
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
-/* [N, C]: the last norm's output for a flat batch. */
-struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s);
+/* Rows [out, C]: the last norm's output for a flat batch, of the rows that out_row (as index arrays in ops.h) names; NULL: of all. */
+struct tensor *model_hidden(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *s,
+			    const int32_t *out_row, int64_t out);
 
 #endif

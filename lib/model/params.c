@@ -65,7 +65,7 @@ void params_alloc(struct params *p, struct backend *be, enum params_use use, con
 		enum weight_type kept = type ? type[i] : WEIGHT_F32;
 
 		if (is_vector(p, i) || (use == PARAMS_READ && kept == WEIGHT_F32))
-			x->data = be->alloc(be, (size_t)(x->rows * x->cols) * sizeof *x->data);
+			x->data = be->alloc(be, tensor_bytes(x));
 		else
 			x->packed = be->pack(be, x->rows, x->cols, kept, use == PARAMS_SAMPLE && !x->in_rows);
 	}
@@ -101,7 +101,7 @@ void params_alloc_trained(struct params *p, struct backend *be, enum params_kept
 		if (kept != KEPT_BF16 && !is_fixed(p, i)) {
 			x->data = p->theta + at;
 		} else if (is_vector(p, i)) {
-			x->data = zeros(be, (size_t)(x->rows * x->cols) * sizeof *x->data);
+			x->data = zeros(be, tensor_bytes(x));
 		} else {
 			x->packed = arena_alloc(&p->arena, sizeof *x->packed);
 			*x->packed = (struct packed){.n = x->rows, .k = x->cols, .type = WEIGHT_BF16, .data = p->half + at};
@@ -191,7 +191,7 @@ static void put_floats(struct params *p, const struct part *part, int64_t at, co
 	if (p->trained && !part->fixed)
 		put_trained(p, p->tensor_offset[part->tensor] + at, host, n);
 	if (x->data && (!p->theta || part->fixed))
-		p->be->upload(p->be, x->data + at, host, (size_t)n * sizeof *host);
+		p->be->upload(p->be, tensor_at(x, x->data, at), host, (size_t)n * sizeof *host);
 }
 
 void params_put(struct params *p, const struct part *part, int64_t from, int64_t rows, const void *host, enum weight_type type)

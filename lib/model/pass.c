@@ -65,9 +65,10 @@ static struct flat flatten(struct model *m, struct tape *t, const struct example
 /* [picked, C] */
 static struct tensor *hidden(struct model *m, struct tape *t, const struct flat *f)
 {
-	struct tensor *h = model_hidden(m, t, tape_upload(t, f->id, f->rows), tape_upload(t, f->position, f->rows), f->rows, &f->s);
+	const int32_t *id = tape_upload(t, f->id, f->rows), *position = tape_upload(t, f->position, f->rows);
+	const int32_t *pick = f->picked < f->rows ? tape_upload(t, f->pick, f->picked) : NULL;
 
-	return f->picked < f->rows ? op_rows(t, h, tape_upload(t, f->pick, f->picked), f->picked) : h;
+	return model_hidden(m, t, id, position, f->rows, &f->s, pick, f->picked);
 }
 
 static float *to_host(struct tape *t, const float *from, int64_t n)
@@ -167,16 +168,17 @@ void pass_score(struct model *m, struct tape *t, const struct example *ex, int64
 	t->record = record;
 }
 
-int64_t pass_measure(const struct config *c, int64_t tokens, bool recompute)
+int64_t pass_measure(const struct config *c, int64_t tokens, bool half_rows, bool recompute)
 {
 	int64_t n = tokens < DRY_TOKENS ? tokens : DRY_TOKENS;
 	struct backend *be = backend_dry_new();
-	struct model *m = model_new(c, be, MODEL_SCORE, DTYPE_FLOAT32, NULL);
+	struct model *m = model_new(c, be, MODEL_SCORE, DTYPE_AUTO, NULL);
 	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
 	float *d = xcalloc((size_t)n, sizeof *d);
 	struct tape t = tape_new(be);
 	double bytes;
 
+	be->half_rows = half_rows;
 	t.record = true;
 	t.recompute = recompute;
 	if (m->score) {

@@ -63,7 +63,7 @@ static int64_t pages_for(int64_t tokens)
 static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
 {
 	return (struct kv_cache){.layers = m->config.layers, .pages = (slots + 1) * pages_for(context) + slots, .k_width = m->k_width, .v_width = m->v_width,
-				 .half = model_half_pages(m)};
+				 .half = model_half_rows(m)};
 }
 
 static size_t cache_bytes(const struct kv_cache *c, int64_t width)
@@ -344,13 +344,10 @@ static void take_token(struct sampler *s, struct slot *slot, int32_t id, float l
 static struct tensor *logits_of(struct model *m, struct tape *t, const int32_t *id, const int32_t *position, int64_t rows, const struct sequences *batch,
 				const int32_t *out_row, int64_t out)
 {
-	struct tensor *h = model_hidden(m, t, tape_upload(t, id, rows), tape_upload(t, position, rows), rows, batch);
+	const int32_t *some = out < rows ? tape_upload(t, out_row, out) : NULL;
+	struct tensor *h = model_hidden(m, t, tape_upload(t, id, rows), tape_upload(t, position, rows), rows, batch, some, out);
 
-	if (!out)
-		return NULL;
-	if (out < rows)
-		h = op_rows(t, h, tape_upload(t, out_row, out), out);
-	return op_linear(t, h, m->head, NULL);
+	return out ? op_linear(t, h, m->head, NULL) : NULL;
 }
 
 int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
@@ -366,6 +363,8 @@ int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
 	const size_t weights = backend_dry_used(be);
 	size_t pass;
 
+	be->half_rows = m->be->half_rows;
+	dry->half = m->half;
 	model_reserve_positions(dry, 1);
 	logits_of(dry, &t, id, id, rows, &batch, id, slots);
 	pass = backend_dry_peak(be) - weights;

@@ -14,6 +14,9 @@
  * All matrices are row-major float32. A pointer is backend memory unless its comment says host. "(+)=" means: adds to what is
  * there if the call's `accumulate` is set, overwrites otherwise.
  *
+ * What is a void * here may be of bfloat16 where the call's `half` says so, on a backend that has half_rows: activations between products and
+ * what is pointwise, of which a model of 16 bits needs no more. The CPU has float32 alone.
+ *
  * Determinism. Every result is a function of its own row's (and, in gradients of weights, its own column's) inputs alone, summed
  * in an order that depends on the mathematical index only - never on the number of rows, threads, the way memory is packed or
  * the instruction set. On the CPU, in particular:
@@ -43,11 +46,13 @@
  * op(B) = B[k,n] with row stride ldb, or, with trans_b, B is stored [n,k] (the way weights are). */
 struct gemm {
 	int64_t m, n, k;
-	const float *a, *b;
-	float *c;
+	const void *a, *b;
+	void *c;
 	int64_t lda, ldb, ldc;
 	bool trans_a, trans_b, accumulate;
+	bool a_half, b_half, c_half;
 	const float *bias;              /* [n] or NULL; added after the chain */
+	const float *plus;              /* [m,n] as C lies, or NULL; added in the end (then accumulate, c_half and bias are not set) */
 	const struct packed *packed;    /* if not NULL: B is W[k,n] or, with trans_b, W[n,k] as be->pack has it; b and ldb are not looked at */
 	int64_t packed_row;             /* B begins at that row of W (dense rows only) */
 	int64_t batch;                  /* so many products (0 is 1), whose A, B and C are so many floats (of a packed B: rows of W) apart; */
@@ -72,7 +77,7 @@ struct packed {
 struct kv_cache {
 	int64_t layers, pages;
 	int64_t k_width, v_width;       /* numbers of a token in one layer: G*D each; for `latent` its K, and 0 */
-	bool half;                      /* bfloat16 (be->half_pages, a model of 16 bits, and `attention`); else float32 */
+	bool half;                      /* bfloat16, as the rows are that come in (`attention` alone); else float32 */
 	void *k, *v;                    /* [layers][pages][width * KV_PAGE] each */
 };
 /* Bytes of one layer's page of keys or of values, `width` numbers a token */
@@ -88,29 +93,40 @@ struct seq {
 	const int32_t *page;            /* host: page[p] holds positions p*KV_PAGE ..; NULL when there is no cache (then past = 0) */
 };
 
-/* Rotary positions (Su et al. 2021, eq. 34): every head of D floats of every row, from x to out, which may be the same. */
+/* RMS norm: rstd = 1/sqrt(mean(x^2) + eps) per row (Zhang and Sennrich 2019, eq. 4). */
+struct norm {
+	int64_t rows, cols;
+	const float *x, *w;             /* [rows, cols], [cols] */
+	float *rstd;                    /* [rows], kept for the way back; NULL if there is none */
+	float eps;
+	bool half;                      /* of out and dout */
+};
+
+/* Rotary positions (Su et al. 2021, eq. 34): every head of D numbers of every row, from x to out, which may be the same. */
 struct rope {
 	int64_t rows, heads, head_dim;
-	const float *x;                 /* row i, head h at x[i * x_stride + h * x_head] */
-	float *out;
+	const void *x;                  /* row i, head h at x[i * x_stride + h * x_head] */
+	void *out;
 	int64_t x_stride, x_head, out_stride, out_head;
 	const int32_t *position;        /* [rows] */
 	const float *cos_sin;           /* [positions][D]: D/2 cosines, then D/2 sines */
 	bool interleaved;               /* pairs are (2i, 2i + 1); else (i, i + D/2), the convention of Hugging Face's Llama and Qwen2 */
 	bool inverse;                   /* turns back (the gradient) */
+	bool half;                      /* of x and out */
 };
 
 struct attention {
 	int64_t rows, heads, kv_heads, head_dim;        /* N H G D */
 	float scale;                    /* scores are scale * q.k; causal */
-	const float *qkv;               /* [N, (H+2G)*D]: q heads, k heads, v heads, rotated already; row stride qkv_stride */
+	const void *qkv;                /* [N, (H+2G)*D]: q heads, k heads, v heads, rotated already; row stride qkv_stride */
 	int64_t qkv_stride;
-	float *out;                     /* [N, H*D], row stride H*D */
+	void *out;                      /* [N, H*D], row stride H*D */
 	float *lse;                     /* [N, H] natural log of the sum of exp of the scores; NULL if nobody asks */
 	const struct seq *seq;          /* host */
 	int64_t seqs;
 	struct kv_cache *cache;         /* NULL in training; else keys and values of the new rows are written into their pages first */
 	int64_t layer;
+	bool half;                      /* of qkv, out, the pages and, on the way back, dout and dqkv */
 };
 
 /* Attention over one row of keys for all heads, the values being the first R of its K numbers: multi-head latent attention (DeepSeek-V2,
@@ -126,6 +142,14 @@ struct latent {
 	int64_t seqs;
 	struct kv_cache *cache;         /* NULL in training; else the new rows' keys are written into their pages first */
 	int64_t layer;
+};
+
+/* to[i*ld_to + j] (+)= from[i*ld + j] */
+struct columns {
+	int64_t rows, cols, ld_to, ld;
+	void *to;
+	const void *from;
+	bool to_half, from_half, accumulate;
 };
 
 /* Which experts a token goes to and with what weights (DeepSeek-V3, arXiv:2412.19437, eq. 12-16, as transformers computes it). With
@@ -171,7 +195,7 @@ struct backend {
 	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
 	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16, cuda) */
-	bool half_pages;                /* keeps keys and values of a model of 16 bits as its attention rounds them: in bfloat16 (cuda) */
+	bool half_rows;                 /* takes and gives activations in bfloat16, and keeps such keys and values (cuda) */
 	void *state;
 	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.
 	 * The CPU computes in float32 all the same. */
@@ -198,17 +222,15 @@ struct backend {
 	void (*embed_packed)(struct backend *, float *out, const struct packed *table, const int32_t *id, int64_t rows);
 	void (*embed_back)(struct backend *, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab);
 
-	/* out = x * rstd * w, rstd = 1/sqrt(mean(x^2) + eps) per row (Zhang and Sennrich 2019, eq. 4). rstd[rows] is kept for the way
-	 * back (may be NULL). Back: dx (+)= , dw[cols] += (NULL: not wanted). */
-	void (*rmsnorm)(struct backend *, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols);
-	void (*rmsnorm_back)(struct backend *, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
-			     int64_t rows, int64_t cols, bool accumulate);
+	/* out = x * rstd * w. Back: dx (+)= , dw[cols] += (NULL: not wanted); dx may be dout, if that is float32. */
+	void (*rmsnorm)(struct backend *, const struct norm *, void *out);
+	void (*rmsnorm_back)(struct backend *, const struct norm *, const void *dout, float *dx, float *dw, bool accumulate);
 
 	void (*rope)(struct backend *, const struct rope *);
 
 	/* Back: dqkv [N, (H+2G)*D] (stride qkv_stride) is overwritten, from dout [N, H*D], and out, lse, qkv of the way there. */
 	void (*attention)(struct backend *, const struct attention *);
-	void (*attention_back)(struct backend *, const struct attention *, const float *dout, float *dqkv);
+	void (*attention_back)(struct backend *, const struct attention *, const void *dout, void *dqkv);
 
 	/* Back: dq [N, H*K] and dkeys [N, K] are overwritten, from dout [N, H*R] and out, lse, q, keys of the way there. */
 	void (*latent)(struct backend *, const struct latent *);
@@ -225,15 +247,15 @@ struct backend {
 	/* For y = weight[i] * (x[i,:] A^T), where d is the gradient of y times A: dweight[i] = d[i,:] . x[i,:]; then d[i,:] and x[i,:] are
 	 * multiplied by weight[i], to be the gradient of x and what A's gradient is made of. */
 	void (*weigh_back)(struct backend *, float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols);
-	/* to[i*ld_to + j] (+)= from[i*ld + j] */
-	void (*columns)(struct backend *, float *to, int64_t ld_to, const float *from, int64_t ld, int64_t rows, int64_t cols, bool accumulate);
+	void (*columns)(struct backend *, const struct columns *);
 
-	/* gate_up is [N, 2F]: out[N,F] = silu(gate) * up. Back: dgate_up is overwritten. */
-	void (*swiglu)(struct backend *, float *out, const float *gate_up, int64_t rows, int64_t cols);
-	void (*swiglu_back)(struct backend *, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols);
+	/* gate_up is [N, 2F]: out[N,F] = silu(gate) * up. Back: dgate_up is overwritten. half: of all of them */
+	void (*swiglu)(struct backend *, void *out, const void *gate_up, int64_t rows, int64_t cols, bool half);
+	void (*swiglu_back)(struct backend *, void *dgate_up, const void *dout, const void *gate_up, int64_t rows, int64_t cols, bool half);
 
 	void (*add)(struct backend *, float *out, const float *a, const float *b, int64_t n);  /* out = a + b; may be the same as either */
-	void (*bias_back)(struct backend *, float *dbias, const float *dout, int64_t rows, int64_t cols);      /* dbias += column sums */
+	/* dbias += column sums of dout (half: it is) */
+	void (*bias_back)(struct backend *, float *dbias, const void *dout, int64_t rows, int64_t cols, bool half);
 
 	/* For each row of logits [rows, V], x = logits * inv_temperature: logprob = x[target] - lse(x), entropy = lse - sum p x (nats).
 	 * target, logprob, entropy are backend memory; entropy may be NULL. Back overwrites logits by their gradient

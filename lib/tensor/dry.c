@@ -117,13 +117,12 @@ static void embed_back(UNUSED struct backend *be, UNUSED float *dtable, UNUSED c
 {
 }
 
-static void rmsnorm(UNUSED struct backend *be, UNUSED float *out, UNUSED float *rstd, UNUSED const float *x, UNUSED const float *w,
-		    UNUSED float eps, UNUSED int64_t rows, UNUSED int64_t cols)
+static void rmsnorm(UNUSED struct backend *be, UNUSED const struct norm *n, UNUSED void *out)
 {
 }
 
-static void rmsnorm_back(UNUSED struct backend *be, UNUSED float *dx, UNUSED float *dw, UNUSED const float *dout, UNUSED const float *x,
-			 UNUSED const float *w, UNUSED const float *rstd, UNUSED int64_t rows, UNUSED int64_t cols, UNUSED bool accumulate)
+static void rmsnorm_back(UNUSED struct backend *be, UNUSED const struct norm *n, UNUSED const void *dout, UNUSED float *dx, UNUSED float *dw,
+			 UNUSED bool accumulate)
 {
 }
 
@@ -135,7 +134,7 @@ static void attention(UNUSED struct backend *be, UNUSED const struct attention *
 {
 }
 
-static void attention_back(UNUSED struct backend *be, UNUSED const struct attention *a, UNUSED const float *dout, UNUSED float *dqkv)
+static void attention_back(UNUSED struct backend *be, UNUSED const struct attention *a, UNUSED const void *dout, UNUSED void *dqkv)
 {
 }
 
@@ -167,17 +166,17 @@ static void weigh_back(UNUSED struct backend *be, UNUSED float *dweight, UNUSED 
 {
 }
 
-static void columns(UNUSED struct backend *be, UNUSED float *to, UNUSED int64_t ld_to, UNUSED const float *from, UNUSED int64_t ld,
-		    UNUSED int64_t rows, UNUSED int64_t cols, UNUSED bool accumulate)
+static void columns(UNUSED struct backend *be, UNUSED const struct columns *c)
 {
 }
 
-static void swiglu(UNUSED struct backend *be, UNUSED float *out, UNUSED const float *gate_up, UNUSED int64_t rows, UNUSED int64_t cols)
+static void swiglu(UNUSED struct backend *be, UNUSED void *out, UNUSED const void *gate_up, UNUSED int64_t rows, UNUSED int64_t cols,
+		   UNUSED bool half)
 {
 }
 
-static void swiglu_back(UNUSED struct backend *be, UNUSED float *dgate_up, UNUSED const float *dout, UNUSED const float *gate_up,
-			UNUSED int64_t rows, UNUSED int64_t cols)
+static void swiglu_back(UNUSED struct backend *be, UNUSED void *dgate_up, UNUSED const void *dout, UNUSED const void *gate_up,
+			UNUSED int64_t rows, UNUSED int64_t cols, UNUSED bool half)
 {
 }
 
@@ -185,7 +184,8 @@ static void add(UNUSED struct backend *be, UNUSED float *out, UNUSED const float
 {
 }
 
-static void bias_back(UNUSED struct backend *be, UNUSED float *dbias, UNUSED const float *dout, UNUSED int64_t rows, UNUSED int64_t cols)
+static void bias_back(UNUSED struct backend *be, UNUSED float *dbias, UNUSED const void *dout, UNUSED int64_t rows, UNUSED int64_t cols,
+		      UNUSED bool half)
 {
 }
 

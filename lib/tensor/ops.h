@@ -1,6 +1,7 @@
 /* ops.h - the operations of the tape: each computes its result at once and, while the tape records, can go backward
  *
- * Shape letters as in backend.h. Index arrays (`id`, `position`, `row`) are backend memory (tape_upload) and must live until the
+ * Shape letters as in backend.h. Activations are of float32 but for those said to be rows: these are of bfloat16 where the tape's are
+ * (tape.h's half_rows), and may be what comes in where `rows` is said of it. Index arrays (`id`, `position`, `row`) are backend memory (tape_upload) and must live until the
  * tape is reset. Weights are stored [out, in], as checkpoints have them.
  */
 #ifndef TENSOR_OPS_H
@@ -16,19 +17,22 @@ struct tensor *op_embedding(struct tape *t, struct tensor *table, const int32_t 
 /* x [N, C], row [R] -> [R, C]: those rows of x. Gradient: x. */
 struct tensor *op_rows(struct tape *t, struct tensor *x, const int32_t *row, int64_t rows);
 
-/* x [N, C], w [1, C] -> [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
+/* x [N, C], w [1, C] -> rows [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
 struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps);
 
-/* In place: each of `heads` heads of x [N, ...], from head `first` on, by itself, w [1, D] for all; returns x. Gradient: x, w. */
+/* In place: each of `heads` heads of rows x [N, ...], from head `first` on, by itself, w [1, D] for all; returns x. Gradient: x, w. */
 struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor *w, float eps, int64_t first, int64_t heads, int64_t head_dim);
 
-/* x [N, K], w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias, and what w->lora adds. Gradient: x, w, bias. */
+/* x [N, K] (or rows), w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias, and what w->lora adds. Gradient: x, w, bias. */
 struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);
+struct tensor *op_linear_rows(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);        /* the same, as rows */
+/* The same and `to` [N, M], which is the residual stream. Gradient: x, w, bias, to. */
+struct tensor *op_linear_add(struct tape *t, struct tensor *to, struct tensor *x, struct tensor *w, struct tensor *bias);
 
 /* For op_linear: adds w->lora's part to out = x w^T. Gradient: x, A, B. */
 void op_lora(struct tape *t, struct tensor *out, struct tensor *x, struct tensor *w);
 
-/* Rotates in place the first `heads` heads of x [N, ...]; returns x. cos_sin [positions, D] as in backend.h. Gradient: x. */
+/* Rotates in place the first `heads` heads of rows x [N, ...]; returns x. cos_sin [positions, D] as in backend.h. Gradient: x. */
 struct tensor *op_rope(struct tape *t, struct tensor *x, const int32_t *position, const float *cos_sin, int64_t heads, int64_t head_dim);
 
 /* What a flat batch looks like to attention. */
@@ -37,7 +41,7 @@ struct sequences {
 	int64_t seqs;
 	struct kv_cache *cache;         /* NULL in training */
 };
-/* qkv [N, (H+2G)*D] -> [N, H*D], causal within each sequence. Gradient: qkv (without a cache only). */
+/* Rows qkv [N, (H+2G)*D] -> rows [N, H*D], causal within each sequence. Gradient: qkv (without a cache only). */
 struct tensor *op_attention(struct tape *t, struct tensor *qkv, const struct sequences *s, int64_t layer, int64_t heads, int64_t kv_heads,
 			    int64_t head_dim, float scale);
 
@@ -70,7 +74,7 @@ struct expert {
  * of an expert are one product. `expert` [experts] must live until the reset. Gradient: x, weight, the experts. */
 struct tensor *op_experts(struct tape *t, struct tensor *x, struct tensor *weight, const int32_t *id, const struct expert *expert, int64_t experts);
 
-/* gate_up [N, 2F] -> [N, F]: silu(gate) * up. Gradient: gate_up. */
+/* Rows gate_up [N, 2F] -> rows [N, F]: silu(gate) * up. Gradient: gate_up. */
 struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
 
 /* a + b, both [N, C]. Gradient: both. */
@@ -85,7 +89,7 @@ struct tensor *op_segment(struct tape *t, struct tensor *x, segment_run *run, co
 /* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped
  * some rows at a time (LOGPROB_FLOATS of them at once, whatever N), and made again on the way back. The number of rows at once
  * changes no bit of the results, and of gradients only that of w, by rounding.
- *     x [N, C], w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
+ *     x [N, C] (or rows), w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
  * Its gradient is seeded by op_logprob_seed before tape_backward. Gradient: x, w. */
 #define LOGPROB_FLOATS ((int64_t)32 << 20)
 struct logprobs {

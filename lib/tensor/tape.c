@@ -126,19 +126,20 @@ void tape_release(struct tape *t, struct tape_mark m)
 	t->used = m.used;
 }
 
-static size_t bytes_of(const struct tensor *x)
-{
-	return (size_t)(x->rows * x->cols) * sizeof(float);
-}
-
-struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols)
+struct tensor *tape_tensor_of(struct tape *t, bool half, int64_t rows, int64_t cols)
 {
 	struct tensor *x = arena_calloc(&t->host, sizeof *x);
 
 	x->rows = rows;
 	x->cols = cols;
-	x->data = tape_memory(t, bytes_of(x));
+	x->half = half;
+	x->data = tape_memory(t, tensor_bytes(x));
 	return x;
+}
+
+struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols)
+{
+	return tape_tensor_of(t, false, rows, cols);
 }
 
 struct node *tape_record(struct tape *t, const char *op, void (*backward)(struct tape *, struct node *), struct tensor *out)
@@ -151,7 +152,7 @@ struct node *tape_record(struct tape *t, const char *op, void (*backward)(struct
 	return n;
 }
 
-float *tape_grad(struct tape *t, struct tensor *x, bool *accumulate)
+void *tape_grad(struct tape *t, struct tensor *x, bool *accumulate)
 {
 	struct tape_free **f;
 
@@ -159,19 +160,19 @@ float *tape_grad(struct tape *t, struct tensor *x, bool *accumulate)
 	if (x->grad || x->is_param)
 		return x->grad;
 	for (f = &t->spare; *f; f = &(*f)->next)
-		if ((*f)->size == bytes_of(x)) {
+		if ((*f)->size == tensor_bytes(x)) {
 			x->grad = (*f)->data;
 			*f = (*f)->next;
 			return x->grad;
 		}
-	return x->grad = tape_memory(t, bytes_of(x));
+	return x->grad = tape_memory(t, tensor_bytes(x));
 }
 
 static void give_back(struct tape *t, struct tensor *x)
 {
 	struct tape_free *f = arena_alloc(&t->host, sizeof *f);
 
-	*f = (struct tape_free){.next = t->spare, .size = bytes_of(x), .data = x->grad};
+	*f = (struct tape_free){.next = t->spare, .size = tensor_bytes(x), .data = x->grad};
 	t->spare = f;
 	x->grad = NULL;
 }
@@ -185,6 +186,7 @@ void tape_pass_grad(struct tape *t, struct tensor *x, struct tensor *from)
 		from->grad = NULL;
 		return;
 	}
+	tape_check(!x->half, "a gradient", "two of 16 bits are to be added");
 	t->be->add(t->be, x->grad, x->grad, from->grad, x->rows * x->cols);
 }
 

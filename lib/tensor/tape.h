@@ -40,9 +40,10 @@ struct lora {
 
 struct tensor {
 	int64_t rows, cols;
-	float *data;                    /* [rows, cols], backend memory */
-	float *grad;                    /* same shape. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
+	void *data;                     /* [rows, cols] of float32, or of bfloat16 if `half`; backend memory */
+	void *grad;                     /* alike. Parameters: where gradients are added, or NULL. Activations: see tape_grad */
 	bool is_param;
+	bool half;                      /* activations alone */
 	bool in_rows;                   /* parameters: where they are packed, then in dense rows */
 	struct lora *lora;              /* of a weight of op_linear, or NULL */
 	struct packed *packed;          /* parameters that are kept in another layout or type; then data is NULL */
@@ -61,6 +62,7 @@ struct tape {
 	bool record;
 	bool recompute;                 /* op_segment keeps nothing of what is in between: on the way back it is made again */
 	bool half;                      /* of the model that computed last: backend.h's `half`, for the way back */
+	bool half_rows;                 /* of that model: ops that may (ops.h) give bfloat16 */
 	struct arena host;              /* tensors, nodes' aux */
 	struct node *node;
 	size_t n, cap;
@@ -78,7 +80,17 @@ size_t tape_peak(const struct tape *t);         /* bytes of backend memory that 
 void tape_backward(struct tape *t);
 
 /* For ops. */
-struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols);        /* data not cleared */
+struct tensor *tape_tensor(struct tape *t, int64_t rows, int64_t cols);        /* of float32; data not cleared */
+struct tensor *tape_tensor_of(struct tape *t, bool half, int64_t rows, int64_t cols);
+static inline size_t tensor_bytes(const struct tensor *x)                      /* of its data */
+{
+	return (size_t)(x->rows * x->cols) * (x->half ? sizeof(uint16_t) : sizeof(float));
+}
+/* Number i of x's data or gradient, which is `all` */
+static inline void *tensor_at(const struct tensor *x, const void *all, int64_t i)
+{
+	return (char *)all + i * (int64_t)(x->half ? sizeof(uint16_t) : sizeof(float));
+}
 void *tape_memory(struct tape *t, size_t bytes);                               /* backend memory until the reset */
 /* Memory asked for since the mark is free again. No tensor, gradient or what a node keeps may be among it. */
 struct tape_mark {
@@ -92,7 +104,7 @@ void tape_check(bool ok, const char *op, const char *what);                    /
 
 /* The gradient of x, to be written to. *accumulate says whether it holds something already (add) or not (overwrite). For a frozen
  * parameter: NULL. */
-float *tape_grad(struct tape *t, struct tensor *x, bool *accumulate);
+void *tape_grad(struct tape *t, struct tensor *x, bool *accumulate);
 /* Gives x the buffer `grad` (from tape_grad of another activation that is done with it), if x has none yet; else adds it. */
 void tape_pass_grad(struct tape *t, struct tensor *x, struct tensor *from);
 

@@ -235,20 +235,20 @@ static void run(struct work *w, struct backend *be)
 		be->attention_back(be, &w->attention, w->y, w->w);
 		break;
 	case RMSNORM:
-		be->rmsnorm(be, w->out, w->small, w->x, w->w, 1e-6f, b->m, b->n);
+		be->rmsnorm(be, &(struct norm){.rows = b->m, .cols = b->n, .x = w->x, .w = w->w, .rstd = w->small, .eps = 1e-6f}, w->out);
 		break;
 	case RMSNORM_BACK:
-		be->rmsnorm_back(be, w->out, w->y, w->x, w->x + b->m * b->n, w->w, w->small, b->m, b->n, false);
+		be->rmsnorm_back(be, &(struct norm){.rows = b->m, .cols = b->n, .x = w->x + b->m * b->n, .w = w->w, .rstd = w->small}, w->x, w->out, w->y, false);
 		break;
 	case ROPE:
 		be->rope(be, &(struct rope){.rows = b->m, .heads = b->k, .head_dim = b->dim, .x = w->x, .out = w->x, .x_stride = b->k * b->dim,
 					    .x_head = b->dim, .out_stride = b->k * b->dim, .out_head = b->dim, .position = w->id, .cos_sin = w->y});
 		break;
 	case SWIGLU:
-		be->swiglu(be, w->out, w->x, b->m, b->n);
+		be->swiglu(be, w->out, w->x, b->m, b->n, false);
 		break;
 	case SWIGLU_BACK:
-		be->swiglu_back(be, w->out, w->y, w->x, b->m, b->n);
+		be->swiglu_back(be, w->out, w->y, w->x, b->m, b->n, false);
 		break;
 	case ADD:
 		be->add(be, w->out, w->x, w->y, b->m * b->n);

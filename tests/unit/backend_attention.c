@@ -96,7 +96,7 @@ static void check_forward(struct backend *be, const struct batch *b)
 			for (i = 0; i < n; i++) {
 				CHECK_NEAR(a->lse[(row + i) * a->heads + h], lse[i], 1e-5);
 				for (d = 0; d < dim; d++)
-					got[i * dim + d] = a->out[((row + i) * a->heads + h) * dim + d];
+					got[i * dim + d] = b->out[((row + i) * a->heads + h) * dim + d];
 			}
 			CHECK_CLOSE(got, out, n * dim, 2e-6);
 			free(q), free(k), free(v), free(out), free(lse), free(got);
@@ -139,7 +139,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 
 			if (n <= 0)
 				continue;
-			memcpy(qkv + rows * a->qkv_stride, a->qkv + (from->row + at) * a->qkv_stride, (size_t)(n * a->qkv_stride) * sizeof *qkv);
+			memcpy(qkv + rows * a->qkv_stride, b->qkv + (from->row + at) * a->qkv_stride, (size_t)(n * a->qkv_stride) * sizeof *qkv);
 			seq[part.seqs++] = (struct seq){.row = rows, .n = (int32_t)n, .past = (int32_t)at, .page = table[s]};
 			rows += n;
 		}
@@ -159,7 +159,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 
 			if (n <= 0)
 				continue;
-			CHECK_SAME(out + rows * width, a->out + (from->row + at) * width, n * width);
+			CHECK_SAME(out + rows * width, b->out + (from->row + at) * width, n * width);
 			CHECK_SAME(lse + rows * a->heads, a->lse + (from->row + at) * a->heads, n * a->heads);
 			rows += n;
 		}

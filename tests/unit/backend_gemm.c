@@ -6,25 +6,27 @@
 
 static float chain(const struct gemm *g, int64_t i, int64_t j, float before)
 {
+	const float *a = g->a, *b = g->b;
 	float sum = 0;
 	int64_t k;
 
 	for (k = 0; k < g->k; k++)
-		sum = fmaf(g->trans_a ? g->a[k * g->lda + i] : g->a[i * g->lda + k], g->trans_b ? g->b[j * g->ldb + k] : g->b[k * g->ldb + j], sum);
+		sum = fmaf(g->trans_a ? a[k * g->lda + i] : a[i * g->lda + k], g->trans_b ? b[j * g->ldb + k] : b[k * g->ldb + j], sum);
 	if (g->bias)
 		sum += g->bias[j];
-	return g->accumulate ? before + sum : sum;
+	return g->accumulate ? before + sum : g->plus ? g->plus[i * g->ldc + j] + sum : sum;
 }
 
 /* c[m, ldc], of which n columns are the product and those behind untouched, against the chain; before: what c was */
 static void compare(struct backend *be, const struct gemm *g, const float *before, bool half, unsigned kind)
 {
+	const float *c = g->c;
 	double sum = 0, off = 0;
 	int64_t i, j;
 
 	for (i = 0; i < g->m; i++)
 		for (j = 0; j < g->ldc; j++) {
-			const float got = g->c[i * g->ldc + j], want = j < g->n ? chain(g, i, j, before[i * g->ldc + j]) : GUARD;
+			const float got = c[i * g->ldc + j], want = j < g->n ? chain(g, i, j, before[i * g->ldc + j]) : GUARD;
 
 			if ((exact(be) || j >= g->n) && memcmp(&got, &want, sizeof got))
 				TEST_FAIL("%s: %lldx%lldx%lld, kind %u: C[%lld,%lld] is %.9g, the chain gives %.9g", be->what, (long long)g->m,

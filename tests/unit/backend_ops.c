@@ -64,12 +64,14 @@ static void check_rmsnorm(struct backend *be, int64_t rows, int64_t cols, bool a
 	float *dw = random_floats(be, cols, 1), *again = random_floats(be, rows * cols, 1);
 	double *xd = doubles(x, rows * cols), *wd = doubles(w, cols), *dd = doubles(dout, rows * cols), *dwd = doubles(dw, cols);
 	double *want = xmalloc((size_t)cols * sizeof *want), *dxd = doubles(dx, rows * cols);
+	struct norm n = {.rows = rows, .cols = cols, .x = x, .w = w, .eps = EPS};
 	int64_t i, j;
 
-	be->rmsnorm(be, out, rstd, x, w, EPS, rows, cols);
-	be->rmsnorm(be, again, NULL, x, w, EPS, rows, cols);
+	be->rmsnorm(be, &n, again);
+	n.rstd = rstd;
+	be->rmsnorm(be, &n, out);
 	CHECK_MEM(again, rows * cols * 4, out, rows * cols * 4);
-	be->rmsnorm_back(be, dx, dw, dout, x, w, rstd, rows, cols, accumulate);
+	be->rmsnorm_back(be, &n, dout, dx, dw, accumulate);
 	for (i = 0; i < rows; i++) {
 		rmsnorm_reference(want, xd + i * cols, cols, wd);
 		CHECK_CLOSE(out + i * cols, want, cols, 1e-6);
@@ -167,8 +169,8 @@ static void check_swiglu(struct backend *be, int64_t rows, int64_t cols)
 		x[1] = -200;
 	}
 	xd = doubles(x, rows * 2 * cols);
-	be->swiglu(be, out, x, rows, cols);
-	be->swiglu_back(be, dx, dout, x, rows, cols);
+	be->swiglu(be, out, x, rows, cols, false);
+	be->swiglu_back(be, dx, dout, x, rows, cols, false);
 	for (i = 0; i < rows; i++) {
 		swiglu_reference(want, xd + i * 2 * cols, 2 * cols, NULL);
 		CHECK_CLOSE(out + i * cols, want, cols, 1e-6);
@@ -287,7 +289,7 @@ static void check_sums(struct backend *be, int64_t rows, int64_t cols)
 	float squares;
 	int64_t i, j;
 
-	be->bias_back(be, db, x, rows, cols);
+	be->bias_back(be, db, x, rows, cols, false);
 	for (i = 0; i < rows; i++)
 		for (j = 0; j < cols; j++)
 			want[j] += x[i * cols + j];

@@ -159,7 +159,7 @@ static void check_moves(struct backend *be, int64_t rows, int64_t top, int64_t c
 		}
 	CHECK_CLOSE(dw, want, m, 1e-6);
 	note(dw, m);
-	be->columns(be, wide + 2, cols + 3, x, cols, m, cols, accumulate);
+	be->columns(be, &(struct columns){.rows = m, .cols = cols, .to = wide + 2, .ld_to = cols + 3, .from = x, .ld = cols, .accumulate = accumulate});
 	for (i = 0; i < m; i++)
 		for (j = 0; j < cols + 3; j++) {
 			const int64_t at = i * (cols + 3) + j;

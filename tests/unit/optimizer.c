@@ -165,10 +165,11 @@ static void fine_steps(const char *dtype)
 	}
 	for (i = 0; i < (int64_t)m->params.tensors; i++) {       /* vectors are read as float32 */
 		const struct tensor *x = m->params.tensor[i];
+		const float *data = x->data;
 		int64_t k;
 
-		for (k = 0; x->data && k < x->cols; k++)
-			CHECK(x->data[k] == computed(&m->params, m->params.tensor_offset[i] + k));
+		for (k = 0; data && k < x->cols; k++)
+			CHECK(data[k] == computed(&m->params, m->params.tensor_offset[i] + k));
 	}
 	CHECK(moved > m->params.count / 2);
 	optimizer_free(o);

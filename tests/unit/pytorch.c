@@ -165,7 +165,7 @@ static void decode(const char *name, struct backend *be)
 	float *logits = xmalloc((size_t)(f.rows * V) * sizeof *logits), *again = xmalloc((size_t)V * sizeof *again);
 	int32_t pages[8] = {5, 2, 7, 0, 1, 3, 4, 6}, position[64];
 	size_t bytes = (size_t)(c->layers * 8 * f.m->k_width * KV_PAGE) * sizeof(float);
-	struct kv_cache cache = {c->layers, 8, f.m->k_width, f.m->v_width, model_half_pages(f.m), be->alloc(be, bytes), be->alloc(be, bytes)};
+	struct kv_cache cache = {c->layers, 8, f.m->k_width, f.m->v_width, model_half_rows(f.m), be->alloc(be, bytes), be->alloc(be, bytes)};
 
 	be->zero(be, cache.k, bytes);
 	be->zero(be, cache.v, bytes);
@@ -176,7 +176,7 @@ static void decode(const char *name, struct backend *be)
 		int64_t n = f.ex[i].n - 1;
 		struct seq whole = {.n = (int32_t)n};
 		struct tensor *h = model_hidden(f.m, &t, tape_upload(&t, f.ex[i].id, n), tape_upload(&t, position, n), n,
-						&(struct sequences){&whole, 1, NULL});
+						&(struct sequences){&whole, 1, NULL}, NULL, n);
 
 		h = op_linear(&t, h, f.m->head, NULL);
 		be->download(be, logits + row * V, h->data, (size_t)(n * V) * sizeof *logits);
@@ -187,9 +187,9 @@ static void decode(const char *name, struct backend *be)
 				struct seq part = {.n = (int32_t)k, .past = (int32_t)j, .page = pages};
 
 				h = model_hidden(f.m, &t, tape_upload(&t, f.ex[i].id + j, k), tape_upload(&t, position + j, k), k,
-						 &(struct sequences){&part, 1, &cache});
+						 &(struct sequences){&part, 1, &cache}, NULL, k);
 				h = op_linear(&t, h, f.m->head, NULL);
-				be->download(be, again, h->data + (k - 1) * V, (size_t)V * sizeof *again);
+				be->download(be, again, tensor_at(h, h->data, (k - 1) * V), (size_t)V * sizeof *again);
 				tape_reset(&t);
 				CHECK_SAME(again, logits + (row + j + k - 1) * V, V);
 			}
@@ -225,7 +225,7 @@ static void rounded(const char *name, struct backend *be)
 	m = model_from_checkpoint(f.ck, be, MODEL_SAMPLE, DTYPE_BFLOAT16, &e);
 	CHECK(m && whole && half && whole->count == n * V && half->count == n * V && n <= 64);
 	model_reserve_positions(m, n);
-	h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, n), tape_upload(&t, position, n), n, &(struct sequences){&seq, 1, NULL});
+	h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, n), tape_upload(&t, position, n), n, &(struct sequences){&seq, 1, NULL}, NULL, n);
 	h = op_linear(&t, h, m->head, NULL);
 	be->download(be, got, h->data, (size_t)(n * V) * sizeof *got);
 	CHECK(safetensors_floats(f.expected, whole, 0, n * V, want, &e) == 0);
@@ -382,7 +382,7 @@ static void eight_bits(const char *name, struct backend *be)
 		if (!m)
 			TEST_FAIL("%s", e.msg);
 		model_reserve_positions(m, 20);
-		h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, 18), tape_upload(&t, position, 18), 18, &(struct sequences){&whole, 1, NULL});
+		h = model_hidden(m, &t, tape_upload(&t, f.ex[1].id, 18), tape_upload(&t, position, 18), 18, &(struct sequences){&whole, 1, NULL}, NULL, 18);
 		h = op_linear(&t, h, m->head, NULL);
 		be->download(be, logits[i], h->data, n);
 		tape_reset(&t);

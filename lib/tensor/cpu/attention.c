@@ -51,7 +51,7 @@ static void write_pages(const struct job *j, int64_t seq, int64_t head, int64_t 
 
 	for (i = first; i < first + n; i += rows) {
 		const int64_t p = s->past + i, slot = p % KV_PAGE, at = page_at(j, seq, p / KV_PAGE) + head * dim * KV_PAGE;
-		const float *k = a->qkv + (s->row + i) * a->qkv_stride + (a->heads + head) * dim, *v = k + a->kv_heads * dim;
+		const float *k = (const float *)a->qkv + (s->row + i) * a->qkv_stride + (a->heads + head) * dim, *v = k + a->kv_heads * dim;
 
 		rows = KV_PAGE - slot < first + n - i ? KV_PAGE - slot : first + n - i;
 		for (r = 0; r < rows; r++)
@@ -103,8 +103,8 @@ static void attend_items(void *arg, int64_t from, int64_t to, int worker)
 		at.k = k;
 		at.v = v;
 		at.scratch = (float *)(v + pages);
-		at.q = a->qkv + row * a->qkv_stride + item->head * heads * dim;
-		at.out = a->out + (row * a->heads + item->head * heads) * dim;
+		at.q = (const float *)a->qkv + row * a->qkv_stride + item->head * heads * dim;
+		at.out = (float *)a->out + (row * a->heads + item->head * heads) * dim;
 		at.lse = a->lse ? a->lse + row * a->heads + item->head * heads : NULL;
 		j->cpu->kern->attend(&at);
 	}
@@ -185,6 +185,7 @@ static void attend_back_items(void *arg, int64_t from, int64_t to, int worker)
 	const struct attention *a = j->a;
 	const int64_t dim = a->head_dim, heads = a->heads / a->kv_heads;
 	const struct kernels *kern = j->cpu->kern;
+	const float *qkv = a->qkv, *all_out = a->out;
 
 	for (; from < to; from++) {
 		const struct item *item = &j->item[from];
@@ -193,15 +194,15 @@ static void attend_back_items(void *arg, int64_t from, int64_t to, int worker)
 
 		kern->attend_back(&(struct attend_back){
 			.n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
-			.q = a->qkv + at + q, .k = a->qkv + at + k, .v = a->qkv + at + v, .stride = a->qkv_stride,
-			.out = a->out + out, .dout = j->dout + out, .out_stride = a->heads * dim,
+			.q = qkv + at + q, .k = qkv + at + k, .v = qkv + at + v, .stride = a->qkv_stride,
+			.out = all_out + out, .dout = j->dout + out, .out_stride = a->heads * dim,
 			.lse = a->lse + row * a->heads + item->head * heads, .lse_stride = a->heads,
 			.dq = j->dqkv + at + q, .dk = j->dqkv + at + k, .dv = j->dqkv + at + v,
 			.scratch = cpu_scratch(&j->cpu->worker[worker], kern->attend_back_scratch(item->n, heads, dim))});
 	}
 }
 
-void cpu_attention_back(struct backend *be, const struct attention *a, const float *dout, float *dqkv)
+void cpu_attention_back(struct backend *be, const struct attention *a, const void *dout, void *dqkv)
 {
 	struct job j = {.cpu = cpu_of(be), .a = a, .dout = dout, .dqkv = dqkv};
 	double cost = make_items(&j, INT32_MAX);

@@ -29,7 +29,7 @@ static void round_rows(void *arg, int64_t from, int64_t to, int worker)
 		uint16_t *row = r->to + from * r->ld;
 
 		row[r->ld - 1] = 0;
-		r->kern->narrow(row, g->a + from / g->m * g->step_a + from % g->m * g->lda, g->k);
+		r->kern->narrow(row, (const float *)g->a + from / g->m * g->step_a + from % g->m * g->lda, g->k);
 	}
 }
 

@@ -45,7 +45,7 @@ void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64
 /* The same as they are, for mm_pairs, of dense rows of bfloat16; k is even */
 void cpu_pairs(struct cpu *, uint16_t *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
 void cpu_attention(struct backend *, const struct attention *);
-void cpu_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
+void cpu_attention_back(struct backend *, const struct attention *, const void *dout, void *dqkv);
 void cpu_latent(struct backend *, const struct latent *);
 void cpu_latent_back(struct backend *, const struct latent *, const float *dout, float *dq, float *dkeys);
 void cpu_logprob(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
@@ -54,6 +54,7 @@ void cpu_logprob_back(struct backend *, float *logits, const int32_t *target, fl
 		      const float *dentropy, int64_t rows, int64_t vocab);
 void cpu_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cpu_rows_ops(struct backend *);    /* sets the entries that rows.c implements */
+void cpu_columns(struct backend *, const struct columns *);
 void cpu_route_ops(struct backend *);   /* those that route.c implements */
 
 #endif

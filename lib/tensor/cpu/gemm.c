@@ -70,11 +70,11 @@ static void pack_b(const struct piece *p, int64_t k, int64_t depth)
 			continue;
 		}
 		if (g->trans_b) {
-			p->plan->cpu->kern->transpose(to, g->b + col * g->ldb + k, g->ldb, cols, depth);
+			p->plan->cpu->kern->transpose(to, (const float *)g->b + col * g->ldb + k, g->ldb, cols, depth);
 			continue;
 		}
 		for (j = 0; j < depth; j++) {
-			const float *from = g->b + (k + j) * g->ldb + col;
+			const float *from = (const float *)g->b + (k + j) * g->ldb + col;
 
 			if (cols == PANEL) {
 				memcpy(to + j * PANEL, from, PANEL * sizeof *to);
@@ -125,18 +125,18 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 		else if (p->plan->in_place)
 			m.b = (const float *)g->packed->data + (p->panel + j) * m.panel + k * PANEL;
 		else if (p->plan->direct)
-			m.b = g->b + k * g->ldb + col;
+			m.b = (const float *)g->b + k * g->ldb + col;
 		else
 			m.b = p->b + j * m.panel;
 		for (i = 0; i < blocks; i++) {
 			const int64_t from = i * rows / blocks, count = (i + 1) * rows / blocks - from;
-			float *c = g->c + (row + from) * g->ldc + col;
+			float *c = (float *)g->c + (row + from) * g->ldc + col;
 			float *aside = p->sums ? p->sums + (row - p->row + from) * p->panels * PANEL + j * PANEL : NULL;
 
 			if (pairs) {
 				m.pairs = p->plan->rounded + (row + from) * m.lda + k;
 			} else if (!g->trans_a) {
-				m.a = g->a + (row + from) * g->lda + k;
+				m.a = (const float *)g->a + (row + from) * g->lda + k;
 			} else {
 				m.a = p->a + from * depth;
 				m.lda = count;
@@ -174,7 +174,7 @@ static void run_piece(const struct plan *plan, int64_t index, struct scratch *sc
 			const int64_t rows = MIN(ROWS_AT_ONCE, p.rows - row);
 
 			if (a_floats)
-				plan->cpu->kern->column_blocks(p.a, g->a + k * g->lda + p.row + row, g->lda, rows,
+				plan->cpu->kern->column_blocks(p.a, (const float *)g->a + k * g->lda + p.row + row, g->lda, rows,
 							       row_blocks(plan->cpu->kern, rows), depth);
 			block(&p, p.row + row, rows, k, depth);
 		}
@@ -187,15 +187,15 @@ static struct gemm nth(const struct gemm *all, int64_t i, struct packed *w)
 	struct gemm g = *all;
 	const int64_t row = g.packed_row + i * g.step_b;
 
-	g.a += i * g.step_a;
-	g.c += i * g.step_c;
+	g.a = (const float *)g.a + i * g.step_a;
+	g.c = (float *)g.c + i * g.step_c;
 	if (g.packed && !g.packed->panels) {
 		*w = *g.packed;
 		w->n -= row;
 		w->data = (char *)w->data + (size_t)(row * w->k) * (w->type == WEIGHT_BF16 ? sizeof(uint16_t) : sizeof(float));
 		g.packed = w;
 	} else if (!g.packed) {
-		g.b += i * g.step_b;
+		g.b = (const float *)g.b + i * g.step_b;
 	}
 	return g;
 }
@@ -266,7 +266,7 @@ static void no_terms(const struct gemm *g)
 	for (b = 0; b < g->batch; b++)
 		for (i = 0; i < g->m; i++)
 			for (j = 0; j < g->n; j++) {
-				float *c = g->c + b * g->step_c + i * g->ldc + j, sum = g->bias ? 0 + g->bias[j] : 0;
+				float *c = (float *)g->c + b * g->step_c + i * g->ldc + j, sum = g->bias ? 0 + g->bias[j] : 0;
 
 				*c = g->accumulate ? *c + sum : sum;
 			}
@@ -294,6 +294,11 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 		return;
 	if (!g.batch)
 		g.batch = 1;
+	if (g.plus) {
+		assert(g.batch == 1 && !g.accumulate && !g.bias);
+		cpu_columns(be, &(struct columns){.rows = g.m, .cols = g.n, .to = g.c, .ld_to = g.ldc, .from = g.plus, .ld = g.ldc});
+		g.accumulate = true;
+	}
 	if (g.k <= 0) {
 		no_terms(&g);
 		return;

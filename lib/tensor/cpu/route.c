@@ -189,10 +189,10 @@ static void column_rows(void *arg, int64_t from, int64_t to, int worker)
 	}
 }
 
-static void cpu_columns(struct backend *be, float *to, int64_t ld_to, const float *from, int64_t ld, int64_t rows, int64_t cols, bool accumulate)
+void cpu_columns(struct backend *be, const struct columns *c)
 {
-	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 0.3), column_rows,
-		 &(struct moving){.cpu = cpu_of(be), .out = to, .in = from, .ld_to = ld_to, .ld = ld, .cols = cols, .accumulate = accumulate});
+	pool_run(cpu_of(be)->pool, c->rows, cpu_grain((double)c->cols * 0.3), column_rows,
+		 &(struct moving){.cpu = cpu_of(be), .out = c->to, .in = c->from, .ld_to = c->ld_to, .ld = c->ld, .cols = c->cols, .accumulate = c->accumulate});
 }
 
 void cpu_route_ops(struct backend *be)

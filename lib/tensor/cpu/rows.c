@@ -18,11 +18,12 @@ static int64_t min64(int64_t a, int64_t b)
 struct rows {
 	struct cpu *cpu;
 	float *out, *out2, *dw;
-	const float *in, *in2, *in3, *in4;
+	const float *in, *in2;
 	const int32_t *id;
 	int64_t rows, cols;
 	float number;
 	bool flag;
+	const struct norm *norm;
 	const struct rope *rope;
 	const struct adamw *adamw;
 	double *partial;
@@ -67,16 +68,16 @@ static void cpu_embed_back(struct backend *be, float *dtable, const float *dout,
 static void rmsnorm_rows(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct rows *a = arg;
+	const struct norm *n = a->norm;
 
 	(void)worker;
-	a->cpu->kern->rmsnorm(a->out + from * a->cols, a->out2 ? a->out2 + from : NULL, a->in + from * a->cols, a->in2, a->number, to - from,
-			      a->cols);
+	a->cpu->kern->rmsnorm(a->out + from * n->cols, n->rstd ? n->rstd + from : NULL, n->x + from * n->cols, n->w, n->eps, to - from, n->cols);
 }
 
-static void cpu_rmsnorm(struct backend *be, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
+static void cpu_rmsnorm(struct backend *be, const struct norm *n, void *out)
 {
-	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 0.4), rmsnorm_rows,
-		 &(struct rows){.cpu = cpu_of(be), .out = out, .out2 = rstd, .in = x, .in2 = w, .number = eps, .cols = cols});
+	pool_run(cpu_of(be)->pool, n->rows, cpu_grain((double)n->cols * 0.4), rmsnorm_rows,
+		 &(struct rows){.cpu = cpu_of(be), .out = out, .norm = n});
 }
 
 /* dw += the blocks' sums, in their order */
@@ -88,28 +89,26 @@ static void add_blocks(struct cpu *c, float *dw, const float *sums, int64_t bloc
 static void rmsnorm_back_rows(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct rows *a = arg;
+	const struct norm *n = a->norm;
 
 	(void)worker;
 	for (; from < to; from++) {
-		const int64_t row = from * SUM_ROWS, n = min64(SUM_ROWS, a->rows - row), at = row * a->cols;
+		const int64_t row = from * SUM_ROWS, rows = min64(SUM_ROWS, n->rows - row), at = row * n->cols;
 
-		a->cpu->kern->rmsnorm_back(a->out + at, a->dw + from * a->cols, a->in + at, a->in2 + at, a->in3, a->in4 + row, n, a->cols,
-					   a->flag);
+		a->cpu->kern->rmsnorm_back(a->out + at, a->dw + from * n->cols, a->in + at, n->x + at, n->w, n->rstd + row, rows, n->cols, a->flag);
 	}
 }
 
-static void cpu_rmsnorm_back(struct backend *be, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd,
-			     int64_t rows, int64_t cols, bool accumulate)
+static void cpu_rmsnorm_back(struct backend *be, const struct norm *n, const void *dout, float *dx, float *dw, bool accumulate)
 {
 	struct cpu *c = cpu_of(be);
-	const int64_t blocks = (rows + SUM_ROWS - 1) / SUM_ROWS;
-	float *sums = cpu_scratch(&c->shared, blocks * cols);
+	const int64_t blocks = (n->rows + SUM_ROWS - 1) / SUM_ROWS;
+	float *sums = cpu_scratch(&c->shared, blocks * n->cols);
 
-	pool_run(c->pool, blocks, cpu_grain((double)(cols * SUM_ROWS) * 0.8), rmsnorm_back_rows,
-		 &(struct rows){.cpu = c, .out = dx, .dw = sums, .in = dout, .in2 = x, .in3 = w, .in4 = rstd, .rows = rows, .cols = cols,
-				.flag = accumulate});
+	pool_run(c->pool, blocks, cpu_grain((double)(n->cols * SUM_ROWS) * 0.8), rmsnorm_back_rows,
+		 &(struct rows){.cpu = c, .out = dx, .dw = sums, .in = dout, .norm = n, .flag = accumulate});
 	if (dw)
-		add_blocks(c, dw, sums, blocks, cols);
+		add_blocks(c, dw, sums, blocks, n->cols);
 }
 
 static void rope_rows(void *arg, int64_t from, int64_t to, int worker)
@@ -119,8 +118,8 @@ static void rope_rows(void *arg, int64_t from, int64_t to, int worker)
 
 	(void)worker;
 	r.rows = to - from;
-	r.x += from * r.x_stride;
-	r.out += from * r.out_stride;
+	r.x = (const float *)r.x + from * r.x_stride;
+	r.out = (float *)r.out + from * r.out_stride;
 	r.position += from;
 	a->cpu->kern->rope(&r);
 }
@@ -139,8 +138,9 @@ static void swiglu_rows(void *arg, int64_t from, int64_t to, int worker)
 	a->cpu->kern->swiglu(a->out + from * a->cols, a->in + from * 2 * a->cols, to - from, a->cols);
 }
 
-static void cpu_swiglu(struct backend *be, float *out, const float *gate_up, int64_t rows, int64_t cols)
+static void cpu_swiglu(struct backend *be, void *out, const void *gate_up, int64_t rows, int64_t cols, bool half)
 {
+	(void)half;
 	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols), swiglu_rows,
 		 &(struct rows){.cpu = cpu_of(be), .out = out, .in = gate_up, .cols = cols});
 }
@@ -153,8 +153,9 @@ static void swiglu_back_rows(void *arg, int64_t from, int64_t to, int worker)
 	a->cpu->kern->swiglu_back(a->out + from * 2 * a->cols, a->in + from * a->cols, a->in2 + from * 2 * a->cols, to - from, a->cols);
 }
 
-static void cpu_swiglu_back(struct backend *be, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols)
+static void cpu_swiglu_back(struct backend *be, void *dgate_up, const void *dout, const void *gate_up, int64_t rows, int64_t cols, bool half)
 {
+	(void)half;
 	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)cols * 1.3), swiglu_back_rows,
 		 &(struct rows){.cpu = cpu_of(be), .out = dgate_up, .in = dout, .in2 = gate_up, .cols = cols});
 }
@@ -182,12 +183,13 @@ static void column_sums(void *arg, int64_t from, int64_t to, int worker)
 					  a->cols);
 }
 
-static void cpu_bias_back(struct backend *be, float *dbias, const float *dout, int64_t rows, int64_t cols)
+static void cpu_bias_back(struct backend *be, float *dbias, const void *dout, int64_t rows, int64_t cols, bool half)
 {
 	struct cpu *c = cpu_of(be);
 	const int64_t blocks = (rows + SUM_ROWS - 1) / SUM_ROWS;
 	float *sums = cpu_scratch(&c->shared, blocks * cols);
 
+	(void)half;
 	pool_run(c->pool, blocks, cpu_grain((double)(cols * SUM_ROWS) * 0.3), column_sums,
 		 &(struct rows){.cpu = c, .dw = sums, .in = dout, .rows = rows, .cols = cols});
 	add_blocks(c, dbias, sums, blocks, cols);

@@ -130,7 +130,7 @@ static void experts_back(struct tape *t, struct node *n)
 	be->weigh_back(be, dw, dh, s->hidden, w, s->n, F);
 	be->embed(be, dweight, dw, s->place, s->n, 1);
 	expert_grads(t, s, DOWN, rows, s->hidden);
-	be->swiglu_back(be, dgate_up, dh, s->gate_up, s->n, F);
+	be->swiglu_back(be, dgate_up, dh, s->gate_up, s->n, F, false);
 	be->embed(be, rows, x->data, s->row, s->n, C);
 	expert_grads(t, s, GATE_UP, dgate_up, rows);
 	by_expert(t, s, GATE_UP, false, rows, dgate_up);
@@ -157,7 +157,7 @@ struct tensor *op_experts(struct tape *t, struct tensor *x, struct tensor *weigh
 	rows = tape_memory(t, (size_t)(s->n * C) * sizeof *rows);       /* x, then what the experts make of it */
 	t->be->embed(t->be, rows, x->data, s->row, s->n, C);
 	by_expert(t, s, GATE_UP, true, s->gate_up, rows);
-	t->be->swiglu(t->be, s->hidden, s->gate_up, s->n, F);
+	t->be->swiglu(t->be, s->hidden, s->gate_up, s->n, F, false);
 	by_expert(t, s, DOWN, true, rows, s->hidden);
 	t->be->combine(t->be, out->data, rows, s->place, weight->data, x->rows, weight->cols, C, false);
 	tape_release(t, mark);

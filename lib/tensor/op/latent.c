@@ -15,6 +15,7 @@ struct heads {
 static struct gemm by_heads(const struct latent_shape *s, const struct tensor *w, int64_t first)
 {
 	const int64_t each = s->nope + s->value;
+	const float *dense = w->data;
 	struct gemm g = {.batch = s->heads, .ldb = s->rank};
 
 	if (w->packed) {
@@ -22,7 +23,7 @@ static struct gemm by_heads(const struct latent_shape *s, const struct tensor *w
 		g.packed_row = first;
 		g.step_b = each;
 	} else {
-		g.b = w->data + first * s->rank;
+		g.b = dense + first * s->rank;
 		g.step_b = each * s->rank;
 	}
 	return g;
@@ -42,12 +43,12 @@ static void keys_back(struct tape *t, struct node *n)
 	const int64_t R = k->norm.width;
 	struct rope rope = k->rope;
 	bool accumulate;
-	float *dx = tape_grad(t, x, &accumulate);
+	void *dx = tape_grad(t, x, &accumulate);
 
 	tape_check(!accumulate, "latent_keys", "its input is used elsewhere too");
-	norm_part_back(t, &k->norm, dx, x->cols, out->grad, out->cols, n->in[1]);
-	rope.x = out->grad + R;
-	rope.out = dx + R;
+	norm_part_back(t, &k->norm, n->in[1]->grad, out, 0, x, 0);
+	rope.x = tensor_at(out, out->grad, R);
+	rope.out = tensor_at(x, dx, R);
 	rope.inverse = true;
 	t->be->rope(t->be, &rope);
 }
@@ -60,10 +61,11 @@ struct tensor *op_latent_keys(struct tape *t, struct tensor *x, struct tensor *w
 	struct keys *k = arena_alloc(&t->host, sizeof *k);
 
 	tape_check(x->cols == R + s->rope && w->rows * w->cols == R && s->rope % 2 == 0, "latent_keys", "the row is not the rank and a head's rotated part");
-	*k = (struct keys){.norm = {.rows = N, .width = R, .cols = R},
-			   .rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = x->data + R, .out = out->data + R, .x_stride = x->cols,
-				    .out_stride = out->cols, .position = position, .cos_sin = cos_sin, .interleaved = s->interleaved}};
-	norm_part(t, &k->norm, out->data, out->cols, x->data, x->cols, w, eps);
+	*k = (struct keys){.norm = {.width = R, .norm.cols = R},
+			   .rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = tensor_at(x, x->data, R), .out = tensor_at(out, out->data, R),
+				    .x_stride = x->cols, .out_stride = out->cols, .position = position, .cos_sin = cos_sin,
+				    .interleaved = s->interleaved}};
+	norm_part(t, &k->norm, w, eps, x, 0, out, 0);
 	t->be->rope(t->be, &k->rope);
 	if (t->record) {
 		struct node *n = tape_record(t, "latent_keys", keys_back, out);
@@ -193,7 +195,7 @@ static void values_back(struct tape *t, struct node *n)
 	if (w->grad)
 		t->be->gemm(t->be, &(struct gemm){.m = s->value, .n = s->rank, .k = x->rows, .batch = s->heads, .trans_a = true, .accumulate = true,
 						  .a = out->grad, .lda = out->cols, .step_a = s->value, .b = x->data, .ldb = x->cols,
-						  .step_b = s->rank, .c = w->grad + s->nope * s->rank, .ldc = s->rank,
+						  .step_b = s->rank, .c = tensor_at(w, w->grad, s->nope * s->rank), .ldc = s->rank,
 						  .step_c = (s->nope + s->value) * s->rank});
 }
 

@@ -11,8 +11,8 @@ struct logprob {
 
 static void make_logits(struct tape *t, const struct tensor *x, const struct tensor *w, float *logits, int64_t from, int64_t rows)
 {
-	t->be->gemm(t->be, &(struct gemm){.m = rows, .n = w->rows, .k = w->cols, .a = x->data + from * x->cols, .lda = x->cols, .b = w->data,
-					  .ldb = w->cols, .trans_b = true, .c = logits, .ldc = w->rows, .packed = w->packed});
+	t->be->gemm(t->be, &(struct gemm){.m = rows, .n = w->rows, .k = w->cols, .a = tensor_at(x, x->data, from * x->cols), .a_half = x->half,
+					  .lda = x->cols, .b = w->data, .ldb = w->cols, .trans_b = true, .c = logits, .ldc = w->rows, .packed = w->packed});
 }
 
 static void back(struct tape *t, struct node *n)
@@ -21,7 +21,7 @@ static void back(struct tape *t, struct node *n)
 	struct tensor *x = n->in[0], *w = n->in[1];
 	int64_t V = w->rows, C = w->cols, from, rows;
 	bool accumulate;
-	float *dx = tape_grad(t, x, &accumulate);
+	void *dx = tape_grad(t, x, &accumulate);
 
 	tape_check(l->dlogprob != NULL, "logprob", "backward without a seed");
 	for (from = 0; from < x->rows; from += rows) {
@@ -31,10 +31,10 @@ static void back(struct tape *t, struct node *n)
 				    l->dentropy ? l->dentropy + from : NULL, rows, V);
 		if (dx)
 			t->be->gemm(t->be, &(struct gemm){.m = rows, .n = C, .k = V, .a = l->logits, .lda = V, .b = w->data, .ldb = C,
-							  .c = dx + from * C, .ldc = C, .accumulate = accumulate, .packed = w->packed});
+							  .c = tensor_at(x, dx, from * C), .c_half = x->half, .ldc = C, .accumulate = accumulate, .packed = w->packed});
 		if (w->grad)
 			t->be->gemm(t->be, &(struct gemm){.m = V, .n = C, .k = rows, .a = l->logits, .lda = V, .trans_a = true,
-							  .b = x->data + from * C, .ldb = C, .c = w->grad, .ldc = C, .accumulate = true});
+							  .b = tensor_at(x, x->data, from * C), .b_half = x->half, .ldb = C, .c = w->grad, .ldc = C, .accumulate = true});
 	}
 }
 

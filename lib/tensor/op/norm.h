@@ -1,10 +1,10 @@
 /* norm.h - the RMS norm of a part of each row, for ops whose rows hold more
  *
- *     struct norm_part p = {.rows = N, .width = H * D, .cols = D};
- *     norm_part(t, &p, out->data, out->cols, x->data, x->cols, w, eps);        // keeps in p what the way back needs, if the tape records
- *     norm_part_back(t, &p, dx, x->cols, out->grad, out->cols, w);
+ *     struct norm_part p = {.width = H * D, .norm.cols = D};
+ *     norm_part(t, &p, w, eps, x, from, out, to);      // keeps in p what the way back needs, if the tape records
+ *     norm_part_back(t, &p, w->grad, out, to, x, from);
  *
- * A part is `width` numbers: vectors of `cols`, each normalised by itself. Parts are ld numbers apart; in and out may be the same.
+ * A part is `width` numbers, from column `from` of x to column `to` of out: vectors of norm.cols, each normalised by itself. x and out may be the same.
  */
 #ifndef TENSOR_OP_NORM_H
 #define TENSOR_OP_NORM_H
@@ -12,12 +12,12 @@
 #include "tensor/tape.h"
 
 struct norm_part {
-	int64_t rows, width, cols;
-	float *raw, *rstd;              /* [rows, width] before the norm; [rows * width / cols] */
+	int64_t width;
+	struct norm norm;               /* norm.cols is the caller's; x is a copy of the part, in float32 */
 };
 
-void norm_part(struct tape *t, struct norm_part *p, float *out, int64_t ld_out, const float *x, int64_t ld, const struct tensor *w, float eps);
-/* dx is overwritten; w's gradient is added to. */
-void norm_part_back(struct tape *t, const struct norm_part *p, float *dx, int64_t ld_dx, const float *dout, int64_t ld_dout, const struct tensor *w);
+void norm_part(struct tape *t, struct norm_part *p, const struct tensor *w, float eps, const struct tensor *x, int64_t from, struct tensor *out, int64_t to);
+/* x's gradient, which must be there, is overwritten; dw is added to (NULL: not wanted). */
+void norm_part_back(struct tape *t, const struct norm_part *p, float *dw, const struct tensor *out, int64_t from, struct tensor *x, int64_t to);
 
 #endif

@@ -3,60 +3,69 @@
 
 static void back(struct tape *t, struct node *n)
 {
-	struct tensor *x = n->in[0], *w = n->in[1];
 	bool accumulate;
-	float *dx = tape_grad(t, x, &accumulate);
+	float *dx = tape_grad(t, n->in[0], &accumulate);
 
-	t->be->rmsnorm_back(t->be, dx, w->grad, n->out->grad, x->data, w->data, n->aux, x->rows, x->cols, accumulate);
+	t->be->rmsnorm_back(t->be, n->aux, n->out->grad, dx, n->in[1]->grad, accumulate);
 }
 
 struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps)
 {
-	struct tensor *out = tape_tensor(t, x->rows, x->cols);
-	float *rstd = NULL;
+	struct tensor *out = tape_tensor_of(t, t->half_rows, x->rows, x->cols);
+	struct norm *norm = arena_alloc(&t->host, sizeof *norm);
 
-	tape_check(w->rows * w->cols == x->cols, "rmsnorm", "the weight is not as wide as the rows");
+	tape_check(w->rows * w->cols == x->cols && !x->half, "rmsnorm", "the weight is not as wide as the rows");
+	*norm = (struct norm){.rows = x->rows, .cols = x->cols, .x = x->data, .w = w->data, .eps = eps, .half = out->half};
 	if (t->record)
-		rstd = tape_memory(t, (size_t)x->rows * sizeof *rstd);
-	t->be->rmsnorm(t->be, out->data, rstd, x->data, w->data, eps, x->rows, x->cols);
+		norm->rstd = tape_memory(t, (size_t)x->rows * sizeof *norm->rstd);
+	t->be->rmsnorm(t->be, norm, out->data);
 	if (t->record) {
 		struct node *n = tape_record(t, "rmsnorm", back, out);
 
 		n->in[0] = x;
 		n->in[1] = w;
-		n->aux = rstd;
+		n->aux = norm;
 	}
 	return out;
 }
 
-void norm_part(struct tape *t, struct norm_part *p, float *out, int64_t ld_out, const float *x, int64_t ld, const struct tensor *w, float eps)
+void norm_part(struct tape *t, struct norm_part *p, const struct tensor *w, float eps, const struct tensor *x, int64_t from, struct tensor *out, int64_t to)
 {
-	const int64_t N = p->rows, width = p->width, vectors = N * width / p->cols;
+	const int64_t N = x->rows, width = p->width, vectors = N * width / p->norm.cols;
+	struct columns in = {.rows = N, .cols = width, .ld_to = width, .ld = x->cols, .from = tensor_at(x, x->data, from), .from_half = x->half};
+	struct columns back = {.rows = N, .cols = width, .ld_to = out->cols, .ld = width, .to = tensor_at(out, out->data, to), .to_half = out->half};
 	struct tape_mark mark;
-	float *normed;
+	float *raw, *normed;
 
-	tape_check(w->rows * w->cols == p->cols, "rmsnorm", "the weight is not as wide as what it is for");
+	tape_check(w->rows * w->cols == p->norm.cols, "rmsnorm", "the weight is not as wide as what it is for");
+	p->norm = (struct norm){.rows = vectors, .cols = p->norm.cols, .w = w->data, .eps = eps};
 	if (t->record)
-		p->rstd = tape_memory(t, (size_t)vectors * sizeof *p->rstd);
+		p->norm.rstd = tape_memory(t, (size_t)vectors * sizeof *p->norm.rstd);
 	mark = tape_mark(t);
-	p->raw = tape_memory(t, (size_t)(N * width) * sizeof *p->raw);
+	p->norm.x = raw = tape_memory(t, (size_t)(N * width) * sizeof *raw);
 	if (t->record)
 		mark = tape_mark(t);
 	normed = tape_memory(t, (size_t)(N * width) * sizeof *normed);
-	t->be->columns(t->be, p->raw, width, x, ld, N, width, false);
-	t->be->rmsnorm(t->be, normed, p->rstd, p->raw, w->data, eps, vectors, p->cols);
-	t->be->columns(t->be, out, ld_out, normed, width, N, width, false);
+	in.to = raw;
+	t->be->columns(t->be, &in);
+	t->be->rmsnorm(t->be, &p->norm, normed);
+	back.from = normed;
+	t->be->columns(t->be, &back);
 	tape_release(t, mark);
 }
 
-void norm_part_back(struct tape *t, const struct norm_part *p, float *dx, int64_t ld_dx, const float *dout, int64_t ld_dout, const struct tensor *w)
+void norm_part_back(struct tape *t, const struct norm_part *p, float *dw, const struct tensor *out, int64_t from, struct tensor *x, int64_t to)
 {
-	const int64_t N = p->rows, width = p->width;
+	const int64_t N = x->rows, width = p->width;
+	struct columns in = {.rows = N, .cols = width, .ld_to = width, .ld = out->cols, .from = tensor_at(out, out->grad, from), .from_half = out->half};
+	struct columns back = {.rows = N, .cols = width, .ld_to = x->cols, .ld = width, .to = tensor_at(x, x->grad, to), .to_half = x->half};
 	struct tape_mark mark = tape_mark(t);
 	float *d = tape_memory(t, (size_t)(N * width) * sizeof *d), *draw = tape_memory(t, (size_t)(N * width) * sizeof *draw);
 
-	t->be->columns(t->be, d, width, dout, ld_dout, N, width, false);
-	t->be->rmsnorm_back(t->be, draw, w->grad, d, p->raw, w->data, p->rstd, N * width / p->cols, p->cols, false);
-	t->be->columns(t->be, dx, ld_dx, draw, width, N, width, false);
+	in.to = d;
+	t->be->columns(t->be, &in);
+	t->be->rmsnorm_back(t->be, &p->norm, d, draw, dw, false);
+	back.from = draw;
+	t->be->columns(t->be, &back);
 	tape_release(t, mark);
 }

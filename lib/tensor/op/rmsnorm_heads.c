@@ -11,7 +11,7 @@ static void back(struct tape *t, struct node *n)
 	const struct heads *h = n->aux;
 	struct tensor *x = n->out;
 
-	norm_part_back(t, &h->part, x->grad + h->first, x->cols, x->grad + h->first, x->cols, n->in[1]);
+	norm_part_back(t, &h->part, n->in[1]->grad, x, h->first, x, h->first);
 }
 
 struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor *w, float eps, int64_t first, int64_t heads, int64_t head_dim)
@@ -19,8 +19,8 @@ struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor 
 	struct heads *h = arena_alloc(&t->host, sizeof *h);
 
 	tape_check((first + heads) * head_dim <= x->cols, "rmsnorm_heads", "the heads do not fit the row");
-	*h = (struct heads){first * head_dim, {.rows = x->rows, .width = heads * head_dim, .cols = head_dim}};
-	norm_part(t, &h->part, x->data + h->first, x->cols, x->data + h->first, x->cols, w, eps);
+	*h = (struct heads){first * head_dim, {.width = heads * head_dim, .norm.cols = head_dim}};
+	norm_part(t, &h->part, w, eps, x, h->first, x, h->first);
 	if (t->record) {
 		struct node *n = tape_record(t, "rmsnorm_heads", back, x);
 

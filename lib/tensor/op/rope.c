@@ -15,7 +15,7 @@ struct tensor *op_rope(struct tape *t, struct tensor *x, const int32_t *position
 
 	tape_check(heads * head_dim <= x->cols && head_dim % 2 == 0, "rope", "the heads do not fit the row");
 	*r = (struct rope){.rows = x->rows, .heads = heads, .head_dim = head_dim, .x = x->data, .out = x->data, .x_stride = x->cols,
-			   .x_head = head_dim, .out_stride = x->cols, .out_head = head_dim, .position = position, .cos_sin = cos_sin};
+			   .x_head = head_dim, .out_stride = x->cols, .out_head = head_dim, .position = position, .cos_sin = cos_sin, .half = x->half};
 	t->be->rope(t->be, r);
 	if (t->record) {
 		struct node *n = tape_record(t, "rope", back, x);

@@ -22,12 +22,13 @@ static struct tensor *run(struct tape *t, const struct segment *s, struct tensor
 	}
 	t->inner->record = t->record;
 	t->inner->half = t->half;
+	t->inner->half_rows = t->half_rows;
 	y = s->run(t->inner, x, s->arg);
-	tape_check(y != x && y->rows == x->rows && y->cols == x->cols, "segment", "its output is not of its input's shape");
+	tape_check(y != x && y->rows == x->rows && y->cols == x->cols && !y->half && !x->half, "segment", "its output is not of its input's shape");
 	return y;
 }
 
-/* The output's gradient goes in, and the input's comes out in the same memory, if it had none yet: op_add passes it on all the way. */
+/* The output's gradient goes in, and the input's comes out in the same memory, if it had none yet: op_linear_add passes it on all the way. */
 static void back(struct tape *t, struct node *n)
 {
 	struct tensor *x = n->in[0], *out = n->out;
@@ -37,7 +38,7 @@ static void back(struct tape *t, struct node *n)
 	tape_backward(t->inner);
 	if (!had && x->grad) {
 		if (x->grad != out->grad)
-			t->be->copy(t->be, out->grad, x->grad, (size_t)(x->rows * x->cols) * sizeof *x->grad);
+			t->be->copy(t->be, out->grad, x->grad, tensor_bytes(x));
 		x->grad = out->grad;
 		out->grad = NULL;
 	}
@@ -55,7 +56,7 @@ struct tensor *op_segment(struct tape *t, struct tensor *x, segment_run *go, con
 	s->run = go;
 	memcpy(s->arg, arg, size);
 	out = tape_tensor(t, x->rows, x->cols);
-	t->be->copy(t->be, out->data, run(t, s, x)->data, (size_t)(x->rows * x->cols) * sizeof *out->data);
+	t->be->copy(t->be, out->data, run(t, s, x)->data, tensor_bytes(out));
 	tape_reset(t->inner);
 	if (t->record) {
 		struct node *n = tape_record(t, "segment", back, out);

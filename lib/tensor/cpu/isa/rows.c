@@ -90,8 +90,8 @@ void ISA_FN(rope)(const struct rope *r)
 		const float *c = r->cos_sin + r->position[i] * r->head_dim;
 
 		for (h = 0; h < r->heads; h++)
-			(r->interleaved ? rope_pairs : rope_halves)(r->out + i * r->out_stride + h * r->out_head,
-								    r->x + i * r->x_stride + h * r->x_head, c, c + half, half, r->inverse);
+			(r->interleaved ? rope_pairs : rope_halves)((float *)r->out + i * r->out_stride + h * r->out_head,
+								    (const float *)r->x + i * r->x_stride + h * r->x_head, c, c + half, half, r->inverse);
 	}
 }
 
