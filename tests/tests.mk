@@ -49,7 +49,7 @@ $B/tests/cuda/r1-cuda.so: $(EMULATOR)
 	$(CXX) $(CXXFLAGS) -shared -o $@ $^
 # Kernels that a GPU would punish
 $B/tests/cuda/misuse: tests/cuda/misuse.cc $B/tests/cuda/emulator.o
-	$(CXX) $(CXXFLAGS) -Ilib/tensor/cuda -MMD -MP -MF $@.d -MT $@ -o $@ $^
+	$(CXX) $(CXXFLAGS) -Ilib/tensor/cuda -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.cc %.o,$^)
 
 # With it: a build of its own, every object instrumented but the kernels'
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

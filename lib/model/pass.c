@@ -168,17 +168,16 @@ void pass_score(struct model *m, struct tape *t, const struct example *ex, int64
 	t->record = record;
 }
 
-int64_t pass_measure(const struct config *c, int64_t tokens, bool half_rows, bool recompute)
+int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, bool recompute)
 {
 	int64_t n = tokens < DRY_TOKENS ? tokens : DRY_TOKENS;
-	struct backend *be = backend_dry_new();
+	struct backend *be = backend_dry_new(like);
 	struct model *m = model_new(c, be, MODEL_SCORE, DTYPE_AUTO, NULL);
 	int32_t *id = xcalloc((size_t)n + 1, sizeof *id);
 	float *d = xcalloc((size_t)n, sizeof *d);
 	struct tape t = tape_new(be);
 	double bytes;
 
-	be->half_rows = half_rows;
 	t.record = true;
 	t.recompute = recompute;
 	if (m->score) {

@@ -53,9 +53,9 @@ void score_all(struct model *m, struct tape *t, const struct example *ex, int64_
 /* On a device a pass takes this much more: products of 16 bits need memory for copies of their operands, a tenth at most. */
 #define PASS_COPIES 1.1
 
-/* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend; half_rows: on a
- * backend that has them; recompute: on a tape that recomputes. */
-int64_t pass_measure(const struct config *c, int64_t tokens, bool half_rows, bool recompute);
+/* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend; on one
+ * `like` that (NULL: the CPU); recompute: on a tape that recomputes. */
+int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, bool recompute);
 
 /* Logprobs of all examples without gradient, in passes of `tokens`; logprob (and entropy, if not NULL) are host [sum of n - first]. */
 void pass_score(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *logprob, float *entropy);

@@ -354,7 +354,7 @@ int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
 {
 	const struct kv_cache cache = cache_for(m, slots, context);
 	const int64_t rows = slots + PREFILL_ROWS;
-	struct backend *be = backend_dry_new();
+	struct backend *be = backend_dry_new(m->be);
 	struct model *dry = model_new(&m->config, be, MODEL_SAMPLE, DTYPE_FLOAT32, NULL);
 	struct tape t = tape_new(be);
 	int32_t *id = xcalloc((size_t)rows, sizeof *id);
@@ -363,7 +363,6 @@ int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
 	const size_t weights = backend_dry_used(be);
 	size_t pass;
 
-	be->half_rows = m->be->half_rows;
 	dry->half = m->half;
 	model_reserve_positions(dry, 1);
 	logits_of(dry, &t, id, id, rows, &batch, id, slots);

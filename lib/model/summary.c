@@ -48,7 +48,7 @@ static struct model *dry_model(const struct summary *s, struct backend *be, enum
 static int64_t measure_trainer(const struct summary *s, bool adapter)
 {
 	struct adapter_config fresh = adapter_config_new("", SUMMARY_LORA_RANK, 2 * SUMMARY_LORA_RANK, "all");
-	struct backend *be = backend_dry_new();
+	struct backend *be = backend_dry_new(NULL);
 	struct model *m = adapter ? dry_model(s, be, MODEL_SCORE) : model_new(&s->config, be, MODEL_TRAIN, DTYPE_AUTO, NULL);
 	bool own = s->ck && s->ck->base;
 	int64_t bytes = 0;
@@ -80,9 +80,9 @@ static void measure_memory(struct summary *s)
 
 	k->trainer = measure_trainer(s, own);
 	k->lora = own ? 0 : measure_trainer(s, true);
-	k->activations = pass_measure(c, k->length, false, false);
-	k->recomputing = pass_measure(c, k->length, false, true);
-	be = backend_dry_new();
+	k->activations = pass_measure(c, NULL, k->length, false);
+	k->recomputing = pass_measure(c, NULL, k->length, true);
+	be = backend_dry_new(NULL);
 	m = dry_model(s, be, MODEL_SAMPLE);
 	k->sampler = (int64_t)backend_dry_peak(be);
 	k->cache_per_token = c->layers * (m->k_width + m->v_width) * (int64_t)sizeof(float);

@@ -196,6 +196,7 @@ struct backend {
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
 	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16, cuda) */
 	bool half_rows;                 /* takes and gives activations in bfloat16, and keeps such keys and values (cuda) */
+	int64_t logits_at_once;         /* so many of them are worth their memory: as few as a product is fast with (op_logprob) */
 	void *state;
 	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.
 	 * The CPU computes in float32 all the same. */
@@ -259,11 +260,12 @@ struct backend {
 
 	/* For each row of logits [rows, V], x = logits * inv_temperature: logprob = x[target] - lse(x), entropy = lse - sum p x (nats).
 	 * target, logprob, entropy are backend memory; entropy may be NULL. Back overwrites logits by their gradient
-	 *     inv_temperature * (dlogprob * (onehot - p)  -  dentropy * p * (log p + entropy));   dentropy may be NULL. */
+	 *     inv_temperature * (dlogprob * (onehot - p)  -  dentropy * p * (log p + entropy));   dentropy may be NULL.
+	 * half: by bfloat16, in the first half of each row's memory. */
 	void (*logprob)(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
 			int64_t rows, int64_t vocab);
 	void (*logprob_back)(struct backend *, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
-			     const float *dentropy, int64_t rows, int64_t vocab);
+			     const float *dentropy, int64_t rows, int64_t vocab, bool half);
 
 	/* Draws a token for each row of logits [rows, V] (backend memory, overwritten); how, id and logprob are host arrays of `rows`. The
 	 * logprob has the bits that `logprob` gives for that token. */
@@ -288,6 +290,7 @@ void backend_close(struct backend *be);
 /* be->pack and be->pack_rows of all of w[n,k] (host). */
 struct packed *backend_pack(struct backend *be, const float *w, int64_t n, int64_t k, enum weight_type type, bool panels);
 
+#define CPU_LOGITS ((int64_t)32 << 20)          /* logits_at_once */
 struct backend *backend_cpu_new(int threads);
 struct backend *backend_cuda_load(struct err *e);       /* cuda.c; backend_open("cuda") */
 /* As backend_cpu_new, with the kernels of one instruction set: "avx512", "avx2", "portable"; NULL if this machine lacks it. */

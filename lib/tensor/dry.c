@@ -195,7 +195,8 @@ static void logprob(UNUSED struct backend *be, UNUSED const float *logits, UNUSE
 }
 
 static void logprob_back(UNUSED struct backend *be, UNUSED float *logits, UNUSED const int32_t *target, UNUSED float inv_temperature,
-			 UNUSED const float *dlogprob, UNUSED const float *dentropy, UNUSED int64_t rows, UNUSED int64_t vocab)
+			 UNUSED const float *dlogprob, UNUSED const float *dentropy, UNUSED int64_t rows, UNUSED int64_t vocab,
+			 UNUSED bool half)
 {
 }
 
@@ -224,11 +225,12 @@ static void scale(UNUSED struct backend *be, UNUSED float *x, UNUSED float by, U
 {
 }
 
-struct backend *backend_dry_new(void)
+struct backend *backend_dry_new(const struct backend *like)
 {
 	struct backend *be = xmalloc(sizeof *be);
 
 	*be = (struct backend){
+		.half_rows = like && like->half_rows, .logits_at_once = like ? like->logits_at_once : CPU_LOGITS,
 		.name = "dry", .what = "dry: computes nothing, counts memory", .alloc = alloc, .free = give_back, .zero = zero, .copy = copy,
 		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .pack_rows = pack_rows,
 		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,

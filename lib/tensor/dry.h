@@ -1,6 +1,6 @@
 /* dry.h - a backend that computes nothing: it tells how much memory a computation takes, on a machine that has none of it
  *
- *     struct backend *be = backend_dry_new();
+ *     struct backend *be = backend_dry_new(NULL);
  *     struct model *m = model_new(&config, be, MODEL_TRAIN, DTYPE_AUTO, &e);
  *     ... a pass ...
  *     size_t bytes = backend_dry_peak(be);
@@ -15,7 +15,7 @@
 
 #include "tensor/backend.h"
 
-struct backend *backend_dry_new(void);
+struct backend *backend_dry_new(const struct backend *like);     /* the memory that this one would take; NULL: the CPU */
 size_t backend_dry_peak(const struct backend *be);      /* the most bytes that were allocated at once */
 size_t backend_dry_used(const struct backend *be);      /* those that are allocated now */
 

@@ -87,11 +87,10 @@ typedef struct tensor *segment_run(struct tape *t, struct tensor *x, const void 
 struct tensor *op_segment(struct tape *t, struct tensor *x, segment_run *run, const void *arg, size_t size);
 
 /* Log-probabilities of targets under softmax(x w^T / temperature) without ever holding [N, V]: logits are made, reduced and dropped
- * some rows at a time (LOGPROB_FLOATS of them at once, whatever N), and made again on the way back. The number of rows at once
+ * some rows at a time (the backend's logits_at_once, whatever N), and made again on the way back. The number of rows at once
  * changes no bit of the results, and of gradients only that of w, by rounding.
  *     x [N, C] (or rows), w [V, C], target [N] (backend) -> logprob [N], entropy [N] (nats; backend memory of the tape).
  * Its gradient is seeded by op_logprob_seed before tape_backward. Gradient: x, w. */
-#define LOGPROB_FLOATS ((int64_t)32 << 20)
 struct logprobs {
 	float *logprob, *entropy;       /* entropy NULL if not wanted */
 	struct node *node;              /* NULL when nothing is recorded; dies with the next op recorded */

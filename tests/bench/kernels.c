@@ -260,7 +260,7 @@ static void run(struct work *w, struct backend *be)
 		be->logprob(be, w->x, w->id, 1, w->small, NULL, b->m, b->n);
 		break;
 	case LOGPROB_BACK:
-		be->logprob_back(be, w->x, w->id, 1, w->small, NULL, b->m, b->n);
+		be->logprob_back(be, w->x, w->id, 1, w->small, NULL, b->m, b->n, false);
 		break;
 	case SAMPLE: case SAMPLE_TOP_P:
 		be->sample(be, w->x, b->m, b->n, w->how, w->id, w->small);

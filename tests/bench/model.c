@@ -90,7 +90,7 @@ static void bench_half(const struct shape *s, const struct limits *l)
 	row(s->name, "cpu-bf16: decode, 64 seqs.", 64 / seconds, flops / seconds / peak, of, 0);
 	seconds = prompt(s, be, "bfloat16", &flops);
 	row(s->name, "cpu-bf16: prompts", tokens / seconds, flops / seconds / peak, of, l->half ? .70 : 0);
-	seconds = train(s, be, "bfloat16", &flops);
+	seconds = train(s, be, "bfloat16", false, &flops);
 	row(s->name, "cpu-bf16: training step", tokens / seconds, flops / seconds / peak, of, 0);
 	backend_close(be);
 }
@@ -129,11 +129,11 @@ int main(int argc, char **argv)
 		bench_decode(s, be, &l, "float32", 64, half ? .60 : tiny ? .25 : 0);
 		if (half)
 			bench_decode(s, be, &l, "bfloat16", 64, .60);
-		seconds = train(s, be, "float32", &flops);
+		seconds = train(s, be, "float32", false, &flops);
 		row(s->name, "training step", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak",
 		    half || tiny ? .65 : 0);
 		if (half) {
-			seconds = train(s, be, "bfloat16", &flops);
+			seconds = train(s, be, "bfloat16", false, &flops);
 			row(s->name, "training step, bf16", (double)(s->train_seqs * s->train_len) / seconds, flops / seconds / l.flops, "fp32 peak", 0);
 			bench_half(s, &l);
 		}

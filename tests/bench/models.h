@@ -19,35 +19,47 @@ struct shape {
 	int64_t train_seqs, train_len;
 };
 
-static inline struct model *random_model(const struct shape *s, struct backend *be, enum model_use use, const char *dtype)
+static inline struct config config_of(const struct shape *s, const char *dtype)
 {
 	struct config c = {.model_type = "qwen2", .hidden_size = s->C, .layers = s->L, .heads = s->H, .kv_heads = s->G, .head_dim = s->D,
 			   .intermediate_size = s->F, .vocab_size = s->V, .max_positions = 4096, .rms_norm_eps = 1e-6, .rope_theta = 1e4,
 			   .initializer_range = 0.02, .tie_word_embeddings = true, .bos = -1};
-	struct err e;
-	struct model *m;
-	uint32_t x = 1;
 
 	c.json = js_object();
 	snprintf(c.dtype, sizeof c.dtype, "%s", dtype);
-	m = model_new(&c, be, use, DTYPE_AUTO, &e);
+	return c;
+}
+
+/* Weights are pieces of one long row of random numbers: it takes its time to draw billions. */
+static inline struct model *random_model(const struct shape *s, struct backend *be, enum model_use use, const char *dtype)
+{
+	enum { DRAWN = 1 << 22 };
+	struct config c = config_of(s, dtype);
+	float *drawn = xmalloc(2 * DRAWN * sizeof *drawn);
+	struct err e;
+	struct model *m = model_new(&c, be, use, DTYPE_AUTO, &e);
+	uint32_t x = 1;
+
 	js_free(c.json);
 	if (!m) {
 		fprintf(stderr, "%s\n", e.msg);
 		exit(1);
 	}
+	for (size_t i = 0; i < 2 * DRAWN; i++) {
+		x = x * 1664525 + 1013904223;
+		drawn[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
+	}
 	for (size_t k = 0; k < m->params.parts; k++) {
 		const struct part *p = &m->params.part[k];
-		int64_t n = part_count(p);
-		float *w = xmalloc((size_t)n * sizeof *w);
+		const int64_t cols = part_count(p) / p->shape[0], most = DRAWN / cols;
 
-		for (int64_t i = 0; i < n; i++) {
+		for (int64_t row = 0, rows; row < p->shape[0]; row += rows) {
+			rows = p->shape[0] - row < most ? p->shape[0] - row : most;
 			x = x * 1664525 + 1013904223;
-			w[i] = (float)((int32_t)x * (0.04 / 4294967296.0));
+			params_put(&m->params, p, row, rows, drawn + x % DRAWN, WEIGHT_F32);
 		}
-		params_put(&m->params, p, 0, p->shape[0], w, WEIGHT_F32);
-		free(w);
 	}
+	free(drawn);
 	return m;
 }
 
@@ -102,7 +114,7 @@ static inline double train_flops(const struct shape *s, double rows, double len)
 
 /* Seconds for forward and backward of all of ex[n], in passes of `tokens`, and AdamW. d: of each token that is predicted. */
 static inline double train_on(const struct shape *s, struct backend *be, const char *dtype, const struct example *ex, int64_t n, int64_t tokens, const float *d,
-			      int rounds)
+			      int rounds, bool recompute)
 {
 	struct model *m = random_model(s, be, MODEL_TRAIN, dtype);
 	struct optimizer *o = optimizer_new(&m->params, &(struct optimizer_args){.beta1 = .9, .beta2 = .95, .eps = 1e-8, .clip = 1});
@@ -110,6 +122,7 @@ static inline double train_on(const struct shape *s, struct backend *be, const c
 	double best = INFINITY;
 
 	t.record = true;
+	t.recompute = recompute;
 	for (int round = 0; round < rounds; round++) {
 		double start = clock_seconds();
 		const float *at = d;
@@ -134,7 +147,7 @@ static inline double train_on(const struct shape *s, struct backend *be, const c
 }
 
 /* Seconds for a step on the shape's training batch, in one pass */
-static inline double train(const struct shape *s, struct backend *be, const char *dtype, double *flops)
+static inline double train(const struct shape *s, struct backend *be, const char *dtype, bool recompute, double *flops)
 {
 	int64_t n = s->train_seqs, len = s->train_len, rows = n * len, i;
 	int32_t *id = xmalloc((size_t)(rows + n) * sizeof *id);
@@ -148,7 +161,7 @@ static inline double train(const struct shape *s, struct backend *be, const char
 		ex[i] = (struct example){id + i * (len + 1), len + 1, 1, 1};
 	for (i = 0; i < rows; i++)
 		d[i] = -1.0f / (float)rows;
-	best = train_on(s, be, dtype, ex, n, rows + n, d, rows > 1000 ? 8 : 4);
+	best = train_on(s, be, dtype, ex, n, rows + n, d, rows > 1000 ? 8 : 4, recompute);
 	*flops = train_flops(s, (double)rows, (double)len);
 	free(id);
 	free(d);
@@ -191,7 +204,7 @@ static inline double grpo_sample(const struct shape *s, struct backend *be, cons
 	return start;
 }
 
-static inline double grpo_update(const struct shape *s, struct backend *be, const char *dtype, const struct grpo *g)
+static inline double grpo_update(const struct shape *s, struct backend *be, const char *dtype, bool recompute, const struct grpo *g)
 {
 	const int64_t n = g->questions * g->group, len = g->prompt + g->completion;
 	struct example *ex = xmalloc((size_t)n * sizeof *ex);
@@ -202,7 +215,7 @@ static inline double grpo_update(const struct shape *s, struct backend *be, cons
 		ex[i] = (struct example){g->id + i * len, len, g->prompt, 1};
 	for (int64_t i = 0; i < n * g->completion; i++)
 		d[i] = (i / g->completion % 2 ? 1.0f : -1.0f) / (float)(n * g->completion);
-	best = train_on(s, be, dtype, ex, n, s->train_seqs * s->train_len, d, 3);
+	best = train_on(s, be, dtype, ex, n, s->train_seqs * s->train_len, d, 3, recompute);
 	free(ex);
 	free(d);
 	return best;

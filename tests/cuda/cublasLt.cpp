@@ -109,11 +109,23 @@ static float number(const void *p, cudaDataType type, int64_t at)
 	return __uint_as_float((unsigned)((const uint16_t *)p)[at] << 16);
 }
 
+static void put(void *p, cudaDataType type, int64_t at, float x)
+{
+	const unsigned u = __float_as_uint(x);
+
+	if (type == CUDA_R_32F)
+		((float *)p)[at] = x;
+	else
+		((uint16_t *)p)[at] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+/* The bias is of the result's numbers, as is what is added. */
 struct product {
 	emu_desc d;
 	emu_layout la, lb, lc;
-	const void *a, *b;
-	float *c, alpha, beta;
+	const void *a, *b, *c;
+	void *out;
+	float alpha, beta;
 };
 
 static void multiply(const product &p)
@@ -123,15 +135,18 @@ static void multiply(const product &p)
 	for (int64_t z = 0; z < p.lc.batch; z++)
 		for (int64_t j = 0; j < n; j++)
 			for (int64_t i = 0; i < m; i++) {
-				float sum = 0, *c = p.c + z * p.lc.step + j * p.lc.ld + i;
+				const int64_t at = z * p.lc.step + j * p.lc.ld + i;
+				float sum = 0;
 
 				for (int64_t q = 0; q < k; q++)
 					sum += number(p.a, p.la.type, z * p.la.step + (p.d.trans_a == CUBLAS_OP_N ? q * p.la.ld + i : i * p.la.ld + q)) *
 					       number(p.b, p.lb.type, z * p.lb.step + (p.d.trans_b == CUBLAS_OP_N ? j * p.lb.ld + q : q * p.lb.ld + j));
 				sum *= p.alpha;
 				if (p.beta != 0)
-					sum += p.beta * *c;
-				*c = p.d.epilogue == CUBLASLT_EPILOGUE_BIAS ? sum + ((const float *)p.d.bias)[i] : sum;
+					sum += p.beta * number(p.c, p.lc.type, at);
+				if (p.d.epilogue == CUBLASLT_EPILOGUE_BIAS)
+					sum += number(p.d.bias, p.lc.type, i);
+				put(p.out, p.lc.type, at, sum);
 			}
 }
 
@@ -144,19 +159,22 @@ static void check(const void *p, const emu_layout &l, const char *what)
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const void *alpha, const void *a, cublasLtMatrixLayout_t la, const void *b,
-			      cublasLtMatrixLayout_t lb, const void *beta, const void *c, cublasLtMatrixLayout_t lc, void *out, cublasLtMatrixLayout_t,
+			      cublasLtMatrixLayout_t lb, const void *beta, const void *c, cublasLtMatrixLayout_t lc, void *out, cublasLtMatrixLayout_t lout,
 			      const cublasLtMatmulAlgo_t *, void *, size_t, cudaStream_t s)
 {
-	const product p = {*d, *la, *lb, *lc, a, b, (float *)out, *(const float *)alpha, *(const float *)beta};
+	const product p = {*d, *la, *lb, *lc, a, b, c, out, *(const float *)alpha, *(const float *)beta};
 	const uint64_t k = d->trans_a == CUBLAS_OP_N ? la->cols : la->rows, k2 = d->trans_b == CUBLAS_OP_N ? lb->rows : lb->cols;
 
-	if (c != out || k != k2 || lc->type != CUDA_R_32F || la->type != lb->type)
+	if (lc != lout || k != k2 || (lc->type != CUDA_R_32F && la->type != lc->type) || la->type != lb->type)
 		return CUBLAS_STATUS_INVALID_VALUE;
 	if ((d->trans_a == CUBLAS_OP_N ? la->rows : la->cols) != lc->rows || (d->trans_b == CUBLAS_OP_N ? lb->cols : lb->rows) != lc->cols)
 		return CUBLAS_STATUS_INVALID_VALUE;
 	check(a, *la, "A");
 	check(b, *lb, "B");
-	check(out, *lc, "C");
+	check(c, *lc, "C");
+	check(out, *lc, "D");
+	if (d->epilogue == CUBLASLT_EPILOGUE_BIAS)
+		emu_device_range(d->bias, lc->rows * (lc->type == CUDA_R_32F ? 4 : 2), "the bias");
 	return emu_submit(s, [p] { multiply(p); }) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 

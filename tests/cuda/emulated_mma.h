@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include "cuda_runtime.h"
 
@@ -26,15 +27,47 @@ static inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, 
 		}
 }
 
+static inline void emu_in_shared(const void *p, const char *what)
+{
+	if ((uintptr_t)p % 16 || (const char *)p < (const char *)emu_shared() || (const char *)p + 16 > (const char *)emu_shared() + emu_shared_bytes()) {
+		fprintf(stderr, "emulated GPU: %s is not 16 aligned bytes of shared memory\n", what);
+		abort();
+	}
+}
+
+/* Copies on their way, by thread: they arrive when they are waited for, no sooner. */
+struct emu_copy {
+	uint16_t *to;
+	const uint16_t *from;
+};
+static std::vector<emu_copy> emu_copies[1024];
+
+static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
+{
+	emu_in_shared(to, "where an asynchronous copy goes to");
+	if ((uintptr_t)from % 16) {
+		fprintf(stderr, "emulated GPU: an asynchronous copy is not of 16 aligned bytes\n");
+		abort();
+	}
+	emu_copies[threadIdx.x].push_back({to, there ? from : NULL});
+}
+
+static inline void copies_arrived()
+{
+	for (const emu_copy &c : emu_copies[threadIdx.x])
+		if (c.from)
+			memcpy(c.to, c.from, 16);
+		else
+			memset(c.to, 0, 16);
+	emu_copies[threadIdx.x].clear();
+}
+
 static inline const uint16_t *emu_matrix_row(const emu_lanes *l, int lane)
 {
 	const uint16_t *p;
 
 	memcpy(&p, l->lane[lane], sizeof p);
-	if ((uintptr_t)p % 16 || (const char *)p < (const char *)emu_shared() || (const char *)(p + 8) > (const char *)emu_shared() + emu_shared_bytes()) {
-		fprintf(stderr, "emulated GPU: a matrix's row is not 16 aligned bytes of shared memory\n");
-		abort();
-	}
+	emu_in_shared(p, "a matrix's row");
 	return p;
 }
 

@@ -60,7 +60,7 @@ static void check(struct backend *be, int64_t m, int64_t n, int64_t k, unsigned 
 				TEST_FAIL("%s: %lldx%lldx%lld, how %u: C[%lld,%lld] is %a, not %a", be->what, (long long)m, (long long)n, (long long)k, how,
 					  (long long)i, (long long)j, (double)c[i * n + j], (double)want);
 		}
-	g.a += first * lda;             /* some of the rows without the others */
+	g.a = a + first * lda;          /* some of the rows without the others */
 	g.c = some + first * n;
 	g.m = (m - first + 1) / 2;
 	be->gemm(be, &g);

@@ -216,7 +216,7 @@ static void check_logprob(struct backend *be, int64_t rows, int64_t vocab, float
 	note(lp, rows);
 	if (entropy)
 		note(ent, rows);
-	be->logprob_back(be, x, target, by, dlp, entropy ? dent : NULL, rows, vocab);
+	be->logprob_back(be, x, target, by, dlp, entropy ? dent : NULL, rows, vocab, false);
 	note(x, rows * vocab);
 	for (i = 0; i < rows; i++) {
 		double more[2] = {by, target[i]}, y[2], weight[2] = {dlp[i], entropy ? dent[i] : 0};
@@ -254,8 +254,8 @@ static void check_forbidden(struct backend *be)
 	be->logprob(be, few, target, 1, &y[2], &y[3], 1, V - 2);
 	CHECK_NEAR(y[0], y[2], 1e-6);
 	CHECK_NEAR(y[1], y[3], 1e-6);
-	be->logprob_back(be, x, target, 1, &d[0], &d[1], 1, V);
-	be->logprob_back(be, few, target, 1, &d[0], &d[1], 1, V - 2);
+	be->logprob_back(be, x, target, 1, &d[0], &d[1], 1, V, false);
+	be->logprob_back(be, few, target, 1, &d[0], &d[1], 1, V - 2, false);
 	for (i = j = 0; i < V; i++)
 		CHECK_NEAR(x[i], i == 3 || i == 18 ? 0 : few[j++], 1e-6);
 	be->free(be, x), be->free(be, few), be->free(be, target), be->free(be, y), be->free(be, d);

@@ -95,7 +95,7 @@ static void pages(const struct config *c)
 
 	draws = rng_new(3, 4);
 	for (round = 0; round < 60; round++) {
-		struct backend *be = backend_dry_new();
+		struct backend *be = backend_dry_new(NULL);
 		struct err e;
 		struct model *m = model_new(c, be, MODEL_SAMPLE, DTYPE_AUTO, &e);
 		const int64_t slots = 1 + below(9), context = round % 2 ? CONTEXT : 40, weights = (int64_t)backend_dry_used(be);
@@ -140,9 +140,9 @@ static void measure(const struct config *c)
 	t.record = true;
 	p = pass_forward(m, &t, &(struct example){.id = id, .n = 40, .first = 1, .inv_temperature = 1}, 1, true);
 	pass_backward(&t, &p, dlogprob, NULL);
-	CHECK_INT(pass_measure(c, 39, false, false), t.peak);
-	CHECK(pass_measure(c, 10000, false, false) > 4 * pass_measure(c, 2000, false, false));
-	CHECK(pass_measure(c, 10000, false, false) < 6 * pass_measure(c, 2000, false, false));
+	CHECK_INT(pass_measure(c, NULL, 39, false), t.peak);
+	CHECK(pass_measure(c, NULL, 10000, false) > 4 * pass_measure(c, NULL, 2000, false));
+	CHECK(pass_measure(c, NULL, 10000, false) < 6 * pass_measure(c, NULL, 2000, false));
 	tape_free(&t);
 	model_free(m);
 	backend_close(be);
@@ -150,7 +150,7 @@ static void measure(const struct config *c)
 
 int main(void)
 {
-	struct backend *be = backend_dry_new();
+	struct backend *be = backend_dry_new(NULL);
 	struct config c;
 	struct err e;
 

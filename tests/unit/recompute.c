@@ -167,7 +167,7 @@ struct taken {
 static struct taken take(const char *form, int layers, bool recompute)
 {
 	static const int64_t tokens[] = {8000, 7000, 8192, 8100, 5000, 8191};
-	struct backend *be = backend_dry_new();
+	struct backend *be = backend_dry_new(NULL);
 	struct tape t = tape_new(be);
 	int32_t *id = xcalloc(8193, sizeof *id);
 	float *d = xcalloc(8192, sizeof *d);
@@ -196,7 +196,7 @@ static struct taken take(const char *form, int layers, bool recompute)
 	k.host = (double)(t.host.peak + (t.inner ? t.inner->host.peak : 0));
 	tape_free(&t);
 	CHECK_INT(backend_dry_used(be), before);
-	CHECK(pass_measure(&c, 2000, false, true) < pass_measure(&c, 2000, false, false));
+	CHECK(pass_measure(&c, NULL, 2000, true) < pass_measure(&c, NULL, 2000, false));
 	model_free(m);
 	config_free(&c);
 	be->destroy(be);

@@ -128,7 +128,7 @@ struct backend *backend_cpu_new_isa(int threads, const char *isa)
 		.destroy = cpu_destroy,
 		.gemm = cpu_gemm,
 		.attention = cpu_attention, .attention_back = cpu_attention_back, .latent = cpu_latent, .latent_back = cpu_latent_back,
-		.logprob = cpu_logprob, .logprob_back = cpu_logprob_back, .sample = cpu_sample,
+		.logits_at_once = CPU_LOGITS, .logprob = cpu_logprob, .logprob_back = cpu_logprob_back, .sample = cpu_sample,
 	};
 	cpu_rows_ops(&c->be);
 	cpu_route_ops(&c->be);

@@ -51,7 +51,7 @@ void cpu_latent_back(struct backend *, const struct latent *, const float *dout,
 void cpu_logprob(struct backend *, const float *logits, const int32_t *target, float inv_temperature, float *logprob, float *entropy,
 		 int64_t rows, int64_t vocab);
 void cpu_logprob_back(struct backend *, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
-		      const float *dentropy, int64_t rows, int64_t vocab);
+		      const float *dentropy, int64_t rows, int64_t vocab, bool half);
 void cpu_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cpu_rows_ops(struct backend *);    /* sets the entries that rows.c implements */
 void cpu_columns(struct backend *, const struct columns *);

@@ -87,8 +87,9 @@ static void logprob_back_rows(void *arg, int64_t from, int64_t to, int worker)
 }
 
 void cpu_logprob_back(struct backend *be, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob,
-		      const float *dentropy, int64_t rows, int64_t vocab)
+		      const float *dentropy, int64_t rows, int64_t vocab, bool half)
 {
+	(void)half;
 	pool_run(cpu_of(be)->pool, rows, cpu_grain((double)vocab * 2), logprob_back_rows,
 		 &(struct logprobs){.cpu = cpu_of(be), .grad = logits, .target = target, .inv_temperature = inv_temperature,
 				    .dlogprob = dlogprob, .dentropy = dentropy, .vocab = vocab});

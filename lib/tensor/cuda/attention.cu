@@ -15,11 +15,11 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 		const int p = s.past + (int)row - s.row;
 		const int64_t to = (((int64_t)w.b.page[seq * w.b.pages + p / KV_PAGE] * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
 		const int64_t from = row * w.stride + (int64_t)g * w.dim;
-		const float4 k = load4(w.k + from, d, w.dim, w.wide);
+		const float4 k = load4((const T *)w.k + from, d, w.dim, w.wide);
 
 		store4((T *)w.to_k + to, d, w.dim, w.wide, {k.x, k.y, k.z, k.w});
 		if (w.v) {
-			const float4 v = load4(w.v + from, d, w.dim, w.wide);
+			const float4 v = load4((const T *)w.v + from, d, w.dim, w.wide);
 
 			store4((T *)w.to_v + to, d, w.dim, w.wide, {v.x, v.y, v.z, v.w});
 		}
@@ -31,9 +31,14 @@ void attention_write_pages(struct cuda *c, const struct write_pages *w)
 	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
 }
 
-bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d)
+bool attention_wide(const void *p, bool half, int64_t a, int64_t b)
 {
-	return ((uintptr_t)p | (uintptr_t)(4 * (a | b | d))) % 16 == 0;
+	return ((uintptr_t)p | (uintptr_t)((half ? 2 : 4) * (a | b))) % 16 == 0;
+}
+
+static const void *at(const void *p, bool half, int64_t i)
+{
+	return (const char *)p + i * (half ? 2 : 4);
 }
 
 /* Where there is a cache, sequences of one row are no tiles. */
@@ -45,12 +50,13 @@ static void prepare(struct cuda *c, const struct attention *given, int64_t rows,
 	memset(a, 0, sizeof *a);
 	a->b = attention_batch(c, given->seq, given->seqs, given->rows, given->cache != NULL, &cut, 1, tiles);
 	a->q = given->qkv, a->out = given->out, a->lse = given->lse;
-	a->k = given->qkv + given->heads * dim, a->v = given->qkv + (given->heads + given->kv_heads) * dim;
+	a->k = at(given->qkv, given->half, given->heads * dim), a->v = at(given->qkv, given->half, (given->heads + given->kv_heads) * dim);
 	a->q_stride = a->k_stride = given->qkv_stride;
 	a->heads = (int32_t)given->heads, a->kv_heads = (int32_t)given->kv_heads, a->each = (int32_t)each;
 	a->dk = a->dv = (int32_t)dim;
 	a->chunk = INT32_MAX, a->splits = 1;
-	a->wide = attention_wide(given->qkv, given->qkv_stride, dim, 0) && attention_wide(given->out, 0, 0, 0);
+	a->half = given->half;
+	a->wide = attention_wide(given->qkv, given->half, given->qkv_stride, dim) && attention_wide(given->out, given->half, 0, 0);
 	a->scale = given->scale, a->scale2 = given->scale * LOG2E;
 }
 
@@ -61,22 +67,22 @@ void cuda_attention(struct backend *be, const struct attention *given)
 	struct tiles tiles;
 	struct attend a;
 
-	prepare(c, given, be->half ? HALF_ROWS : attention_full_rows(c, given->head_dim, given->head_dim), &a, &tiles);
+	prepare(c, given, given->half ? HALF_ROWS : attention_full_rows(c, given->head_dim, given->head_dim), &a, &tiles);
 	if (given->cache) {
 		const struct kv_cache *cache = given->cache;
 		const size_t before = (size_t)(given->layer * cache->pages);
-		struct write_pages w = {a.b, (const float *)a.k, (const float *)a.v, (char *)cache->k + before * kv_page_bytes(cache, cache->k_width),
-					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, cache->half};
+		struct write_pages w = {a.b, a.k, a.v, (char *)cache->k + before * kv_page_bytes(cache, cache->k_width),
+					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, given->half};
 
-		a.wide = w.wide = w.wide && attention_wide(w.to_k, 0, 0, 0) && attention_wide(w.to_v, 0, 0, 0);
+		a.wide = w.wide = w.wide && attention_wide(w.to_k, given->half, 0, 0) && attention_wide(w.to_v, given->half, 0, 0);
 		attention_write_pages(c, &w);
-		a.k = w.to_k, a.v = w.to_v, a.half = w.half;
+		a.k = w.to_k, a.v = w.to_v;
 		for (int64_t i = 0; i < given->seqs; i++)
 			single = single || given->seq[i].n == 1;
 		if (single)
 			attention_decode(c, &a);
 	}
-	if (be->half)
+	if (given->half)
 		attention_half(c, &a, &tiles);
 	else
 		attention_full(c, &a, &tiles);
@@ -85,32 +91,36 @@ void cuda_attention(struct backend *be, const struct attention *given)
 /* ---- back ---- */
 
 struct dots {
-	const float *x, *y;
+	const void *x, *y;
 	float *out;
 	int64_t rows, n;
 };
 
 /* out[i] = x[i,:] . y[i,:], a warp for each */
-static __global__ void row_dots(struct dots z)
+template <class T, int V> static __global__ void row_dots(struct dots z)
 {
 	const int64_t i = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
 	float sum = 0;
 
 	if (i >= z.rows)
 		return;
-	for (int64_t d = threadIdx.x % 32; d < z.n; d += 32)
-		sum = fmaf(z.x[i * z.n + d], z.y[i * z.n + d], sum);
+	for (int64_t d = threadIdx.x % 32 * V; d < z.n; d += 32 * V) {
+		const vec<V> x = load<V>((const T *)z.x + i * z.n + d), y = load<V>((const T *)z.y + i * z.n + d);
+
+		for (int j = 0; j < V; j++)
+			sum = fmaf(x.x[j], y.x[j], sum);
+	}
 	sum = warp_sum(sum);
 	if (threadIdx.x % 32 == 0)
 		z.out[i] = sum;
 }
 
 /* With p = exp(scale q.k - lse), delta = dout.out and ds = scale p (dout.v - delta):  dv = p^T dout, dk = ds^T q, dq = ds k */
-void cuda_attention_back(struct backend *be, const struct attention *given, const float *dout, float *dqkv)
+void cuda_attention_back(struct backend *be, const struct attention *given, const void *dout, void *dqkv)
 {
 	struct cuda *c = cuda_of(be);
 	const int64_t dim = given->head_dim, n = given->rows * given->heads;
-	const int64_t rows = be->half ? HALF_BACK_ROWS : attention_back_full_rows(c, dim);
+	const int64_t rows = given->half ? HALF_BACK_ROWS : attention_back_full_rows(c, dim);
 	const struct cut cut[2] = {{CUT_ROWS, rows, given->heads / given->kv_heads}, {CUT_KEYS, rows, 1}};
 	float *delta = (float *)cuda_scratch_of(c, SCRATCH_ATTENTION, (size_t)n * sizeof *delta);
 	struct tiles none, tiles[2];
@@ -119,11 +129,12 @@ void cuda_attention_back(struct backend *be, const struct attention *given, cons
 	memset(&z, 0, sizeof z);
 	prepare(c, given, rows, &z.a, &none);
 	z.a.b = attention_batch(c, given->seq, given->seqs, given->rows, false, cut, 2, tiles);
-	z.a.wide = z.a.wide && attention_wide(dout, 0, 0, 0) && attention_wide(dqkv, 0, 0, 0);
+	z.a.wide = z.a.wide && attention_wide(dout, given->half, 0, 0) && attention_wide(dqkv, given->half, 0, 0);
 	z.dout = dout, z.delta = delta;
-	z.dq = dqkv, z.dk = dqkv + given->heads * dim, z.dv = z.dk + given->kv_heads * dim;
-	cuda_launch(c, row_dots, cuda_grid(n, 8), 256, 0, (struct dots){dout, given->out, delta, n, dim});
-	if (be->half)
+	z.dq = dqkv, z.dk = (void *)at(dqkv, given->half, given->heads * dim), z.dv = (void *)at(z.dk, given->half, given->kv_heads * dim);
+	cuda_launch(c, given->half ? z.a.wide ? row_dots<uint16_t, 4> : row_dots<uint16_t, 1> : z.a.wide ? row_dots<float, 4> : row_dots<float, 1>, cuda_grid(n, 8),
+		    256, 0, (struct dots){dout, given->out, delta, n, dim});
+	if (given->half)
 		attention_back_half(c, &z, &tiles[0], &tiles[1]);
 	else
 		attention_back_full(c, &z, &tiles[0], &tiles[1]);

@@ -70,37 +70,39 @@ int64_t attention_chunk(int64_t blocks, int64_t pages, int64_t *splits);
 struct attend {
 	struct batch b;
 	const struct tile *tile;
-	const float *q;
-	const void *k, *v;              /* of the rows, float32, or, where b.page is not NULL, this layer's pages [pages][G][KV_PAGE][dk or dv] */
-	float *out, *lse;               /* [N][H][dv], [N][H] or NULL */
+	const void *q;
+	const void *k, *v;              /* of the rows or, where b.page is not NULL, this layer's pages [pages][G][KV_PAGE][dk or dv] */
+	void *out;                      /* [N][H][dv] */
+	float *lse;                     /* [N][H], or NULL */
 	float *part, *part_lse;         /* [splits][S][H][dv], [splits][S][H], base 2; NULL: keys are not split */
-	int64_t q_stride, k_stride;     /* floats from row to row */
+	int64_t q_stride, k_stride;     /* numbers from row to row */
 	int32_t heads, kv_heads, each;  /* H G E */
 	int32_t dk, dv;                 /* numbers of a key, of a value */
 	int32_t chunk, splits;
-	int32_t wide;                   /* all of it may be read four numbers at a time */
-	int32_t half, unused;           /* half: pages are of bfloat16 */
+	int32_t wide;                   /* all of it may be read 16 bytes at a time */
+	int32_t half, unused;           /* half: q, k, v and out are of bfloat16 */
 	float scale, scale2;            /* scale2: in powers of two, scale * log2(e) */
 };
 
 struct attend_back {
 	struct attend a;
-	const float *dout, *delta;      /* [N][H][dv], [N][H] */
-	float *dq, *dk, *dv;            /* strides as q, k, v */
+	const void *dout;               /* [N][H][dv], as out */
+	const float *delta;             /* [N][H] */
+	void *dq, *dk, *dv;             /* strides and numbers as q, k, v */
 };
 
-/* The new rows' keys and values go to their pages: from rows `stride` floats apart; v NULL: there are keys alone. */
+/* The new rows' keys and values go to their pages, which are of the same numbers: from rows `stride` apart; v NULL: there are keys alone. */
 struct write_pages {
 	struct batch b;
-	const float *k, *v;
+	const void *k, *v;
 	void *to_k, *to_v;
 	int64_t stride;
 	int32_t kv_heads, dim, wide, half;
 };
 void attention_write_pages(struct cuda *c, const struct write_pages *w);        /* attention.cu */
-bool attention_wide(const void *p, int64_t a, int64_t b, int64_t d);            /* p is aligned to 16 bytes, the others are multiples of 4 */
+bool attention_wide(const void *p, bool half, int64_t a, int64_t b);            /* p and so many numbers are multiples of 16 bytes */
 
-/* Tiled attention in float32 (attention_full.cu), or by the tensor cores (attention_half.cu, dk = dv <= 256). The tiles have as many rows as
+/* Tiled attention in float32 (attention_full.cu), or of bfloat16 by the tensor cores (attention_half.cu, dk = dv <= 256). The tiles have as many rows as
  * attention_full_rows says, or HALF_ROWS. */
 #define HALF_ROWS 128
 int64_t attention_full_rows(struct cuda *c, int64_t dk, int64_t dv);

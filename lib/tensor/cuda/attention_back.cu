@@ -44,7 +44,7 @@ template <int RT, int NC> static __global__ void __launch_bounds__(TILE_THREADS)
 
 		__syncthreads();
 		tile_load(q, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return query_of(a, of, g, first + r); });
-		tile_load(dout, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return z.dout + row_of(a, of, g, first + r) * a.dk; });
+		tile_load(dout, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return (const float *)z.dout + row_of(a, of, g, first + r) * a.dk; });
 		if (threadIdx.x < M) {
 			const int64_t at = row_of(a, of, g, first + min((int)threadIdx.x, rows - 1));
 
@@ -83,8 +83,8 @@ template <int RT, int NC> static __global__ void __launch_bounds__(TILE_THREADS)
 		if (j < keys)
 #pragma unroll
 			for (int c = 0; c < NC; c++) {
-				store4(z.dk + at, 4 * tx + 64 * c, a.dk, a.wide, dk[i][c]);
-				store4(z.dv + at, 4 * tx + 64 * c, a.dk, a.wide, dv[i][c]);
+				store4((float *)z.dk + at, 4 * tx + 64 * c, a.dk, a.wide, dk[i][c]);
+				store4((float *)z.dv + at, 4 * tx + 64 * c, a.dk, a.wide, dv[i][c]);
 			}
 	}
 }
@@ -107,7 +107,7 @@ template <int RT, int NC> static __global__ void __launch_bounds__(TILE_THREADS)
 	const int rows = min(M, of.n * a.each - t.first), to = (t.first + rows - 1) / a.each + 1;
 
 	tile_load(q, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return query_of(a, of, g, t.first + r); });
-	tile_load(dout, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return z.dout + row_of(a, of, g, t.first + r) * a.dk; });
+	tile_load(dout, stride, M, width4, rows, a.dk, a.wide, [&](int r) { return (const float *)z.dout + row_of(a, of, g, t.first + r) * a.dk; });
 #pragma unroll
 	for (int i = 0; i < RT; i++) {
 		const int r = t.first + min(ty + 16 * i, rows - 1);
@@ -142,7 +142,7 @@ template <int RT, int NC> static __global__ void __launch_bounds__(TILE_THREADS)
 #pragma unroll
 	for (int i = 0; i < RT; i++) {
 		const int r = ty + 16 * i, position_of = (t.first + r) / a.each;
-		float *to_row = z.dq + (of.row + position_of) * a.q_stride + (int64_t)(g * a.each + t.first + r - position_of * a.each) * a.dk;
+		float *to_row = (float *)z.dq + (of.row + position_of) * a.q_stride + (int64_t)(g * a.each + t.first + r - position_of * a.each) * a.dk;
 
 		if (r < rows)
 #pragma unroll

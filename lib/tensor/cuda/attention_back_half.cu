@@ -1,26 +1,13 @@
-/* attention_back_half.cu - the gradient of attention by the tensor cores, operands rounded to bfloat16, sums in float32
+/* attention_back_half.cu - the gradient of attention by the tensor cores, operands of bfloat16, sums in float32
  *
- * As in float32 there are tiles of keys, for dk and dv, and tiles of rows, for dq; they differ in which side stands still, so one kernel has both. Of
- * the 64 x 64 scores a warp makes 16 x 32; p and ds go through shared memory, rounded, since each of the sums' 16 x D/2 that a warp has needs 16 x 64
- * of them. Its two sums take D / 2 registers of a thread, which leaves room for two blocks to a multiprocessor up to D = 128 (89 KB of shared
- * memory each): one loads while the other computes.
+ * As in float32 there are tiles of keys, for dk and dv, and tiles of rows, for dq; they differ in which side stands still, so one kernel has both.
+ * A warp has 16 of the 64 rows (or keys) that stand still, and makes their scores with all 64 of the other side: what mma gives of p and ds is,
+ * rounded, what it takes for the sums, so that they never leave registers. At D = 128: 70 KB of shared memory, and two blocks to a multiprocessor,
+ * of which one loads while the other computes. Wider heads have twice the warps, two for the same rows, each with one half of the sums' columns.
  */
 #include "attention_tile.cuh"
-#include "mma.cuh"
 
-enum { ROWS = HALF_BACK_ROWS, PS = ROWS + 8 };
-
-/* `rows` rows of at(row), rounded, of ROWS; the others are zeros */
-template <int DP, class At> static __device__ __forceinline__ void bring(uint16_t *to, int rows, int width, int wide, At at)
-{
-#pragma unroll 4
-	for (int i = threadIdx.x; i < ROWS * (DP / 4); i += TILE_THREADS) {
-		const int r = i / (DP / 4), d = i % (DP / 4) * 4;
-		const float4 x = r < rows ? load4(at(r), d, width, wide) : make_float4(0, 0, 0, 0);
-
-		*(uint2 *)(to + r * (DP + 8) + d) = make_uint2(to_bf16x2(x.x, x.y), to_bf16x2(x.z, x.w));
-	}
-}
+enum { ROWS = HALF_BACK_ROWS };
 
 /* A tile of rows (queries and their gradients) or of keys (and values) of a sequence */
 template <int DP> static __device__ __forceinline__ void bring_rows(uint16_t *q, uint16_t *dout, float *lse2, float *delta, const struct attend_back &z,
@@ -28,8 +15,8 @@ template <int DP> static __device__ __forceinline__ void bring_rows(uint16_t *q,
 {
 	const struct attend &a = z.a;
 
-	bring<DP>(q, rows, a.dk, a.wide, [&](int r) { return query_of(a, of, g, first + r); });
-	bring<DP>(dout, rows, a.dk, a.wide, [&](int r) { return z.dout + row_of(a, of, g, first + r) * a.dk; });
+	bring<DP>(q, ROWS, rows, a.dk, a.wide, [&](int r) { return query_of<uint16_t>(a, of, g, first + r); });
+	bring<DP>(dout, ROWS, rows, a.dk, a.wide, [&](int r) { return (const uint16_t *)z.dout + row_of(a, of, g, first + r) * a.dk; });
 	if (threadIdx.x < ROWS) {
 		const int64_t at = row_of(a, of, g, first + min((int)threadIdx.x, rows - 1));
 
@@ -40,15 +27,15 @@ template <int DP> static __device__ __forceinline__ void bring_rows(uint16_t *q,
 template <int DP> static __device__ __forceinline__ void bring_keys(uint16_t *k, uint16_t *v, const struct attend &a, const struct device_seq &of, int seq, int g, int first,
 								   int keys)
 {
-	bring<DP>(k, keys, a.dk, a.wide, [&](int j) { return key_of(a, of, seq, g, a.k, a.dk, first + j); });
-	bring<DP>(v, keys, a.dk, a.wide, [&](int j) { return key_of(a, of, seq, g, a.v, a.dk, first + j); });
+	bring<DP>(k, ROWS, keys, a.dk, a.wide, [&](int j) { return key_of<uint16_t>(a, of, seq, g, a.k, a.dk, first + j); });
+	bring<DP>(v, ROWS, keys, a.dk, a.wide, [&](int j) { return key_of<uint16_t>(a, of, seq, g, a.v, a.dk, first + j); });
 }
 
-/* s = 16 rows of x times 32 rows of y, turned */
-template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[4][4], const uint16_t *x, const uint16_t *y)
+/* s = 16 rows of x times ROWS rows of y, turned */
+template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[ROWS / 8][4], const uint16_t *x, const uint16_t *y)
 {
 #pragma unroll
-	for (int j = 0; j < 4; j++)
+	for (int j = 0; j < ROWS / 8; j++)
 		s[j][0] = s[j][1] = s[j][2] = s[j][3] = 0;
 #pragma unroll 2                        /* no further: addresses made in advance would spill */
 	for (int d = 0; d < DP; d += 16) {
@@ -56,7 +43,7 @@ template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[4]
 
 		load_matrices(u, place_a(x + d, DP + 8));
 #pragma unroll
-		for (int j = 0; j < 4; j += 2) {
+		for (int j = 0; j < ROWS / 8; j += 2) {
 			load_matrices(w, place_b(y + 8 * j * (DP + 8) + d, DP + 8));
 			mma_bf16(s[j], u, w[0], w[1]);
 			mma_bf16(s[j + 1], u, w[2], w[3]);
@@ -64,52 +51,54 @@ template <int DP> static __device__ __forceinline__ void scores_of(float (&s)[4]
 	}
 }
 
-/* sum += 16 rows of p, ROWS wide, times DP / 2 columns of y */
-template <int DP> static __device__ __forceinline__ void gather(float (&sum)[DP / 16][4], const uint16_t *p, const uint16_t *y)
+/* sum += 16 rows of p, ROWS wide, times 8 COLS columns of y */
+template <int DP, int COLS> static __device__ __forceinline__ void gather(float (&sum)[COLS][4], const float (&p)[ROWS / 8][4], const uint16_t *y)
 {
-#pragma unroll 1
-	for (int j = 0; j < ROWS; j += 16) {
+#pragma unroll
+	for (int j = 0; j < ROWS / 16; j++) {
 		uint32_t u[4], w[4];
 
-		load_matrices(u, place_a(p + j, PS));
+		as_first(u, p[2 * j], p[2 * j + 1]);
 #pragma unroll
-		for (int d = 0; d < DP / 16; d += 2) {
-			load_matrices_turned(w, place_a(y + j * (DP + 8) + 8 * d, DP + 8));
+		for (int d = 0; d < COLS; d += 2) {
+			load_matrices_turned(w, place_a(y + 16 * j * (DP + 8) + 8 * d, DP + 8));
 			mma_bf16(sum[d], u, w[0], w[1]);
 			mma_bf16(sum[d + 1], u, w[2], w[3]);
 		}
 	}
 }
 
-template <int DP> static __device__ __forceinline__ void keep(float *row, const float (&sum)[DP / 16][4], int i, int first, int width, int wide)
+/* The scores s = q.k and e = dout.v of 16 rows (or keys) from `still` on and ROWS keys (or rows) from `first` on become p and ds / scale. What is not to
+ * be seen is 0; `whole`: all of it is to be. lse2, delta: of the first row of the side that rows are on. */
+template <bool KEYS> static __device__ __forceinline__ void gradient_of(float (&s)[ROWS / 8][4], float (&e)[ROWS / 8][4], const float *lse2, const float *delta, int each,
+									float scale2, bool whole, int still, int first, int here, int there)
 {
 	const int lane = threadIdx.x % 32;
 
 #pragma unroll
-	for (int d = 0; d < DP / 16; d++) {
-		const int col = first + 8 * d + lane % 4 * 2;
+	for (int j = 0; j < ROWS / 8; j++)
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			const int mine = lane / 4 + i / 2 * 8, other = 8 * j + lane % 4 * 2 + i % 2, r = KEYS ? other : mine;
+			const float p = power2(fmaf(s[j][i], scale2, -lse2[r]));
+			const bool seen = whole || (mine < here && other < there && (KEYS ? (still + mine) * each <= first + other : (first + other) * each <= still + mine));
 
-		if (wide && col < width) {
-			*(float2 *)(row + col) = make_float2(sum[d][2 * i], sum[d][2 * i + 1]);
-			continue;
+			s[j][i] = seen ? p : 0;
+			e[j][i] = seen ? p * (e[j][i] - delta[r]) : 0;
 		}
-		if (col < width)
-			row[col] = sum[d][2 * i];
-		if (col + 1 < width)
-			row[col + 1] = sum[d][2 * i + 1];
-	}
 }
 
 /* KEYS: x, y are keys and values, which stand still, u, w queries and dout; else the other way round. */
-template <int DP, bool KEYS> static __global__ void __launch_bounds__(TILE_THREADS, DP <= 128 ? 2 : 1) back_half(struct attend_back z)
+template <int DP, int SPLIT, bool KEYS> static __global__ void __launch_bounds__(128 * SPLIT, SPLIT == 1 ? 2 : 1) back_half(struct attend_back z)
 {
+	enum { COLS = DP / 8 / SPLIT };         /* of the sums, in eights */
 	const struct attend &a = z.a;
 	const struct tile t = a.tile[blockIdx.x];
-	const int lane = threadIdx.x % 32, down = threadIdx.x / 32 % 4 * 16, across = threadIdx.x / 128, g = blockIdx.y;
+	const int lane = threadIdx.x % 32, down = threadIdx.x / 32 % 4 * 16, across = threadIdx.x / 128 * 8 * COLS, g = blockIdx.y;
 	DYNAMIC_SHARED(uint16_t, x);
-	uint16_t *y = x + ROWS * (DP + 8), *u = y + ROWS * (DP + 8), *w = u + ROWS * (DP + 8), *p = w + ROWS * (DP + 8), *ds = p + (KEYS ? ROWS * PS : 0);
-	float *lse2 = (float *)(ds + ROWS * PS), *delta = lse2 + ROWS;
-	float sum[DP / 16][4], more[KEYS ? DP / 16 : 1][4], s[4][4], e[4][4];
+	uint16_t *y = x + ROWS * (DP + 8), *u = y + ROWS * (DP + 8), *w = u + ROWS * (DP + 8);
+	float *lse2 = (float *)(w + ROWS * (DP + 8)), *delta = lse2 + ROWS;
+	float sum[COLS][4], more[KEYS ? COLS : 1][4], s[ROWS / 8][4], e[ROWS / 8][4];
 
 	if (t.seq < 0)
 		return;
@@ -122,45 +111,27 @@ template <int DP, bool KEYS> static __global__ void __launch_bounds__(TILE_THREA
 	else
 		bring_rows<DP>(x, y, lse2, delta, z, of, g, t.first, here);
 #pragma unroll
-	for (int d = 0; d < DP / 16; d++)
+	for (int d = 0; d < COLS; d++)
 		for (int i = 0; i < 4; i++)
 			sum[d][i] = more[KEYS ? d : 0][i] = 0;
 	for (int first = from; first < to; first += ROWS) {
 		const int there = min((int)ROWS, to - first);
+		const bool whole = here == ROWS && there == ROWS &&
+				   (KEYS ? (t.first + ROWS - 1) * a.each <= first : (first + ROWS - 1) * a.each <= t.first);
 
 		__syncthreads();
 		if (KEYS)
 			bring_rows<DP>(u, w, lse2, delta, z, of, g, first, there);
 		else
 			bring_keys<DP>(u, w, a, of, t.seq, g, first, there);
+		copies_arrived();
 		__syncthreads();
-		scores_of<DP>(s, x + down * (DP + 8), u + 32 * across * (DP + 8));
-		scores_of<DP>(e, y + down * (DP + 8), w + 32 * across * (DP + 8));
-#pragma unroll
-		for (int j = 0; j < 4; j++)
-#pragma unroll
-			for (int i = 0; i < 4; i++) {
-				const int row = down + lane / 4 + i / 2 * 8, col = 32 * across + 8 * j + lane % 4 * 2 + i % 2, r = KEYS ? col : row;
-				const int key = KEYS ? t.first + row : first + col, position = ((KEYS ? first : t.first) + r) / a.each;
-				const bool seen = key <= position && row < here && col < there;
-
-				s[j][i] = seen ? exp2f(fmaf(s[j][i], a.scale2, -lse2[r])) : 0;
-				e[j][i] = seen ? a.scale * s[j][i] * (e[j][i] - delta[r]) : 0;
-			}
-#pragma unroll
-		for (int j = 0; j < 4; j++)
-#pragma unroll
-			for (int i = 0; i < 2; i++) {
-				const int at = (down + lane / 4 + 8 * i) * PS + 32 * across + 8 * j + lane % 4 * 2;
-
-				if (KEYS)
-					*(uint32_t *)(p + at) = to_bf16x2(s[j][2 * i], s[j][2 * i + 1]);
-				*(uint32_t *)(ds + at) = to_bf16x2(e[j][2 * i], e[j][2 * i + 1]);
-			}
-		__syncthreads();
-		gather<DP>(sum, ds + down * PS, u + across * (DP / 2));
+		scores_of<DP>(s, x + down * (DP + 8), u);
+		scores_of<DP>(e, y + down * (DP + 8), w);
+		gradient_of<KEYS>(s, e, KEYS ? lse2 : lse2 + down, KEYS ? delta : delta + down, a.each, a.scale2, whole, t.first + down, first, here - down, there);
+		gather<DP, COLS>(sum, e, u + across);
 		if constexpr (KEYS)
-			gather<DP>(more, p + down * PS, w + across * (DP / 2));
+			gather<DP, COLS>(more, s, w + across);
 	}
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
@@ -171,33 +142,33 @@ template <int DP, bool KEYS> static __global__ void __launch_bounds__(TILE_THREA
 		if constexpr (KEYS) {
 			const int64_t at = (of.row + t.first + r) * a.k_stride + (int64_t)g * a.dk;
 
-			keep<DP>(z.dk + at, sum, i, across * (DP / 2), a.dk, a.wide);
-			keep<DP>(z.dv + at, more, i, across * (DP / 2), a.dk, a.wide);
+			keep<COLS>((uint16_t *)z.dk + at, sum, i, across, a.scale, a.dk, a.wide);
+			keep<COLS>((uint16_t *)z.dv + at, more, i, across, 1, a.dk, a.wide);
 		} else {
-			keep<DP>(z.dq + (of.row + position) * a.q_stride + (int64_t)(g * a.each + t.first + r - position * a.each) * a.dk, sum, i,
-				 across * (DP / 2), a.dk, a.wide);
+			keep<COLS>((uint16_t *)z.dq + (of.row + position) * a.q_stride + (int64_t)(g * a.each + t.first + r - position * a.each) * a.dk, sum, i, across,
+				   a.scale, a.dk, a.wide);
 		}
 	}
 }
 
-template <int DP> static void launch(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys)
+template <int DP, int SPLIT> static void launch(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys)
 {
-	const size_t four = 4 * ROWS * (DP + 8) * sizeof(uint16_t), one = ROWS * PS * sizeof(uint16_t), rest = 2 * ROWS * sizeof(float);
+	const size_t shared = 4 * ROWS * (DP + 8) * sizeof(uint16_t) + 2 * ROWS * sizeof(float);
 	const unsigned heads = (unsigned)z->a.kv_heads;
 
 	z->a.tile = keys->tile;
-	cuda_launch(c, back_half<DP, true>, dim3(keys->count, heads), TILE_THREADS, four + 2 * one + rest, *z);
+	cuda_launch(c, back_half<DP, SPLIT, true>, dim3(keys->count, heads), 128 * SPLIT, shared, *z);
 	z->a.tile = rows->tile;
-	cuda_launch(c, back_half<DP, false>, dim3(rows->count, heads), TILE_THREADS, four + one + rest, *z);
+	cuda_launch(c, back_half<DP, SPLIT, false>, dim3(rows->count, heads), 128 * SPLIT, shared, *z);
 }
 
 void attention_back_half(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys)
 {
 	switch (div_up(z->a.dk, 64)) {
-	case 1: launch<64>(c, z, rows, keys); break;
-	case 2: launch<128>(c, z, rows, keys); break;
-	case 3: launch<192>(c, z, rows, keys); break;
-	case 4: launch<256>(c, z, rows, keys); break;
+	case 1: launch<64, 1>(c, z, rows, keys); break;
+	case 2: launch<128, 1>(c, z, rows, keys); break;
+	case 3: launch<192, 2>(c, z, rows, keys); break;
+	case 4: launch<256, 2>(c, z, rows, keys); break;
 	default:
 		fprintf(stderr, "cuda: the gradient of attention with heads of %d\n", z->a.dk);
 		abort();

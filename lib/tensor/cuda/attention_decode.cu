@@ -9,7 +9,7 @@
 
 enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16 };
 
-/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of pages */
+/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out */
 template <int HE, class T> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
 {
 	enum { E = 2 * HE };
@@ -28,7 +28,7 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 		const int h = i / n4, d = (i - h * n4) * 4;
 
 		*(float4 *)(q + h * stride + d) =
-			h < heads ? load4(a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+			h < heads ? load4((const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
 	}
 	if (tid < E) {
 		max_of[tid] = -INFINITY;
@@ -115,13 +115,11 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 		const int h = i / n4, d = i - h * n4;
 		int64_t at = (int64_t)s.row * a.heads + g * a.each + head + h;
 		const float by = 1 / sum_of[h], lse = max_of[h] + log2f(sum_of[h]);
-		float *out = a.out, *to_lse = a.lse;
+		float *to_lse = a.part ? a.part_lse : a.lse;
 		float x[4] = {0, 0, 0, 0};
 
-		if (a.part) {
+		if (a.part)
 			at += ((int64_t)blockIdx.z * a.b.seqs + seq - s.row) * a.heads;
-			out = a.part, to_lse = a.part_lse;
-		}
 		for (int j = 0; j < groups; j++) {
 			const vec<4> y = load<4>(k + ((j * E + h) * n4 + d) * 4);
 
@@ -132,7 +130,10 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 #pragma unroll
 		for (int e = 0; e < 4; e++)
 			x[e] *= by;
-		store4(out + at * a.dv, 4 * d, a.dv, a.wide, x);
+		if (a.part)
+			store4(a.part + at * a.dv, 4 * d, a.dv, a.wide, x);
+		else
+			store4((T *)a.out + at * a.dv, 4 * d, a.dv, a.wide, x);
 		if (to_lse && d == 0)
 			to_lse[at] = a.part ? lse : lse * LN2;
 	}
@@ -160,7 +161,7 @@ static __global__ void combine(struct attend a)
 
 		for (int i = 0; i < n; i++)
 			x = fmaf(exp2f(a.part_lse[at + i * step] - most), a.part[(at + i * step) * a.dv + d], x);
-		a.out[to * a.dv + d] = x / sum;
+		put_number(a.out, a.half, to * a.dv + d, x / sum);
 	}
 	if (a.lse && lane == 0)
 		a.lse[to] = (most + log2f(sum)) * LN2;

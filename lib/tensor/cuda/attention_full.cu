@@ -79,7 +79,7 @@ template <int RT, int NC> static __global__ void __launch_bounds__(TILE_THREADS)
 		const int r = ty + 16 * i;
 		int64_t at = r < rows ? row_of(a, of, g, t.first + r) : 0;
 		const float by = 1 / sum_of[i], lse = max_of[i] + log2f(sum_of[i]);
-		float *out = a.out, *to_lse = a.lse;
+		float *out = (float *)a.out, *to_lse = a.lse;
 
 		if (r >= rows)
 			continue;

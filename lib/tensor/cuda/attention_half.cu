@@ -1,215 +1,176 @@
-/* attention_half.cu - tiled attention by the tensor cores: queries, keys, values and weights rounded to bfloat16, sums and softmax in float32 (Dao 2023,
- * arXiv:2307.08691, algorithm 1)
+/* attention_half.cu - tiled attention by the tensor cores: queries, keys and values of bfloat16, weights rounded to it, sums and softmax in float32
+ * (Dao 2023, arXiv:2307.08691, algorithm 1)
  *
- * Eight warps have 16 rows each, whose scores and sums stay in registers: what mma gives of the scores is, rounded, what it takes as the weights. Keys
- * and values come to shared memory by way of registers, since they are rounded there (those of pages may be already); their loads are started a product ahead, values while the
- * scores are made, the next keys while the values are summed. At D = 128: 70 KB of shared memory, and one block of 8 warps to a
- * multiprocessor by its registers. Wider heads take 32 keys at a time, so that the sums (D / 2 registers) leave room for what is on its way.
+ * A warp has 16 RT rows, whose scores and sums stay in registers: what mma gives of the scores is, rounded, what it takes as the weights. Keys and
+ * values are copied to shared memory while something else is computed: values while the scores are made, the next keys while the values are summed.
+ * What bounds it is how fast shared memory is read: with RT = 2 (up to D = 128: four warps, 70 KB, two blocks to a multiprocessor) a key that
+ * was read serves 32 rows. Wider heads have RT = 1 and 32 keys at a time, so that the sums (D / 2 registers) find room.
  */
 #include "attention_tile.cuh"
-#include "mma.cuh"
 
-/* Four numbers on their way: as they are in memory */
-template <class T> struct four;
-template <> struct four<float> {
-	float4 x;
-};
-template <> struct four<uint16_t> {
-	uint2 x;
-};
-static __device__ __forceinline__ four<float> load_four(const float *p, int d, int width, int wide)
-{
-	return {load4(p, d, width, wide)};
-}
-static __device__ __forceinline__ four<uint16_t> load_four(const uint16_t *p, int d, int width, int wide)
-{
-	return {load4_half(p, d, width, wide)};
-}
-static __device__ __forceinline__ void put(uint16_t *to, const four<float> &y)
-{
-	*(uint2 *)to = make_uint2(to_bf16x2(y.x.x, y.x.y), to_bf16x2(y.x.z, y.x.w));
-}
-static __device__ __forceinline__ void put(uint16_t *to, const four<uint16_t> &y)
-{
-	*(uint2 *)to = y.x;
-}
-
-/* KN rows of keys or values, from position `first` on, those from `to` on zeros */
-template <int DP, int KN, class T> static __device__ __forceinline__ void fetch(four<T> (&x)[DP * KN / 4 / TILE_THREADS], const struct attend &a, const struct device_seq &s,
-										int seq, int g, const void *from, int first, int to)
+/* Scores of 16 RT rows (q) and KN keys (k) */
+template <int DP, int KN, int RT> static __device__ __forceinline__ void scores_of(float (&s)[RT][KN / 8][4], const uint16_t *q, const uint16_t *k)
 {
 #pragma unroll
-	for (int i = 0; i < DP * KN / 4 / TILE_THREADS; i++) {
-		const int at = threadIdx.x + i * TILE_THREADS, p = first + at / (DP / 4), d = at % (DP / 4) * 4;
+	for (int r = 0; r < RT; r++)
+#pragma unroll
+		for (int j = 0; j < KN / 8; j++)
+			s[r][j][0] = s[r][j][1] = s[r][j][2] = s[r][j][3] = 0;
+#pragma unroll
+	for (int d = 0; d < DP; d += 16) {
+		uint32_t x[RT][4], y[4];
 
-		x[i] = p < to ? load_four(key_of<T>(a, s, seq, g, from, a.dk, p), d, a.dk, a.wide) : four<T>{};
+#pragma unroll
+		for (int r = 0; r < RT; r++)
+			load_matrices(x[r], place_a(q + 16 * r * (DP + 8) + d, DP + 8));
+#pragma unroll
+		for (int j = 0; j < KN / 8; j += 2) {
+			load_matrices(y, place_b(k + j * 8 * (DP + 8) + d, DP + 8));
+#pragma unroll
+			for (int r = 0; r < RT; r++) {
+				mma_bf16(s[r][j], x[r], y[0], y[1]);
+				mma_bf16(s[r][j + 1], x[r], y[2], y[3]);
+			}
+		}
 	}
 }
 
-template <int DP, int KN, class T> static __device__ __forceinline__ void keep(uint16_t *to, const four<T> (&x)[DP * KN / 4 / TILE_THREADS])
-{
-#pragma unroll
-	for (int i = 0; i < DP * KN / 4 / TILE_THREADS; i++) {
-		const int at = threadIdx.x + i * TILE_THREADS;
-
-		put(to + at / (DP / 4) * (DP + 8) + at % (DP / 4) * 4, x[i]);
-	}
-}
-
-/* Scores of 16 rows (q) and KN keys (k), in powers of two; -inf where the key is behind `position` or `to` */
-template <int DP, int KN> static __device__ __forceinline__ void scores_of(float (&s)[KN / 8][4], const uint16_t *q, const uint16_t *k, const int (&position)[2], int first,
-									  int to, float scale2)
+/* -inf where the key is behind `position` (of a thread's two rows) */
+template <int KN> static __device__ __forceinline__ void hide(float (&s)[KN / 8][4], const int (&position)[2], int first)
 {
 	const int lane = threadIdx.x % 32;
 
 #pragma unroll
 	for (int j = 0; j < KN / 8; j++)
-		s[j][0] = s[j][1] = s[j][2] = s[j][3] = 0;
 #pragma unroll
-	for (int d = 0; d < DP; d += 16) {
-		uint32_t x[4], y[4];
-
-		load_matrices(x, place_a(q + d, DP + 8));
-#pragma unroll
-		for (int j = 0; j < KN / 8; j += 2) {
-			load_matrices(y, place_b(k + j * 8 * (DP + 8) + d, DP + 8));
-			mma_bf16(s[j], x, y[0], y[1]);
-			mma_bf16(s[j + 1], x, y[2], y[3]);
-		}
-	}
-#pragma unroll
-	for (int j = 0; j < KN / 8; j++)
-#pragma unroll
-		for (int e = 0; e < 4; e++) {
-			const int key = first + 8 * j + lane % 4 * 2 + e % 2;
-
-			s[j][e] = key <= position[e / 2] && key < to ? s[j][e] * scale2 : -INFINITY;
-		}
+		for (int e = 0; e < 4; e++)
+			if (first + 8 * j + lane % 4 * 2 + e % 2 > position[e / 2])
+				s[j][e] = -INFINITY;
 }
 
-/* Scores become weights; what the sums so far are to be multiplied by is left in `by`. */
-template <int KN> static __device__ __forceinline__ void weights_of(float (&s)[KN / 8][4], float (&max_of)[2], float (&sum_of)[2], float (&by)[2])
+/* Scores become weights, 2^(scale2 (score - the greatest so far)); the sums so far, of weights (a thread's own) and of values, follow. */
+template <int DP, int KN> static __device__ __forceinline__ void weights_of(float (&s)[KN / 8][4], float (&sum)[DP / 8][4], float (&max_of)[2], float (&sum_of)[2],
+									    float scale2)
 {
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
-		float most = max_of[i], more = 0;
+		float most = max_of[i], by, less;
 
 #pragma unroll
 		for (int j = 0; j < KN / 8; j++)
 			most = fmaxf(most, fmaxf(s[j][2 * i], s[j][2 * i + 1]));
 		most = fmaxf(most, __shfl_xor_sync(ALL_LANES, most, 1));
 		most = fmaxf(most, __shfl_xor_sync(ALL_LANES, most, 2));        /* a row sees the first key of the first tile: never -inf */
-		by[i] = exp2f(max_of[i] - most);
+		by = power2((max_of[i] - most) * scale2);
+		less = -most * scale2;
 		max_of[i] = most;
+		sum_of[i] *= by;
 #pragma unroll
 		for (int j = 0; j < KN / 8; j++) {
-			s[j][2 * i] = exp2f(s[j][2 * i] - most);
-			s[j][2 * i + 1] = exp2f(s[j][2 * i + 1] - most);
-			more += s[j][2 * i] + s[j][2 * i + 1];
+			s[j][2 * i] = power2(fmaf(s[j][2 * i], scale2, less));
+			s[j][2 * i + 1] = power2(fmaf(s[j][2 * i + 1], scale2, less));
+			sum_of[i] += s[j][2 * i] + s[j][2 * i + 1];
 		}
-		more += __shfl_xor_sync(ALL_LANES, more, 1);
-		more += __shfl_xor_sync(ALL_LANES, more, 2);
-		sum_of[i] = fmaf(sum_of[i], by[i], more);
+#pragma unroll
+		for (int d = 0; d < DP / 8; d++) {
+			sum[d][2 * i] *= by;
+			sum[d][2 * i + 1] *= by;
+		}
 	}
 }
 
-template <int DP, int KN> static __device__ __forceinline__ void sum_values(float (&sum)[DP / 8][4], const float (&s)[KN / 8][4], const uint16_t *v)
+template <int DP, int KN, int RT> static __device__ __forceinline__ void sum_values(float (&sum)[RT][DP / 8][4], const float (&s)[RT][KN / 8][4], const uint16_t *v)
 {
 #pragma unroll
 	for (int j = 0; j < KN / 16; j++) {
-		const uint32_t p[4] = {to_bf16x2(s[2 * j][0], s[2 * j][1]), to_bf16x2(s[2 * j][2], s[2 * j][3]), to_bf16x2(s[2 * j + 1][0], s[2 * j + 1][1]),
-				       to_bf16x2(s[2 * j + 1][2], s[2 * j + 1][3])};
+		uint32_t p[RT][4];
 
+#pragma unroll
+		for (int r = 0; r < RT; r++)
+			as_first(p[r], s[r][2 * j], s[r][2 * j + 1]);
 #pragma unroll
 		for (int d = 0; d < DP / 8; d += 2) {
 			uint32_t y[4];
 
 			load_matrices_turned(y, place_a(v + 16 * j * (DP + 8) + 8 * d, DP + 8));
-			mma_bf16(sum[d], p, y[0], y[1]);
-			mma_bf16(sum[d + 1], p, y[2], y[3]);
+#pragma unroll
+			for (int r = 0; r < RT; r++) {
+				mma_bf16(sum[r][d], p[r], y[0], y[1]);
+				mma_bf16(sum[r][d + 1], p[r], y[2], y[3]);
+			}
 		}
 	}
 }
 
-template <int DP, int KN, class T> static __global__ void __launch_bounds__(TILE_THREADS, DP <= 64 ? 2 : 1) attend_half(struct attend a)
+template <int DP, int KN, int RT> static __global__ void __launch_bounds__(2 * HALF_ROWS / RT, RT) attend_half(struct attend a)
 {
 	const struct tile t = a.tile[blockIdx.x];
 	const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = blockIdx.y;
 	DYNAMIC_SHARED(uint16_t, q);
 	uint16_t *k = q + HALF_ROWS * (DP + 8), *v = k + KN * (DP + 8);
-	float sum[DP / 8][4], s[KN / 8][4], max_of[2] = {-INFINITY, -INFINITY}, sum_of[2] = {0, 0}, by[2];
-	four<T> x[DP * KN / 4 / TILE_THREADS];
-	int position[2];
+	float sum[RT][DP / 8][4], s[RT][KN / 8][4], max_of[RT][2], sum_of[RT][2];
+	int position[RT][2];
 
 	if (t.seq < 0)
 		return;
 	const struct device_seq of = a.b.seq[t.seq];
 	const int rows = min(HALF_ROWS, of.n * a.each - t.first), to = of.past + (t.first + rows - 1) / a.each + 1;
+	const int seen_by_all = of.past + (t.first + 16 * RT * warp) / a.each;          /* all of the warp's rows see keys up to that one */
 
-	fetch<DP, KN, T>(x, a, of, t.seq, g, a.k, 0, to);
-	for (int i = threadIdx.x; i < HALF_ROWS * (DP / 4); i += TILE_THREADS) {
-		const int r = i / (DP / 4), d = i % (DP / 4) * 4;
-
-		put(q + r * (DP + 8) + d, r < rows ? load_four(query_of(a, of, g, t.first + r), d, a.dk, a.wide) : four<float>{});
-	}
-	keep<DP, KN, T>(k, x);
-	for (int i = 0; i < 2; i++)
-		position[i] = of.past + (t.first + min(16 * warp + lane / 4 + 8 * i, rows - 1)) / a.each;
+	bring<DP>(q, HALF_ROWS, rows, a.dk, a.wide, [&](int r) { return query_of<uint16_t>(a, of, g, t.first + r); });
+	bring<DP>(k, KN, to, a.dk, a.wide, [&](int j) { return key_of<uint16_t>(a, of, t.seq, g, a.k, a.dk, j); });
 #pragma unroll
-	for (int d = 0; d < DP / 8; d++)
-		sum[d][0] = sum[d][1] = sum[d][2] = sum[d][3] = 0;
-	__syncthreads();
-	for (int first = 0; first < to; first += KN) {
-		fetch<DP, KN, T>(x, a, of, t.seq, g, a.v, first, to);
-		scores_of<DP, KN>(s, q + 16 * warp * (DP + 8), k, position, first, to, a.scale2);
-		weights_of<KN>(s, max_of, sum_of, by);
-		keep<DP, KN, T>(v, x);
-		__syncthreads();
-		if (first + KN < to)
-			fetch<DP, KN, T>(x, a, of, t.seq, g, a.k, first + KN, to);
+	for (int r = 0; r < RT; r++) {
+		for (int i = 0; i < 2; i++) {
+			position[r][i] = of.past + (t.first + min(16 * (RT * warp + r) + lane / 4 + 8 * i, rows - 1)) / a.each;
+			max_of[r][i] = -INFINITY;
+			sum_of[r][i] = 0;
+		}
 #pragma unroll
 		for (int d = 0; d < DP / 8; d++)
-#pragma unroll
-			for (int e = 0; e < 4; e++)
-				sum[d][e] *= by[e / 2];
-		sum_values<DP, KN>(sum, s, v);
-		if (first + KN < to)
-			keep<DP, KN, T>(k, x);
-		__syncthreads();
+			sum[r][d][0] = sum[r][d][1] = sum[r][d][2] = sum[r][d][3] = 0;
 	}
+	for (int first = 0; first < to; first += KN) {
+		copies_arrived();
+		__syncthreads();                /* and nobody needs the last values any more */
+		bring<DP>(v, KN, to - first, a.dk, a.wide, [&](int j) { return key_of<uint16_t>(a, of, t.seq, g, a.v, a.dk, first + j); });
+		scores_of<DP, KN, RT>(s, q + 16 * RT * warp * (DP + 8), k);
 #pragma unroll
-	for (int i = 0; i < 2; i++) {
-		const int r = 16 * warp + lane / 4 + 8 * i;
-
-		if (r >= rows)
-			continue;
-		const int64_t at = row_of(a, of, g, t.first + r);
-		const float scale = 1 / sum_of[i];
-		float *out = a.out + at * a.dv;
-
-#pragma unroll
-		for (int d = 0; d < DP / 8; d++) {
-			const int col = 8 * d + lane % 4 * 2;
-
-			if (a.wide && col < a.dv) {
-				*(float2 *)(out + col) = make_float2(sum[d][2 * i] * scale, sum[d][2 * i + 1] * scale);
-				continue;
-			}
-			if (col < a.dv)
-				out[col] = sum[d][2 * i] * scale;
-			if (col + 1 < a.dv)
-				out[col + 1] = sum[d][2 * i + 1] * scale;
+		for (int r = 0; r < RT; r++) {
+			if (first + KN - 1 > seen_by_all)
+				hide<KN>(s[r], position[r], first);
+			weights_of<DP, KN>(s[r], sum[r], max_of[r], sum_of[r], a.scale2);
 		}
-		if (a.lse && lane % 4 == 0)
-			a.lse[at] = (max_of[i] + log2f(sum_of[i])) * LN2;
+		copies_arrived();
+		__syncthreads();                /* nor the keys */
+		if (first + KN < to)
+			bring<DP>(k, KN, to - first - KN, a.dk, a.wide, [&](int j) { return key_of<uint16_t>(a, of, t.seq, g, a.k, a.dk, first + KN + j); });
+		sum_values<DP, KN, RT>(sum, s, v);
 	}
+#pragma unroll
+	for (int r = 0; r < RT; r++)
+#pragma unroll
+		for (int i = 0; i < 2; i++) {
+			const int row = 16 * (RT * warp + r) + lane / 4 + 8 * i;
+			float all = sum_of[r][i];
+
+			all += __shfl_xor_sync(ALL_LANES, all, 1);
+			all += __shfl_xor_sync(ALL_LANES, all, 2);
+			if (row >= rows)
+				continue;
+			const int64_t at = row_of(a, of, g, t.first + row);
+
+			keep<DP / 8>((uint16_t *)a.out + at * a.dv, sum[r], i, 0, 1 / all, a.dv, a.wide);
+			if (a.lse && lane % 4 == 0)
+				a.lse[at] = fmaf(max_of[r][i], a.scale2, log2f(all)) * LN2;
+		}
 }
 
-template <int DP, int KN> static void launch(struct cuda *c, const struct attend &a, unsigned tiles)
+template <int DP, int KN, int RT> static void launch(struct cuda *c, const struct attend &a, unsigned tiles)
 {
 	const size_t shared = (size_t)(HALF_ROWS + 2 * KN) * (DP + 8) * sizeof(uint16_t);
 
-	cuda_launch(c, a.half ? attend_half<DP, KN, uint16_t> : attend_half<DP, KN, float>, dim3(tiles, (unsigned)a.kv_heads), TILE_THREADS, shared, a);
+	cuda_launch(c, attend_half<DP, KN, RT>, dim3(tiles, (unsigned)a.kv_heads), 2 * HALF_ROWS / RT, shared, a);
 }
 
 void attention_half(struct cuda *c, const struct attend *given, const struct tiles *tiles)
@@ -218,10 +179,10 @@ void attention_half(struct cuda *c, const struct attend *given, const struct til
 
 	a.tile = tiles->tile;
 	switch (div_up(a.dk, 64)) {
-	case 1: launch<64, 64>(c, a, tiles->count); break;
-	case 2: launch<128, 64>(c, a, tiles->count); break;
-	case 3: launch<192, 32>(c, a, tiles->count); break;
-	case 4: launch<256, 32>(c, a, tiles->count); break;
+	case 1: launch<64, 64, 2>(c, a, tiles->count); break;
+	case 2: launch<128, 64, 2>(c, a, tiles->count); break;
+	case 3: launch<192, 32, 1>(c, a, tiles->count); break;
+	case 4: launch<256, 32, 1>(c, a, tiles->count); break;
 	default:
 		fprintf(stderr, "cuda: attention with heads of %d\n", a.dk);
 		abort();

@@ -1,4 +1,5 @@
-/* attention_tile.cuh - what the kernels of tiled attention share: where rows and keys are, and products of tiles in shared memory by float32
+/* attention_tile.cuh - what the kernels of tiled attention share: where rows and keys are, and products of tiles in shared memory by float32; tiles of
+ * bfloat16 for the tensor cores
  *
  * A block of the float32 kernels has 16 x 16 threads. Thread (ty, tx) has rows ty + 16 i of a tile of M = 16 RT rows and, of scores, columns
  * tx + 16 j; of sums over the width, columns 4 tx + 64 c and the three after it. Rows in shared memory are an odd number of 16-byte units long:
@@ -9,6 +10,7 @@
 
 #include "attention.cuh"
 #include "device.cuh"
+#include "mma.cuh"
 
 enum { TILE_THREADS = 256 };
 #define LN2 0.693147180559945309f
@@ -22,11 +24,11 @@ static __device__ __forceinline__ int64_t row_of(const struct attend &a, const s
 	return (int64_t)(s.row + position) * a.heads + g * a.each + (r - position * a.each);
 }
 
-static __device__ __forceinline__ const float *query_of(const struct attend &a, const struct device_seq &s, int g, int r)
+template <class T = float> static __device__ __forceinline__ const T *query_of(const struct attend &a, const struct device_seq &s, int g, int r)
 {
 	const int position = r / a.each;
 
-	return a.q + (s.row + position) * a.q_stride + (int64_t)(g * a.each + (r - position * a.each)) * a.dk;
+	return (const T *)a.q + (s.row + position) * a.q_stride + (int64_t)(g * a.each + (r - position * a.each)) * a.dk;
 }
 
 /* Position p's key (x = a.k, width = a.dk) or value (a.v, a.dv), of numbers of type T */
@@ -47,18 +49,15 @@ static __device__ __forceinline__ float4 load4(const float *p, int d, int width,
 	return make_float4(d < width ? p[d] : 0, d + 1 < width ? p[d + 1] : 0, d + 2 < width ? p[d + 2] : 0, d + 3 < width ? p[d + 3] : 0);
 }
 
-/* As many of bfloat16, as they are */
-static __device__ __forceinline__ uint2 load4_half(const uint16_t *p, int d, int width, int wide)
-{
-	if (wide)
-		return d < width ? *(const uint2 *)(p + d) : make_uint2(0, 0);
-	return make_uint2((d < width ? p[d] : 0) | (uint32_t)(d + 1 < width ? p[d + 1] : 0) << 16, (d + 2 < width ? p[d + 2] : 0) | (uint32_t)(d + 3 < width ? p[d + 3] : 0) << 16);
-}
 static __device__ __forceinline__ float4 load4(const uint16_t *p, int d, int width, int wide)
 {
-	const uint2 x = load4_half(p, d, width, wide);
+	if (wide) {
+		const vec<4> x = d < width ? load<4>(p + d) : vec<4>{};
 
-	return make_float4(__uint_as_float(x.x << 16), __uint_as_float(x.x & 0xffff0000), __uint_as_float(x.y << 16), __uint_as_float(x.y & 0xffff0000));
+		return make_float4(x.x[0], x.x[1], x.x[2], x.x[3]);
+	}
+	return make_float4(d < width ? from_bf16(p[d]) : 0, d + 1 < width ? from_bf16(p[d + 1]) : 0, d + 2 < width ? from_bf16(p[d + 2]) : 0,
+			   d + 3 < width ? from_bf16(p[d + 3]) : 0);
 }
 
 static __device__ __forceinline__ void store4(float *p, int d, int width, int wide, const float (&x)[4])
@@ -78,7 +77,7 @@ static __device__ __forceinline__ void store4(uint16_t *p, int d, int width, int
 {
 	if (wide) {
 		if (d < width)
-			store_bf16(p + d, vec<4>{{x[0], x[1], x[2], x[3]}});
+			store(p + d, vec<4>{{x[0], x[1], x[2], x[3]}});
 		return;
 	}
 #pragma unroll
@@ -165,6 +164,47 @@ static __device__ __forceinline__ float row_sum(float x)
 	for (int by = 8; by; by /= 2)
 		x += __shfl_xor_sync(ALL_LANES, x, by);
 	return x;
+}
+
+/* ---- of bfloat16: rows of DP numbers and 8 more (mma.cuh) ---- */
+
+/* `all` rows from at(row), width numbers each, for the first `rows`, zeros behind both; all threads together. They are there after copies_arrived and
+ * a barrier. */
+template <int DP, class At> static __device__ __forceinline__ void bring(uint16_t *to, int all, int rows, int width, int wide, At at)
+{
+	for (int i = threadIdx.x; i < all * (DP / 8); i += blockDim.x) {
+		const int r = i / (DP / 8), d = i % (DP / 8) * 8;
+		const bool there = r < rows && d < width;
+		const uint16_t *from = at(r < rows ? r : 0);
+		uint16_t *x = to + r * (DP + 8) + d;
+
+		if (wide)
+			copy_async(x, from + (there ? d : 0), there);
+		else
+			for (int j = 0; j < 8; j++)
+				x[j] = there && d + j < width ? from[d + j] : 0;
+	}
+}
+
+/* Row i (0, 1) of a thread's sums, by `by`, from column `first` of a row of `width` numbers on */
+template <int COLS> static __device__ __forceinline__ void keep(uint16_t *row, const float (&sum)[COLS][4], int i, int first, float by, int width, int wide)
+{
+	const int lane = threadIdx.x % 32;
+
+#pragma unroll
+	for (int d = 0; d < COLS; d++) {
+		const int col = first + 8 * d + lane % 4 * 2;
+		const uint32_t x = to_bf16x2(sum[d][2 * i] * by, sum[d][2 * i + 1] * by);
+
+		if (wide && col < width) {
+			*(uint32_t *)(row + col) = x;
+			continue;
+		}
+		if (col < width)
+			row[col] = (uint16_t)x;
+		if (col + 1 < width)
+			row[col + 1] = (uint16_t)(x >> 16);
+	}
 }
 
 /* The stride of rows in shared memory that are read as n4 x 4 and as NC x 64 columns */

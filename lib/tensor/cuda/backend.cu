@@ -1,6 +1,9 @@
 /* backend.cu - the CUDA backend: opening a device, its table of operations, the end */
 #include "cuda.cuh"
 
+/* 1 GiB of logits: with fewer rows, reading and writing the gradient of the head for each chunk would take longer than its product. */
+static const int64_t LOGITS = (int64_t)256 << 20;
+
 #define EXPORTED __attribute__((visibility("default")))
 extern "C" {
 EXPORTED struct backend *backend_cuda_new(struct err *e);
@@ -52,7 +55,8 @@ struct backend *backend_cuda_new(struct err *e)
 	}
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	be->name = "cuda";
-	be->rounds = be->half_pages = true;
+	be->rounds = be->half_rows = true;
+	be->logits_at_once = LOGITS;
 	be->state = c;
 	be->destroy = destroy;
 	cuda_memory_ops(be);

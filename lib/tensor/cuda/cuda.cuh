@@ -167,21 +167,17 @@ static inline unsigned cuda_grid(int64_t n, int64_t each)
 struct products *products_new(struct cuda *c, struct err *e);   /* gemm.cu */
 void products_free(struct cuda *c);
 void cuda_gemm(struct backend *, const struct gemm *);
-/* What writes out[rows, cols] can write it in bfloat16 as well, for the product that comes next: at the returned place with rows *ld apart, then
- * cuda_ahead_done. NULL: nobody wants it. */
-uint16_t *cuda_ahead(struct cuda *c, const float *out, int64_t rows, int64_t cols, int64_t *ld);
-void cuda_ahead_done(struct cuda *c);
 void cuda_weight_ops(struct backend *be);
 void cuda_rows_ops(struct backend *be);
 void cuda_sums_ops(struct backend *be);
-/* to[cols] += the sums of the columns of d or, with x, of d x rstd (rstd [rows]), in an order that the sizes fix */
-void cuda_add_columns(struct cuda *c, float *to, const float *d, const float *x, const float *rstd, int64_t rows, int64_t cols);
+/* to[cols] += the sums of the columns of d (half: of bfloat16) or, with x, of d x rstd (rstd [rows]), in an order that the sizes fix */
+void cuda_add_columns(struct cuda *c, float *to, const void *d, bool half, const float *x, const float *rstd, int64_t rows, int64_t cols);
 void cuda_route_ops(struct backend *be);
 void cuda_logprob_ops(struct backend *be);
 void cuda_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cuda_optimizer_ops(struct backend *be);
 void cuda_attention(struct backend *, const struct attention *);
-void cuda_attention_back(struct backend *, const struct attention *, const float *dout, float *dqkv);
+void cuda_attention_back(struct backend *, const struct attention *, const void *dout, void *dqkv);
 void cuda_latent(struct backend *, const struct latent *);
 void cuda_latent_back(struct backend *, const struct latent *, const float *dout, float *dq, float *dkeys);
 

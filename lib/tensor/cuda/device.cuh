@@ -15,30 +15,6 @@ extern __shared__ uint4 dynamic_shared[];
 #define DYNAMIC_SHARED(type, name) type *name = (type *)dynamic_shared
 #endif
 
-/* V floats that are moved at once: 4 where addresses are multiples of 16 bytes, else 1 */
-template <int V> struct vec {
-	float x[V];
-};
-template <int V> __device__ __forceinline__ vec<V> load(const float *p);
-template <> __device__ __forceinline__ vec<1> load<1>(const float *p)
-{
-	return {{*p}};
-}
-template <> __device__ __forceinline__ vec<4> load<4>(const float *p)
-{
-	const float4 v = *(const float4 *)p;
-
-	return {{v.x, v.y, v.z, v.w}};
-}
-__device__ __forceinline__ void store(float *p, const vec<1> &v)
-{
-	*p = v.x[0];
-}
-__device__ __forceinline__ void store(float *p, const vec<4> &v)
-{
-	*(float4 *)p = make_float4(v.x[0], v.x[1], v.x[2], v.x[3]);
-}
-
 /* Sums and the like over a warp, the result in all lanes */
 __device__ __forceinline__ float warp_sum(float x)
 {
@@ -114,14 +90,93 @@ __device__ __forceinline__ uint32_t to_bf16x2(float first, float second)
 #endif
 }
 
-/* V numbers as bfloat16; four of them where addresses are multiples of 8 bytes */
-__device__ __forceinline__ void store_bf16(uint16_t *p, const vec<1> &v)
+/* The two of a pair */
+__device__ __forceinline__ float first_of(uint32_t pair)
+{
+	return __uint_as_float(pair << 16);
+}
+__device__ __forceinline__ float second_of(uint32_t pair)
+{
+	return __uint_as_float(pair & 0xffff0000);
+}
+
+/* V numbers that are moved at once: 4 or, of bfloat16, 8 where addresses are multiples of their size, else 1 */
+template <int V> struct vec {
+	float x[V];
+};
+template <int V> __device__ __forceinline__ vec<V> load(const float *p);
+template <int V> __device__ __forceinline__ vec<V> load(const uint16_t *p);
+template <> __device__ __forceinline__ vec<1> load<1>(const float *p)
+{
+	return {{*p}};
+}
+template <> __device__ __forceinline__ vec<4> load<4>(const float *p)
+{
+	const float4 v = *(const float4 *)p;
+
+	return {{v.x, v.y, v.z, v.w}};
+}
+template <> __device__ __forceinline__ vec<1> load<1>(const uint16_t *p)
+{
+	return {{from_bf16(*p)}};
+}
+template <> __device__ __forceinline__ vec<4> load<4>(const uint16_t *p)
+{
+	const uint2 v = *(const uint2 *)p;
+
+	return {{first_of(v.x), second_of(v.x), first_of(v.y), second_of(v.y)}};
+}
+template <> __device__ __forceinline__ vec<8> load<8>(const uint16_t *p)
+{
+	const uint4 v = *(const uint4 *)p;
+
+	return {{first_of(v.x), second_of(v.x), first_of(v.y), second_of(v.y), first_of(v.z), second_of(v.z), first_of(v.w), second_of(v.w)}};
+}
+__device__ __forceinline__ void store(float *p, const vec<1> &v)
+{
+	*p = v.x[0];
+}
+__device__ __forceinline__ void store(float *p, const vec<4> &v)
+{
+	*(float4 *)p = make_float4(v.x[0], v.x[1], v.x[2], v.x[3]);
+}
+__device__ __forceinline__ void store(uint16_t *p, const vec<1> &v)
 {
 	*p = to_bf16(v.x[0]);
 }
-__device__ __forceinline__ void store_bf16(uint16_t *p, const vec<4> &v)
+__device__ __forceinline__ void store(uint16_t *p, const vec<4> &v)
 {
 	*(uint2 *)p = make_uint2(to_bf16x2(v.x[0], v.x[1]), to_bf16x2(v.x[2], v.x[3]));
+}
+__device__ __forceinline__ void store(uint16_t *p, const vec<8> &v)
+{
+	*(uint4 *)p = make_uint4(to_bf16x2(v.x[0], v.x[1]), to_bf16x2(v.x[2], v.x[3]), to_bf16x2(v.x[4], v.x[5]), to_bf16x2(v.x[6], v.x[7]));
+}
+
+/* Number `at` of an array of float32 or, if half, of bfloat16 */
+__device__ __forceinline__ float number(const void *p, int32_t half, int64_t at)
+{
+	return half ? from_bf16(((const uint16_t *)p)[at]) : ((const float *)p)[at];
+}
+__device__ __forceinline__ void put_number(void *p, int32_t half, int64_t at, float x)
+{
+	if (half)
+		((uint16_t *)p)[at] = to_bf16(x);
+	else
+		((float *)p)[at] = x;
+}
+
+/* 2^x, results below 2^-126 taken for 0 */
+__device__ __forceinline__ float power2(float x)
+{
+#if defined __CUDA_ARCH__ && !defined R1_EMULATED
+	float y;
+
+	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+	return y;
+#else
+	return exp2f(x);
+#endif
 }
 
 __device__ __forceinline__ float sigmoid(float x)

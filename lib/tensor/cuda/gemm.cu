@@ -1,8 +1,8 @@
 /* gemm.cu - matrix products: cuBLASLt for many rows, a kernel of our own for few rows by a weight (gemm_few.cu), and a plain one for what
  * cuBLASLt does not take
  *
- * In float32 both operands are multiplied as they are, without TF32. Where an operand is a weight of bfloat16, or where the model is one of
- * 16 bits (be->half), what is float32 is rounded to bfloat16 on the way; sums are of float32 always.
+ * In float32 both operands are multiplied as they are, without TF32. Where an operand is of bfloat16, or where the model is one of 16 bits (be->half),
+ * what is float32 is rounded to bfloat16 on the way; sums are of float32 always.
  */
 #include "cuda.cuh"
 #include "device.cuh"
@@ -17,8 +17,8 @@ enum { MOST_PLANS = 4096 };
 /* What a product's plan depends on */
 struct shape {
 	int64_t m, n, k, lda, ldb, ldc, batch, step_a, step_b, step_c;
-	int32_t trans_a, trans_b, half, bias;
-	uint32_t align_a, align_b, align_c, unused;
+	int32_t trans_a, trans_b, half, c_half, bias, unused;
+	uint32_t align_a, align_b, align_c, align_plus;
 };
 
 struct plan {
@@ -123,12 +123,12 @@ static plan *make_plan(struct products *p, const struct shape *s)
 	lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue), "a product");
 	x->a = layout(s->half, s->trans_a ? s->k : s->m, s->trans_a ? s->m : s->k, s->lda, s->batch, s->step_a);
 	x->b = layout(s->half, s->trans_b ? s->n : s->k, s->trans_b ? s->k : s->n, s->ldb, s->batch, s->step_b);
-	x->c = layout(false, s->m, s->n, s->ldc, s->batch, s->step_c);
+	x->c = layout(s->c_half, s->m, s->n, s->ldc, s->batch, s->step_c);
 	lt_check(cublasLtMatmulPreferenceCreate(&want), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &room, sizeof room), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &s->align_b, sizeof s->align_b), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &s->align_a, sizeof s->align_a), "a preference");
-	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &s->align_c, sizeof s->align_c), "a preference");
+	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &s->align_plus, sizeof s->align_plus), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &s->align_c, sizeof s->align_c), "a preference");
 	x->there = cublasLtMatmulAlgoGetHeuristic(p->lt, x->desc, x->b, x->a, x->c, x->c, want, 1, &found, &n) == CUBLAS_STATUS_SUCCESS && n > 0;
 	if (x->there)
@@ -157,10 +157,9 @@ static plan *plan_of(struct products *p, const struct shape *s)
 struct product_entry {
 	struct entry e;
 	struct shape shape;
-	const void *a, *b;
-	float *c;
-	const float *bias;
-	int64_t accumulate;
+	const void *a, *b, *plus;
+	void *c;
+	const void *bias;               /* of C's numbers */
 };
 
 static cudaError_t run_product(struct cuda *c, const struct entry *e)
@@ -168,77 +167,14 @@ static cudaError_t run_product(struct cuda *c, const struct entry *e)
 	const struct product_entry *g = (const struct product_entry *)e;
 	struct products *p = c->products;
 	plan *x = plan_of(p, &g->shape);
-	const float one = 1, beta = g->accumulate ? 1 : 0;
+	const float one = 1, beta = g->plus ? 1 : 0;
+	const void *plus = g->plus ? g->plus : g->c;
 
 	if (g->bias)
 		lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &g->bias, sizeof g->bias), "a bias");
-	lt_check(cublasLtMatmul(p->lt, x->desc, &one, g->b, x->b, g->a, x->a, &beta, g->c, x->c, g->c, x->c, &x->algo, p->workspace, WORKSPACE, c->stream),
+	lt_check(cublasLtMatmul(p->lt, x->desc, &one, g->b, x->b, g->a, x->a, &beta, plus, x->c, g->c, x->c, &x->algo, p->workspace, WORKSPACE, c->stream),
 		 "a product");
 	return cudaSuccess;
-}
-
-static uint32_t alignment(const void *p, int64_t ld, int64_t step, size_t item)
-{
-	const uint64_t all = (uint64_t)(uintptr_t)p | (uint64_t)ld * item | (uint64_t)step * item | 256;
-
-	return (uint32_t)(all & (0 - all));
-}
-
-/* Whether cuBLASLt does it; then it is on the list. */
-static bool by_library(struct cuda *c, const struct product *g)
-{
-	struct shape s = {};
-	const size_t item = g->half ? 2 : 4;
-	struct product_entry *x;
-
-	s.m = g->m, s.n = g->n, s.k = g->k;
-	s.lda = g->lda, s.ldb = g->ldb, s.ldc = g->ldc;
-	s.batch = g->batch, s.step_a = g->step_a, s.step_b = g->step_b, s.step_c = g->step_c;
-	s.trans_a = g->trans_a, s.trans_b = g->trans_b, s.half = g->half, s.bias = g->bias != NULL;
-	s.align_a = alignment(g->a, g->lda, g->step_a, item);
-	s.align_b = alignment(g->b, g->ldb, g->step_b, item);
-	s.align_c = alignment(g->c, g->ldc, g->step_c, sizeof(float));
-	if (!plan_of(c->products, &s)->there)
-		return false;
-	x = (struct product_entry *)cuda_add(c, run_product, sizeof *x);
-	x->shape = s;
-	x->a = g->a, x->b = g->b, x->c = g->c, x->bias = g->bias;
-	x->accumulate = g->accumulate;
-	cuda_added(c);
-	return true;
-}
-
-/* ---- a plain product: one element a thread, any shapes ---- */
-
-static __device__ __forceinline__ float number(const void *p, int32_t half, int64_t at)
-{
-	return half ? from_bf16(((const uint16_t *)p)[at]) : ((const float *)p)[at];
-}
-
-static __global__ void plain_product(struct product g)
-{
-	const int64_t n = (int64_t)blockIdx.x * 32 + threadIdx.x, m = (int64_t)blockIdx.y * 8 + threadIdx.y, z = blockIdx.z;
-	const int64_t a_row = g.trans_a ? 1 : g.lda, a_k = g.trans_a ? g.lda : 1, b_col = g.trans_b ? g.ldb : 1, b_k = g.trans_b ? 1 : g.ldb;
-	float sum = 0, *c;
-
-	if (n >= g.n)
-		return;
-	for (int64_t i = m; i < g.m; i += (int64_t)gridDim.y * 8) {
-		sum = 0;
-		for (int64_t k = 0; k < g.k; k++)
-			sum = fmaf(number(g.a, g.half, z * g.step_a + i * a_row + k * a_k), number(g.b, g.half, z * g.step_b + n * b_col + k * b_k), sum);
-		c = g.c + z * g.step_c + i * g.ldc + n;
-		if (g.bias)
-			sum += g.bias[n];
-		*c = g.accumulate ? *c + sum : sum;
-	}
-}
-
-static void plainly(struct cuda *c, const struct product *g)
-{
-	const int64_t tall = div_up(g->m, 8);
-
-	cuda_launch(c, plain_product, dim3((unsigned)div_up(g->n, 32), (unsigned)MIN(tall, 65535), (unsigned)g->batch), dim3(32, 8), 0, *g);
 }
 
 /* ---- operands of 16 bits ---- */
@@ -288,25 +224,75 @@ static const void *narrowed(struct cuda *c, enum cuda_scratch_use use, const voi
 	return a.to;
 }
 
+/* ---- cuBLASLt, on the list ---- */
+
+static uint32_t alignment(const void *p, int64_t ld, int64_t step, size_t item)
+{
+	const uint64_t all = (uint64_t)(uintptr_t)p | (uint64_t)ld * item | (uint64_t)step * item | 256;
+
+	return (uint32_t)(all & (0 - all));
+}
+
+/* Whether cuBLASLt does it; then it is on the list. */
+static bool by_library(struct cuda *c, const struct product *g)
+{
+	struct shape s = {};
+	const size_t item = g->a_half ? 2 : 4, item_c = g->c_half ? 2 : 4;
+	struct product_entry *x;
+	const void *bias = g->bias;
+	int64_t ld = g->n, step = 0;
+
+	s.m = g->m, s.n = g->n, s.k = g->k;
+	s.lda = g->lda, s.ldb = g->ldb, s.ldc = g->ldc;
+	s.batch = g->batch, s.step_a = g->step_a, s.step_b = g->step_b, s.step_c = g->step_c;
+	s.trans_a = g->trans_a, s.trans_b = g->trans_b, s.half = g->a_half, s.c_half = g->c_half, s.bias = g->bias != NULL;
+	s.align_a = alignment(g->a, g->lda, g->step_a, item);
+	s.align_b = alignment(g->b, g->ldb, g->step_b, item);
+	s.align_c = alignment(g->c, g->ldc, g->step_c, item_c);
+	s.align_plus = alignment(g->plus ? g->plus : g->c, g->ldc, g->step_c, item_c);
+	if (!plan_of(c->products, &s)->there)
+		return false;
+	if (bias && g->c_half)                  /* cuBLASLt's bias is of C's numbers */
+		bias = narrowed(c, SCRATCH_SUMS, bias, 1, g->n, 1, &ld, &step);
+	x = (struct product_entry *)cuda_add(c, run_product, sizeof *x);
+	x->shape = s;
+	x->a = g->a, x->b = g->b, x->c = g->c, x->plus = g->plus, x->bias = bias;
+	cuda_added(c);
+	return true;
+}
+
+/* ---- a plain product: one element a thread, any shapes ---- */
+
+static __global__ void plain_product(struct product g)
+{
+	const int64_t n = (int64_t)blockIdx.x * 32 + threadIdx.x, m = (int64_t)blockIdx.y * 8 + threadIdx.y, z = blockIdx.z;
+	const int64_t a_row = g.trans_a ? 1 : g.lda, a_k = g.trans_a ? g.lda : 1, b_col = g.trans_b ? g.ldb : 1, b_k = g.trans_b ? 1 : g.ldb;
+	float sum = 0;
+
+	if (n >= g.n)
+		return;
+	for (int64_t i = m; i < g.m; i += (int64_t)gridDim.y * 8) {
+		sum = 0;
+		for (int64_t k = 0; k < g.k; k++)
+			sum = fmaf(number(g.a, g.a_half, z * g.step_a + i * a_row + k * a_k), number(g.b, g.b_half, z * g.step_b + n * b_col + k * b_k), sum);
+		if (g.bias)
+			sum += g.bias[n];
+		if (g.plus)
+			sum += number(g.plus, g.c_half, z * g.step_c + i * g.ldc + n);
+		put_number(g.c, g.c_half, z * g.step_c + i * g.ldc + n, sum);
+	}
+}
+
+static void plainly(struct cuda *c, const struct product *g)
+{
+	const int64_t tall = div_up(g->m, 8);
+
+	cuda_launch(c, plain_product, dim3((unsigned)div_up(g->n, 32), (unsigned)MIN(tall, 65535), (unsigned)g->batch), dim3(32, 8), 0, *g);
+}
+
 static bool same_matrix(const struct copied *x, const struct copied *y)
 {
 	return x->from == y->from && x->rows == y->rows && x->cols == y->cols && x->ld == y->ld && x->batch == y->batch && x->step == y->step;
-}
-
-uint16_t *cuda_ahead(struct cuda *c, const float *out, int64_t rows, int64_t cols, int64_t *ld)
-{
-	const struct copied it = {out, rows, cols, cols, 1, 0, -1};
-
-	if (!c->be.half || rows <= FEW)
-		return NULL;
-	*ld = (cols + 7) / 8 * 8;
-	c->products->copied = it;
-	return (uint16_t *)cuda_scratch_of(c, SCRATCH_A, (size_t)(rows * *ld) * sizeof(uint16_t));
-}
-
-void cuda_ahead_done(struct cuda *c)
-{
-	c->products->copied.added = c->added;
 }
 
 /* op(A), as narrowed does it, if it has not just been done: the two products of a layer's way back have one A. */
@@ -329,7 +315,7 @@ static void narrow_first(struct cuda *c, struct product *g)
 static void keep_copy(struct cuda *c, const struct product *g)
 {
 	struct copied *last = &c->products->copied;
-	const char *to = (const char *)g->c, *end = to + (size_t)((g->m - 1) * g->ldc + (g->batch - 1) * g->step_c + g->n) * sizeof(float);
+	const char *to = (const char *)g->c, *end = to + (size_t)((g->m - 1) * g->ldc + (g->batch - 1) * g->step_c + g->n) * (g->c_half ? 2 : 4);
 	const char *from = (const char *)last->from, *last_end = from + (size_t)((last->rows - 1) * last->ld + (last->batch - 1) * last->step + last->cols) * sizeof(float);
 
 	last->added = to < last_end && from < end ? -1 : c->added;
@@ -340,6 +326,7 @@ void cuda_gemm(struct backend *be, const struct gemm *given)
 	struct cuda *c = cuda_of(be);
 	const struct packed *w = given->packed;
 	struct product g = {};
+	bool copied = false;
 
 	if (given->m <= 0 || given->n <= 0)
 		return;
@@ -347,26 +334,28 @@ void cuda_gemm(struct backend *be, const struct gemm *given)
 	g.batch = given->batch ? given->batch : 1;
 	g.a = given->a, g.b = given->b, g.c = given->c, g.bias = given->bias;
 	g.lda = given->lda, g.ldb = given->ldb, g.ldc = given->ldc;
-	g.trans_a = given->trans_a, g.trans_b = given->trans_b, g.accumulate = given->accumulate;
+	g.trans_a = given->trans_a, g.trans_b = given->trans_b;
+	g.a_half = given->a_half, g.b_half = given->b_half, g.c_half = given->c_half;
+	g.plus = given->accumulate ? given->c : given->plus;
 	if (g.batch > 1)
 		g.step_a = given->step_a, g.step_b = given->step_b, g.step_c = given->step_c;
 	if (w) {
 		g.b = (const char *)w->data + (size_t)(given->packed_row * w->k) * (w->type == WEIGHT_BF16 ? 2 : 4);
 		g.ldb = w->k;
 		g.step_b *= w->k;
-		g.half = w->type == WEIGHT_BF16;
+		g.b_half = w->type == WEIGHT_BF16;
 	}
 	if (g.k > 0 && cuda_gemm_few(c, &g))
 		return;
-	if (!w)
-		g.half = be->half;
-	if (g.half && g.k > 0) {
-		narrow_first(c, &g);
-		if (!w)
+	if (g.k > 0 && (g.a_half || g.b_half || (be->half && !w))) {
+		if ((copied = !g.a_half))
+			narrow_first(c, &g);
+		if (!g.b_half)
 			g.b = narrowed(c, SCRATCH_B, g.b, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.batch, &g.ldb, &g.step_b);
+		g.a_half = g.b_half = true;
 	}
 	if (g.k == 0 || !by_library(c, &g))
 		plainly(c, &g);
-	if (g.half && g.k > 0)
+	if (copied)
 		keep_copy(c, &g);
 }

@@ -20,8 +20,8 @@ template <> struct eight<true> {
 
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
-			x[2 * i] = __uint_as_float(w[i] << 16);
-			x[2 * i + 1] = __uint_as_float(w[i] & 0xffff0000);
+			x[2 * i] = first_of(w[i]);
+			x[2 * i + 1] = second_of(w[i]);
 		}
 	}
 };
@@ -39,7 +39,7 @@ template <> struct eight<false> {
 	}
 };
 
-template <bool HALF, int M, int COLS> __device__ __forceinline__ void few_step(const struct product &g, const eight<HALF> *b, int64_t k, float (*sum)[COLS])
+template <bool A_HALF, bool HALF, int M, int COLS> __device__ __forceinline__ void few_step(const struct product &g, const eight<HALF> *b, int64_t k, float (*sum)[COLS])
 {
 	float w[COLS][8];
 
@@ -48,9 +48,11 @@ template <bool HALF, int M, int COLS> __device__ __forceinline__ void few_step(c
 		b[j].to(w[j]);
 #pragma unroll
 	for (int i = 0; i < M; i++) {
-		const float *a = (const float *)g.a + i * g.lda + k;
-		const float4 lower = __ldg((const float4 *)a), upper = __ldg((const float4 *)a + 1);
-		const float x[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
+		eight<A_HALF> a;
+		float x[8];
+
+		a.read(g.a, i * g.lda + k);
+		a.to(x);
 
 #pragma unroll
 		for (int j = 0; j < COLS; j++)
@@ -60,7 +62,7 @@ template <bool HALF, int M, int COLS> __device__ __forceinline__ void few_step(c
 	}
 }
 
-template <bool HALF, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32) few_rows(struct product g)
+template <bool A_HALF, bool HALF, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32) few_rows(struct product g)
 {
 	const int lane = threadIdx.x % 32;
 	const int64_t col = ((int64_t)blockIdx.x * WARPS + threadIdx.x / 32) * COLS;
@@ -72,44 +74,59 @@ template <bool HALF, int M, int COLS> static __global__ void __launch_bounds__(W
 #pragma unroll
 		for (int j = 0; j < COLS; j++)                  /* what is behind the last column is the last again, and not written */
 			b[j].read(g.b, (col + j < g.n ? col + j : g.n - 1) * g.ldb + k);
-		few_step<HALF, M, COLS>(g, b, k, sum);
+		few_step<A_HALF, HALF, M, COLS>(g, b, k, sum);
 	}
 #pragma unroll
 	for (int i = 0; i < M; i++)
 #pragma unroll
 		for (int j = 0; j < COLS; j++) {
-			float x = warp_sum(sum[i][j]), *c = g.c + i * g.ldc + col + j;
+			const int64_t at = i * g.ldc + col + j;
+			float x = warp_sum(sum[i][j]);
 
 			if (lane || col + j >= g.n)
 				continue;
 			if (g.bias)
 				x += g.bias[col + j];
-			*c = g.accumulate ? *c + x : x;
+			if (g.plus)
+				x += number(g.plus, g.c_half, at);
+			put_number(g.c, g.c_half, at, x);
 		}
 }
 
-template <bool HALF, int COLS> static void start(struct cuda *c, const struct product *g)
+template <bool A_HALF, bool HALF, int COLS> static void start_columns(struct cuda *c, const struct product *g)
 {
 	static void (*const by_rows[FEW + 1])(struct product) = {
-		NULL, few_rows<HALF, 1, COLS>, few_rows<HALF, 2, COLS>, few_rows<HALF, 3, COLS>, few_rows<HALF, 4, COLS>, few_rows<HALF, 5, COLS>,
-		few_rows<HALF, 6, COLS>, few_rows<HALF, 7, COLS>, few_rows<HALF, 8, COLS>};
+		NULL, few_rows<A_HALF, HALF, 1, COLS>, few_rows<A_HALF, HALF, 2, COLS>, few_rows<A_HALF, HALF, 3, COLS>, few_rows<A_HALF, HALF, 4, COLS>,
+		few_rows<A_HALF, HALF, 5, COLS>, few_rows<A_HALF, HALF, 6, COLS>, few_rows<A_HALF, HALF, 7, COLS>, few_rows<A_HALF, HALF, 8, COLS>};
 
 	cuda_launch(c, by_rows[g->m], (unsigned)div_up(g->n, WARPS * COLS), WARPS * 32, 0, *g);
 }
 
-bool cuda_gemm_few(struct cuda *c, const struct product *g)
+template <bool A_HALF, bool HALF> static void start(struct cuda *c, const struct product *g)
 {
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
 
-	if (g->m > FEW || g->batch > 1 || !g->trans_b || g->trans_a || g->k % 8 || g->lda % 4 || g->ldb % 8)
+	if (g->n >= 4 * lanes)
+		start_columns<A_HALF, HALF, 4>(c, g);
+	else if (g->n >= 2 * lanes)
+		start_columns<A_HALF, HALF, 2>(c, g);
+	else
+		start_columns<A_HALF, HALF, 1>(c, g);
+}
+
+bool cuda_gemm_few(struct cuda *c, const struct product *g)
+{
+	if (g->m > FEW || g->batch > 1 || !g->trans_b || g->trans_a || g->k % 8 || g->lda % (g->a_half ? 8 : 4) || g->ldb % 8)
+		return false;
+	if (g->a_half && !g->b_half)            /* of adapters alone */
 		return false;
 	if (((uintptr_t)g->a | (uintptr_t)g->b) % 16)
 		return false;
-	if (g->n >= 4 * lanes)
-		g->half ? start<true, 4>(c, g) : start<false, 4>(c, g);
-	else if (g->n >= 2 * lanes)
-		g->half ? start<true, 2>(c, g) : start<false, 2>(c, g);
+	if (g->a_half)
+		start<true, true>(c, g);
+	else if (g->b_half)
+		start<false, true>(c, g);
 	else
-		g->half ? start<true, 1>(c, g) : start<false, 1>(c, g);
+		start<false, false>(c, g);
 	return true;
 }

@@ -4,7 +4,7 @@
 
 static bool wide(const struct latent *given)
 {
-	return attention_wide(given->q, given->key_dim, given->value_dim, 0) && attention_wide(given->keys, 0, 0, 0) && attention_wide(given->out, 0, 0, 0);
+	return attention_wide(given->q, false, given->key_dim, given->value_dim) && attention_wide(given->keys, false, 0, 0) && attention_wide(given->out, false, 0, 0);
 }
 
 void cuda_latent(struct backend *be, const struct latent *given)
@@ -29,7 +29,7 @@ void cuda_latent(struct backend *be, const struct latent *given)
 		float *pages = (float *)given->cache->k + given->layer * given->cache->pages * given->cache->k_width * KV_PAGE;
 		struct write_pages w = {a.b, given->keys, NULL, pages, NULL, given->key_dim, 1, a.dk, 0, 0};
 
-		a.wide = w.wide = a.wide && attention_wide(pages, 0, 0, 0);
+		a.wide = w.wide = a.wide && attention_wide(pages, false, 0, 0);
 		attention_write_pages(c, &w);
 		a.k = a.v = pages;
 	}

@@ -27,8 +27,9 @@ template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_r
 		a.entropy[row] = (float)(log((double)s.sum) - (double)s.dot / (double)s.sum);
 }
 
-/* by * (dlogprob (onehot - p) - dentropy p (log p + entropy)), where log p + entropy = z - dot / sum */
-template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_back_rows(struct logprobs a)
+/* by * (dlogprob (onehot - p) - dentropy p (log p + entropy)), where log p + entropy = z - dot / sum. As bfloat16 it goes to the first half of the row,
+ * whose numbers all have been read when others are written in their place. */
+template <int V, class T> static __global__ void __launch_bounds__(ROW_THREADS) logprob_back_rows(struct logprobs a)
 {
 	__shared__ struct softmax_sums room[32];
 	const int64_t row = blockIdx.x;
@@ -37,9 +38,12 @@ template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_b
 	const float scale = 1 / s.sum, mean = s.dot / s.sum, one = -a.by * a.dlogprob[row], ent = a.dentropy ? -a.by * a.dentropy[row] : 0;
 	const int64_t target = a.target[row];
 
-	for (int64_t i = (int64_t)threadIdx.x * V; i < a.vocab; i += (int64_t)blockDim.x * V) {
-		vec<V> v = load<V>(x + i);
+	for (int64_t first = 0; first < a.vocab; first += (int64_t)blockDim.x * V) {
+		const int64_t i = first + (int64_t)threadIdx.x * V;
+		vec<V> v = {};
 
+		if (i < a.vocab)
+			v = load<V>(x + i);
 		for (int j = 0; j < V; j++) {
 			const float z = centred(v.x[j], a.by, s.max);
 
@@ -47,7 +51,10 @@ template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_b
 			if (i + j == target)
 				v.x[j] -= one;
 		}
-		store(x + i, v);
+		if (sizeof(T) < sizeof *x)
+			__syncthreads();
+		if (i < a.vocab)
+			store((T *)x + i, v);
 	}
 }
 
@@ -65,11 +72,13 @@ static void op_logprob(struct backend *be, const float *logits, const int32_t *t
 }
 
 static void op_logprob_back(struct backend *be, float *logits, const int32_t *target, float inv_temperature, const float *dlogprob, const float *dentropy,
-			    int64_t rows, int64_t vocab)
+			    int64_t rows, int64_t vocab, bool half)
 {
 	const struct logprobs a = {NULL, logits, target, NULL, NULL, dlogprob, dentropy, vocab, inv_temperature, 0};
+	void (*const one)(struct logprobs) = half ? logprob_back_rows<1, uint16_t> : logprob_back_rows<1, float>;
+	void (*const four)(struct logprobs) = half ? logprob_back_rows<4, uint16_t> : logprob_back_rows<4, float>;
 
-	cuda_launch(cuda_of(be), fours(logits, vocab) ? logprob_back_rows<4> : logprob_back_rows<1>, (unsigned)rows, row_threads(vocab), 0, a);
+	cuda_launch(cuda_of(be), fours(logits, vocab) ? four : one, (unsigned)rows, row_threads(vocab), 0, a);
 }
 
 void cuda_logprob_ops(struct backend *be)

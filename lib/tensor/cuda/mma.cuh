@@ -31,7 +31,25 @@ static __device__ __forceinline__ void load_matrices_turned(uint32_t (&r)[4], co
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
 		     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"((uint32_t)__cvta_generic_to_shared(p)) : "memory");
 }
+/* 16 aligned bytes come to shared memory, or zeros (`from` is valid all the same), by the next copies_arrived of the same thread. */
+static __device__ __forceinline__ void copy_async(uint16_t *to, const uint16_t *from, bool there)
+{
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"((uint32_t)__cvta_generic_to_shared(to)), "l"(from), "r"(there ? 16 : 0) : "memory");
+}
+static __device__ __forceinline__ void copies_arrived()
+{
+	asm volatile("cp.async.wait_all;" ::: "memory");
+}
 #endif
+
+/* An a, rounded, from two neighbouring d: what was made as 16 x 16 becomes what is multiplied by. */
+static __device__ __forceinline__ void as_first(uint32_t (&a)[4], const float (&left)[4], const float (&right)[4])
+{
+	a[0] = to_bf16x2(left[0], left[1]);
+	a[1] = to_bf16x2(left[2], left[3]);
+	a[2] = to_bf16x2(right[0], right[1]);
+	a[3] = to_bf16x2(right[2], right[3]);
+}
 
 /* Where this lane's rows are, of a matrix in shared memory with `stride` numbers in a row; p is the corner.
  * place_a: for an a of 16 rows and 16 columns, and, turned, for the two b of 16 rows (of k) and 2 x 8 columns (registers 0 1, then 2 3)

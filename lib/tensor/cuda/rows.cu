@@ -4,20 +4,21 @@
 
 enum { THREADS = 256 };
 
-static bool aligned(const void *a, const void *b, const void *c, int64_t cols)
+/* Whether rows of cols numbers can be moved `each` at a time */
+static bool aligned(const void *a, const void *b, const void *c, int64_t cols, int64_t each)
 {
-	return cols % 4 == 0 && ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) % 16 == 0;
+	return cols % each == 0 && ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) % 16 == 0;
 }
 
 /* ---- norms: a row to a warp where rows are short, else to a block ---- */
 
 enum { SHORT = 1024 };
 
-struct norm {
-	float *out, *rstd;
+struct normed {                         /* struct norm of backend.h */
+	void *out;
+	float *rstd;
 	const float *x, *w;
-	uint16_t *half;                 /* out once more, in bfloat16, or NULL */
-	int64_t rows, cols, ld_half;
+	int64_t rows, cols;
 	float eps;
 	int32_t unused;
 };
@@ -43,7 +44,7 @@ template <bool WARP> struct place {
 	}
 };
 
-template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rmsnorm_rows(struct norm a)
+template <bool WARP, int V, class T> static __global__ void __launch_bounds__(THREADS) rmsnorm_rows(struct normed a)
 {
 	__shared__ float room[32];
 	const place<WARP> p;
@@ -68,31 +69,31 @@ template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rm
 
 		for (int j = 0; j < V; j++)
 			y.x[j] = x.x[j] * rstd * w.x[j];
-		store(a.out + at + i, y);
-		if (a.half)
-			store_bf16(a.half + p.row * a.ld_half + i, y);
+		store((T *)a.out + at + i, y);
 	}
 }
 
 struct norm_back {
 	float *dx;
-	const float *dout, *x, *w, *rstd;
+	const void *dout;
+	const float *x, *w, *rstd;
 	int64_t rows, cols;
 	int64_t accumulate;
 };
 
 /* dx = rstd (g - x rstd^2 mean(g x)) with g = dout w */
-template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rmsnorm_back_rows(struct norm_back a)
+template <bool WARP, int V, class T> static __global__ void __launch_bounds__(THREADS) rmsnorm_back_rows(struct norm_back a)
 {
 	__shared__ float room[32];
 	const place<WARP> p;
 	const bool there = p.row < a.rows;
 	const int64_t row = there ? p.row : a.rows - 1, at = row * a.cols;
+	const T *dout = (const T *)a.dout + at;
 	const float rstd = a.rstd[row];
 	float sum = 0, mean;
 
 	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
-		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(a.dout + at + i);
+		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(dout + i);
 
 		for (int j = 0; j < V; j++)
 			sum = fmaf(d.x[j] * w.x[j], x.x[j], sum);
@@ -101,7 +102,7 @@ template <bool WARP, int V> static __global__ void __launch_bounds__(THREADS) rm
 	if (!there)
 		return;
 	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
-		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(a.dout + at + i);
+		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(dout + i);
 		vec<V> y;
 
 		if (a.accumulate)
@@ -122,31 +123,42 @@ template <class A> static void by_rows(struct cuda *c, const A &a, bool fours, v
 	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a);
 }
 
-static void op_rmsnorm(struct backend *be, float *out, float *rstd, const float *x, const float *w, float eps, int64_t rows, int64_t cols)
+template <class T> static void rmsnorm(struct cuda *c, const struct normed &a)
 {
-	struct cuda *c = cuda_of(be);
-	struct norm a = {out, rstd, x, w, NULL, rows, cols, 0, eps, 0};
-
-	a.half = cuda_ahead(c, out, rows, cols, &a.ld_half);
-	by_rows(c, a, aligned(out, x, w, cols), rmsnorm_rows<true, 1>, rmsnorm_rows<true, 4>, rmsnorm_rows<false, 1>, rmsnorm_rows<false, 4>);
-	if (a.half)
-		cuda_ahead_done(c);
+	by_rows(c, a, aligned(a.out, a.x, a.w, a.cols, 4), rmsnorm_rows<true, 1, T>, rmsnorm_rows<true, 4, T>, rmsnorm_rows<false, 1, T>, rmsnorm_rows<false, 4, T>);
 }
 
-static void op_rmsnorm_back(struct backend *be, float *dx, float *dw, const float *dout, const float *x, const float *w, const float *rstd, int64_t rows,
-			    int64_t cols, bool accumulate)
+static void op_rmsnorm(struct backend *be, const struct norm *n, void *out)
 {
-	const struct norm_back a = {dx, dout, x, w, rstd, rows, cols, accumulate};
+	const struct normed a = {out, n->rstd, n->x, n->w, n->rows, n->cols, n->eps, 0};
+
+	if (n->half)
+		rmsnorm<uint16_t>(cuda_of(be), a);
+	else
+		rmsnorm<float>(cuda_of(be), a);
+}
+
+template <class T> static void rmsnorm_back(struct cuda *c, const struct norm_back &a)
+{
+	by_rows(c, a, aligned(a.dx, a.dout, a.x, a.cols, 4) && (uintptr_t)a.w % 16 == 0, rmsnorm_back_rows<true, 1, T>, rmsnorm_back_rows<true, 4, T>,
+		rmsnorm_back_rows<false, 1, T>, rmsnorm_back_rows<false, 4, T>);
+}
+
+static void op_rmsnorm_back(struct backend *be, const struct norm *n, const void *dout, float *dx, float *dw, bool accumulate)
+{
+	const struct norm_back a = {dx, dout, n->x, n->w, n->rstd, n->rows, n->cols, accumulate};
 
 	if (dw)                                 /* first: dx may be where dout is */
-		cuda_add_columns(cuda_of(be), dw, dout, x, rstd, rows, cols);
-	by_rows(cuda_of(be), a, aligned(dx, dout, x, cols) && (uintptr_t)w % 16 == 0, rmsnorm_back_rows<true, 1>, rmsnorm_back_rows<true, 4>,
-		rmsnorm_back_rows<false, 1>, rmsnorm_back_rows<false, 4>);
+		cuda_add_columns(cuda_of(be), dw, dout, n->half, n->x, n->rstd, n->rows, n->cols);
+	if (n->half)
+		rmsnorm_back<uint16_t>(cuda_of(be), a);
+	else
+		rmsnorm_back<float>(cuda_of(be), a);
 }
 
 /* ---- rotary positions ---- */
 
-static __global__ void rope_pairs(struct rope r)
+template <class T> static __global__ void rope_pairs(struct rope r)
 {
 	const int64_t half = r.head_dim / 2, n = r.rows * r.heads * half;
 
@@ -154,11 +166,12 @@ static __global__ void rope_pairs(struct rope r)
 		const int64_t j = i % half, head = i / half % r.heads, row = i / half / r.heads;
 		const float *turn = r.cos_sin + (int64_t)r.position[row] * r.head_dim, c = turn[j], s = r.inverse ? -turn[half + j] : turn[half + j];
 		const int64_t first = r.interleaved ? 2 * j : j, second = r.interleaved ? 2 * j + 1 : j + half;
-		const float *x = r.x + row * r.x_stride + head * r.x_head, a = x[first], b = x[second];
-		float *out = r.out + row * r.out_stride + head * r.out_head;
+		const T *x = (const T *)r.x + row * r.x_stride + head * r.x_head;
+		const float a = load<1>(x + first).x[0], b = load<1>(x + second).x[0];
+		T *out = (T *)r.out + row * r.out_stride + head * r.out_head;
 
-		out[first] = a * c - b * s;
-		out[second] = b * c + a * s;
+		store(out + first, vec<1>{{a * c - b * s}});
+		store(out + second, vec<1>{{b * c + a * s}});
 	}
 }
 
@@ -172,44 +185,42 @@ static void op_rope(struct backend *be, const struct rope *given)
 	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
 	r.position = given->position, r.cos_sin = given->cos_sin;
 	r.interleaved = given->interleaved, r.inverse = given->inverse;
-	cuda_launch(cuda_of(be), rope_pairs, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r);
+	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r);
 }
 
 /* ---- element by element ---- */
 
 struct gate {
-	float *out;
-	const float *gate_up, *dout;
-	uint16_t *half;                 /* out once more, in bfloat16, or NULL */
-	int64_t rows, cols, ld_half;    /* cols: F */
+	void *out;
+	const void *gate_up, *dout;
+	int64_t rows, cols;             /* cols: F */
 };
 
-template <int V> static __global__ void swiglu_numbers(struct gate a)
+template <int V, class T> static __global__ void swiglu_numbers(struct gate a)
 {
 	const int64_t each = a.cols / V, n = a.rows * each;
 
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
 		const int64_t row = i / each, col = i % each * V;
-		const float *x = a.gate_up + row * 2 * a.cols + col;
+		const T *x = (const T *)a.gate_up + row * 2 * a.cols + col;
 		const vec<V> gate = load<V>(x), up = load<V>(x + a.cols);
 		vec<V> y;
 
 		for (int j = 0; j < V; j++)
 			y.x[j] = gate.x[j] * sigmoid(gate.x[j]) * up.x[j];
-		store(a.out + row * a.cols + col, y);
-		if (a.half)
-			store_bf16(a.half + row * a.ld_half + col, y);
+		store((T *)a.out + row * a.cols + col, y);
 	}
 }
 
 /* With s = sigmoid(gate): dup = dout gate s;  dgate = dout up s (1 + gate (1 - s)) */
-template <int V> static __global__ void swiglu_back_numbers(struct gate a)
+template <int V, class T> static __global__ void swiglu_back_numbers(struct gate a)
 {
 	const int64_t each = a.cols / V, n = a.rows * each;
 
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
 		const int64_t row = i / each, col = i % each * V, at = row * 2 * a.cols + col;
-		const vec<V> gate = load<V>(a.gate_up + at), up = load<V>(a.gate_up + at + a.cols), d = load<V>(a.dout + row * a.cols + col);
+		const T *x = (const T *)a.gate_up + at;
+		const vec<V> gate = load<V>(x), up = load<V>(x + a.cols), d = load<V>((const T *)a.dout + row * a.cols + col);
 		vec<V> dgate, dup;
 
 		for (int j = 0; j < V; j++) {
@@ -218,29 +229,37 @@ template <int V> static __global__ void swiglu_back_numbers(struct gate a)
 			dup.x[j] = d.x[j] * gate.x[j] * s;
 			dgate.x[j] = d.x[j] * up.x[j] * s * fmaf(gate.x[j], 1 - s, 1);
 		}
-		store(a.out + at, dgate);
-		store(a.out + at + a.cols, dup);
+		store((T *)a.out + at, dgate);
+		store((T *)a.out + at + a.cols, dup);
 	}
 }
 
-static void op_swiglu(struct backend *be, float *out, const float *gate_up, int64_t rows, int64_t cols)
+/* many: moves `each` numbers at a time, one: one */
+static void gate_by(struct cuda *c, const struct gate &a, int64_t each, void (*one)(struct gate), void (*many)(struct gate))
 {
-	struct cuda *c = cuda_of(be);
-	struct gate a = {out, gate_up, NULL, NULL, rows, cols, 0};
-	const bool fours = aligned(out, gate_up, NULL, cols);
+	const bool wide = aligned(a.out, a.gate_up, a.dout, a.cols, each);
 
-	a.half = cuda_ahead(c, out, rows, cols, &a.ld_half);
-	cuda_launch(c, fours ? swiglu_numbers<4> : swiglu_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
-	if (a.half)
-		cuda_ahead_done(c);
+	cuda_launch(c, wide ? many : one, cuda_grid(a.rows * a.cols, (wide ? each : 1) * THREADS), THREADS, 0, a);
 }
 
-static void op_swiglu_back(struct backend *be, float *dgate_up, const float *dout, const float *gate_up, int64_t rows, int64_t cols)
+static void op_swiglu(struct backend *be, void *out, const void *gate_up, int64_t rows, int64_t cols, bool half)
 {
-	const struct gate a = {dgate_up, gate_up, dout, NULL, rows, cols, 0};
-	const bool fours = aligned(dgate_up, gate_up, dout, cols);
+	const struct gate a = {out, gate_up, NULL, rows, cols};
 
-	cuda_launch(cuda_of(be), fours ? swiglu_back_numbers<4> : swiglu_back_numbers<1>, cuda_grid(rows * cols, fours ? 4 * THREADS : THREADS), THREADS, 0, a);
+	if (half)
+		gate_by(cuda_of(be), a, 8, swiglu_numbers<1, uint16_t>, swiglu_numbers<8, uint16_t>);
+	else
+		gate_by(cuda_of(be), a, 4, swiglu_numbers<1, float>, swiglu_numbers<4, float>);
+}
+
+static void op_swiglu_back(struct backend *be, void *dgate_up, const void *dout, const void *gate_up, int64_t rows, int64_t cols, bool half)
+{
+	const struct gate a = {dgate_up, gate_up, dout, rows, cols};
+
+	if (half)
+		gate_by(cuda_of(be), a, 8, swiglu_back_numbers<1, uint16_t>, swiglu_back_numbers<8, uint16_t>);
+	else
+		gate_by(cuda_of(be), a, 4, swiglu_back_numbers<1, float>, swiglu_back_numbers<4, float>);
 }
 
 struct sum {
@@ -264,7 +283,7 @@ template <int V> static __global__ void add_numbers(struct sum s)
 static void op_add(struct backend *be, float *out, const float *a, const float *b, int64_t n)
 {
 	const struct sum s = {out, a, b, n};
-	const bool fours = aligned(out, a, b, n);
+	const bool fours = aligned(out, a, b, n, 4);
 
 	cuda_launch(cuda_of(be), fours ? add_numbers<4> : add_numbers<1>, cuda_grid(n, fours ? 4 * THREADS : THREADS), THREADS, 0, s);
 }
@@ -289,30 +308,30 @@ static void op_scale(struct backend *be, float *x, float by, int64_t n)
 	cuda_launch(cuda_of(be), scale_numbers, cuda_grid(n, THREADS), THREADS, 0, a);
 }
 
-struct columns {
-	float *to;
-	const float *from;
+struct moved {                          /* struct columns of backend.h */
+	void *to;
+	const void *from;
 	int64_t ld_to, ld, rows, cols;
-	int64_t accumulate;
+	int32_t to_half, from_half, accumulate, unused;
 };
 
-static __global__ void move_columns(struct columns a)
+static __global__ void move_columns(struct moved a)
 {
 	const int64_t n = a.rows * a.cols;
 
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const float x = a.from[i / a.cols * a.ld + i % a.cols];
-		float *to = a.to + i / a.cols * a.ld_to + i % a.cols;
+		const int64_t to = i / a.cols * a.ld_to + i % a.cols;
+		const float x = number(a.from, a.from_half, i / a.cols * a.ld + i % a.cols);
 
-		*to = a.accumulate ? *to + x : x;
+		put_number(a.to, a.to_half, to, a.accumulate ? number(a.to, a.to_half, to) + x : x);
 	}
 }
 
-static void op_columns(struct backend *be, float *to, int64_t ld_to, const float *from, int64_t ld, int64_t rows, int64_t cols, bool accumulate)
+static void op_columns(struct backend *be, const struct columns *c)
 {
-	const struct columns a = {to, from, ld_to, ld, rows, cols, accumulate};
+	const struct moved a = {c->to, c->from, c->ld_to, c->ld, c->rows, c->cols, c->to_half, c->from_half, c->accumulate, 0};
 
-	cuda_launch(cuda_of(be), move_columns, cuda_grid(rows * cols, THREADS), THREADS, 0, a);
+	cuda_launch(cuda_of(be), move_columns, cuda_grid(c->rows * c->cols, THREADS), THREADS, 0, a);
 }
 
 void cuda_rows_ops(struct backend *be)

@@ -9,8 +9,10 @@ static const int64_t PARTS = 256, LEAST_ROWS = 64;
 
 struct column_sums {
 	float *to;                      /* [parts][cols]; in the second step [cols], added to */
-	const float *d, *x, *rstd;      /* x NULL: d alone */
+	const void *d;
+	const float *x, *rstd;          /* x NULL: d alone */
 	int64_t rows, cols, each;       /* each: rows of a part */
+	int64_t half;                   /* d is of bfloat16 */
 };
 
 /* COLUMNS columns of a part's rows: LANES threads to a column, which is summed by rows i, i + LANES, ... and then over the lanes */
@@ -22,7 +24,7 @@ static __global__ void __launch_bounds__(COLUMNS * LANES) sum_parts(struct colum
 	float sum = 0;
 
 	for (int64_t i = first + threadIdx.y; col < a.cols && i < end; i += LANES) {
-		const float d = a.d[i * a.cols + col];
+		const float d = number(a.d, (int32_t)a.half, i * a.cols + col);
 
 		sum += a.x ? d * a.x[i * a.cols + col] * a.rstd[i] : d;
 	}
@@ -43,15 +45,15 @@ static __global__ void add_parts(struct column_sums a)
 	if (col >= a.cols)
 		return;
 	for (int64_t i = 0; i < a.rows; i++)
-		sum += a.d[i * a.cols + col];
+		sum += ((const float *)a.d)[i * a.cols + col];
 	a.to[col] += sum;
 }
 
-void cuda_add_columns(struct cuda *c, float *to, const float *d, const float *x, const float *rstd, int64_t rows, int64_t cols)
+void cuda_add_columns(struct cuda *c, float *to, const void *d, bool half, const float *x, const float *rstd, int64_t rows, int64_t cols)
 {
 	const int64_t each = MAX(LEAST_ROWS, div_up(rows, PARTS)), parts = div_up(rows, each);
-	struct column_sums a = {NULL, d, x, rstd, rows, cols, each};
-	struct column_sums all = {to, NULL, NULL, NULL, parts, cols, 0};
+	struct column_sums a = {NULL, d, x, rstd, rows, cols, each, half};
+	struct column_sums all = {to, NULL, NULL, NULL, parts, cols, 0, 0};
 
 	a.to = (float *)cuda_scratch_of(c, SCRATCH_SUMS, (size_t)(parts * cols) * sizeof *a.to);
 	all.d = a.to;
@@ -59,9 +61,9 @@ void cuda_add_columns(struct cuda *c, float *to, const float *d, const float *x,
 	cuda_launch(c, add_parts, cuda_grid(cols, 64), 64, 0, all);
 }
 
-static void op_bias_back(struct backend *be, float *dbias, const float *dout, int64_t rows, int64_t cols)
+static void op_bias_back(struct backend *be, float *dbias, const void *dout, int64_t rows, int64_t cols, bool half)
 {
-	cuda_add_columns(cuda_of(be), dbias, dout, NULL, NULL, rows, cols);
+	cuda_add_columns(cuda_of(be), dbias, dout, half, NULL, NULL, rows, cols);
 }
 
 /* ---- gradients of rows that were looked up ---- */

@@ -19,7 +19,8 @@ static void back(struct tape *t, struct node *n)
 {
 	const struct logprob *l = n->aux;
 	struct tensor *x = n->in[0], *w = n->in[1];
-	int64_t V = w->rows, C = w->cols, from, rows;
+	const bool half = t->be->half_rows && t->half;                  /* products would round the gradient of logits in any case */
+	int64_t V = w->rows, C = w->cols, ld = half ? 2 * V : V, from, rows;
 	bool accumulate;
 	void *dx = tape_grad(t, x, &accumulate);
 
@@ -28,12 +29,12 @@ static void back(struct tape *t, struct node *n)
 		rows = x->rows - from < l->chunk ? x->rows - from : l->chunk;
 		make_logits(t, x, w, l->logits, from, rows);
 		t->be->logprob_back(t->be, l->logits, l->target + from, l->inv_temperature, l->dlogprob + from,
-				    l->dentropy ? l->dentropy + from : NULL, rows, V);
+				    l->dentropy ? l->dentropy + from : NULL, rows, V, half);
 		if (dx)
-			t->be->gemm(t->be, &(struct gemm){.m = rows, .n = C, .k = V, .a = l->logits, .lda = V, .b = w->data, .ldb = C,
+			t->be->gemm(t->be, &(struct gemm){.m = rows, .n = C, .k = V, .a = l->logits, .a_half = half, .lda = ld, .b = w->data, .ldb = C,
 							  .c = tensor_at(x, dx, from * C), .c_half = x->half, .ldc = C, .accumulate = accumulate, .packed = w->packed});
 		if (w->grad)
-			t->be->gemm(t->be, &(struct gemm){.m = V, .n = C, .k = rows, .a = l->logits, .lda = V, .trans_a = true,
+			t->be->gemm(t->be, &(struct gemm){.m = V, .n = C, .k = rows, .a = l->logits, .a_half = half, .lda = ld, .trans_a = true,
 							  .b = tensor_at(x, x->data, from * C), .b_half = x->half, .ldb = C, .c = w->grad, .ldc = C, .accumulate = true});
 	}
 }
@@ -50,7 +51,7 @@ struct logprobs op_logprob(struct tape *t, struct tensor *x, struct tensor *w, c
 		out.entropy = tape_memory(t, (size_t)N * sizeof *out.entropy);
 	l->target = target;
 	l->inv_temperature = inv_temperature;
-	l->chunk = LOGPROB_FLOATS / V < 64 ? 64 : LOGPROB_FLOATS / V;
+	l->chunk = t->be->logits_at_once / V < 64 ? 64 : t->be->logits_at_once / V;
 	if (l->chunk > N)
 		l->chunk = N;
 	l->logits = tape_memory(t, (size_t)(l->chunk * V) * sizeof *l->logits);
