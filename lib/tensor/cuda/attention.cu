@@ -26,6 +26,65 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	}
 }
 
+/* The same after turning (struct rope, in halves): queries and keys of the new rows are turned where they are. A thread has two numbers. */
+struct turned {
+	struct write_pages w;
+	void *qkv;
+	const int32_t *position;
+	const float *cos_sin;
+	int64_t heads;                  /* H */
+};
+
+template <class T> static __global__ void turn_pages(struct turned z)
+{
+	const struct write_pages &w = z.w;
+	const int half = w.dim / 2;
+	const int64_t heads = z.heads + 2 * w.kv_heads, n = w.b.rows * heads * half;
+
+	next_may_start();
+	wait_for_last();
+	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
+		const int64_t j = i % half, head = i / half % heads, row = i / half / heads;
+		T *x = (T *)z.qkv + row * w.stride + head * w.dim;
+		float a = load<1>(x + j).x[0], b = load<1>(x + half + j).x[0];
+
+		if (head < z.heads + w.kv_heads) {
+			const float *turn = z.cos_sin + (int64_t)z.position[row] * w.dim, c = turn[j], s = turn[half + j], was = a;
+
+			a = was * c - b * s;
+			b = b * c + was * s;
+			store(x + j, vec<1>{{a}});
+			store(x + half + j, vec<1>{{b}});
+		}
+		if (head >= z.heads) {
+			const int64_t seq = w.b.of_row[row], g = (head - z.heads) % w.kv_heads;
+			const struct device_seq of = w.b.seq[seq];
+			const int p = of.past + (int)row - of.row;
+			const int64_t to = (((int64_t)w.b.page[seq * w.b.pages + p / KV_PAGE] * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
+			T *page = (T *)(head < z.heads + w.kv_heads ? w.to_k : w.to_v) + to;
+
+			store(page + j, vec<1>{{a}});
+			store(page + half + j, vec<1>{{b}});
+		}
+	}
+}
+
+/* If turning the rows is the last that is on the list: with it. */
+static bool turn_and_write(struct cuda *c, const struct write_pages *w, const struct attention *a, const struct rope *r)
+{
+	struct turned z;
+
+	if (!r || r->out != a->qkv || r->x != a->qkv || r->half != a->half || r->rows != a->rows || r->heads != a->heads + a->kv_heads || r->head_dim != a->head_dim ||
+	    r->x_stride != a->qkv_stride || r->out_stride != a->qkv_stride || r->x_head != a->head_dim || r->out_head != a->head_dim || r->interleaved || r->inverse)
+		return false;
+	memset(&z, 0, sizeof z);
+	z.w = *w;
+	z.qkv = r->out, z.position = r->position, z.cos_sin = r->cos_sin, z.heads = a->heads;
+	cuda_take_back(c);
+	cuda_launch(c, a->half ? turn_pages<uint16_t> : turn_pages<float>, cuda_grid(a->rows * (a->heads + 2 * a->kv_heads) * (a->head_dim / 2), 256), 256, 0, z, true);
+	return true;
+}
+
 void attention_write_pages(struct cuda *c, const struct write_pages *w)
 {
 	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
@@ -75,7 +134,8 @@ void cuda_attention(struct backend *be, const struct attention *given)
 					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, given->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, given->half, 0, 0) && attention_wide(w.to_v, given->half, 0, 0);
-		attention_write_pages(c, &w);
+		if (!turn_and_write(c, &w, given, cuda_last_launch<struct rope>(c, LAST_ROPE)))
+			attention_write_pages(c, &w);
 		a.k = w.to_k, a.v = w.to_v;
 		for (int64_t i = 0; i < given->seqs; i++)
 			single = single || given->seq[i].n == 1;

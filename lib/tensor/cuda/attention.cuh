@@ -57,7 +57,9 @@ struct tiles {
 	unsigned count;                 /* 0, or a power of two */
 };
 
-/* The batch and its tiles for each of the cuts; all of it stays until the next operation. */
+/* The batch and its tiles for each of the cuts (CUTS at most); all of it stays until the next operation. Between two cuda_sync the same sequences have the
+ * same pages: what was made for one layer is there for the others. */
+#define CUTS 2
 struct batch attention_batch(struct cuda *c, const struct seq *seq, int64_t seqs, int64_t rows, bool cache, const struct cut *cut, int cuts,
 			     struct tiles *tiles);
 
@@ -75,6 +77,7 @@ struct attend {
 	void *out;                      /* [N][H][dv] */
 	float *lse;                     /* [N][H], or NULL */
 	float *part, *part_lse;         /* [splits][S][H][dv], [splits][S][H], base 2; NULL: keys are not split */
+	uint32_t *counter;              /* [S][H]: pieces that are there (attention_decode) */
 	int64_t q_stride, k_stride;     /* numbers from row to row */
 	int32_t heads, kv_heads, each;  /* H G E */
 	int32_t dk, dv;                 /* numbers of a key, of a value */
@@ -109,7 +112,7 @@ int64_t attention_full_rows(struct cuda *c, int64_t dk, int64_t dv);
 void attention_full(struct cuda *c, const struct attend *a, const struct tiles *tiles);
 void attention_half(struct cuda *c, const struct attend *a, const struct tiles *tiles);
 
-/* attention_decode.cu: sequences of one new row, by pages (dk = dv <= 256); then out and lse of such sequences from a->part and a->part_lse */
+/* attention_decode.cu: sequences of one new row, by pages (dk = dv <= 256); out and lse of such sequences from a->part and a->part_lse */
 void attention_decode(struct cuda *c, const struct attend *a);
 void attention_combine(struct cuda *c, const struct attend *a);
 void attention_parts(struct cuda *c, struct attend *a);         /* room for `part` and `part_lse`, as a->splits says */

@@ -9,6 +9,40 @@
 
 enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16 };
 
+/* Pieces of a sequence, a warp for a head: their weights are 2^(lse - the greatest), and sum to 1. What other blocks have just written is not in
+ * the first-level cache. */
+static __device__ void combine_head(const struct attend &a, const struct device_seq &s, int seq, int head)
+{
+	const int lane = threadIdx.x % 32, n = (s.past + a.chunk) / a.chunk;
+	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
+	float most = -INFINITY, sum = 0;
+
+	for (int i = lane; i < n; i += 32)
+		most = fmaxf(most, __ldcg(a.part_lse + at + i * step));
+	most = warp_max(most);
+	for (int i = lane; i < n; i += 32)
+		sum += exp2f(__ldcg(a.part_lse + at + i * step) - most);
+	sum = warp_sum(sum);
+	for (int d = lane; d < a.dv; d += 32) {
+		float x = 0;
+
+		for (int i = 0; i < n; i++)
+			x = fmaf(exp2f(__ldcg(a.part_lse + at + i * step) - most), __ldcg(a.part + (at + i * step) * a.dv + d), x);
+		put_number(a.out, a.half, to * a.dv + d, x / sum);
+	}
+	if (a.lse && lane == 0)
+		a.lse[to] = (most + log2f(sum)) * LN2;
+}
+
+static __global__ void combine(struct attend a)
+{
+	const int seq = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / 32;
+	const struct device_seq s = a.b.seq[seq];
+
+	if (s.n == 1 && head < a.heads)
+		combine_head(a, s, seq, head);
+}
+
 /* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out */
 template <int HE, class T> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
 {
@@ -21,7 +55,10 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 	DYNAMIC_SHARED(float, q);                       /* [E][stride], then keys [KEYS][stride] (in the end sums [groups][E][4 n4]), p [E][KEYS], three of each head */
 	float *k = q + E * stride, *p = k + max(KEYS * stride, groups * E * 4 * n4), *max_of = p + E * KEYS, *by_of = max_of + E, *sum_of = by_of + E;
 	float sum[E][4];
+	__shared__ uint32_t before;
 
+	next_may_start();
+	wait_for_last();
 	if (s.n != 1 || from >= to)
 		return;
 	for (int i = tid; i < E * n4; i += THREADS) {
@@ -137,34 +174,20 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 		if (to_lse && d == 0)
 			to_lse[at] = a.part ? lse : lse * LN2;
 	}
-}
-
-/* Pieces of a sequence, a warp for each head: their weights are 2^(lse - the greatest), and sum to 1. */
-static __global__ void combine(struct attend a)
-{
-	const int seq = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
-	const struct device_seq s = a.b.seq[seq];
-	const int n = (s.past + a.chunk) / a.chunk;
-	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
-	float most = -INFINITY, sum = 0;
-
-	if (s.n != 1 || head >= a.heads)
+	if (!a.part)
 		return;
-	for (int i = lane; i < n; i += 32)
-		most = fmaxf(most, a.part_lse[at + i * step]);
-	most = warp_max(most);
-	for (int i = lane; i < n; i += 32)
-		sum += exp2f(a.part_lse[at + i * step] - most);
-	sum = warp_sum(sum);
-	for (int d = lane; d < a.dv; d += 32) {
-		float x = 0;
-
-		for (int i = 0; i < n; i++)
-			x = fmaf(exp2f(a.part_lse[at + i * step] - most), a.part[(at + i * step) * a.dv + d], x);
-		put_number(a.out, a.half, to * a.dv + d, x / sum);
-	}
-	if (a.lse && lane == 0)
-		a.lse[to] = (most + log2f(sum)) * LN2;
+	__threadfence();                        /* the last of a sequence's pieces puts them together */
+	__syncthreads();
+	if (tid == 0)
+		before = atomicAdd(&a.counter[seq * gridDim.y + blockIdx.y], 1u);
+	__syncthreads();
+	if ((int)before + 1 < (s.past + a.chunk) / a.chunk)
+		return;
+	__threadfence();
+	for (int h = tid / 32; h < heads; h += THREADS / 32)
+		combine_head(a, s, seq, g * a.each + head + h);
+	if (tid == 0)
+		a.counter[seq * gridDim.y + blockIdx.y] = 0;
 }
 
 void attention_combine(struct cuda *c, const struct attend *a)
@@ -183,13 +206,25 @@ void attention_parts(struct cuda *c, struct attend *a)
 	a->part_lse = a->part + n * (size_t)a->dv;
 }
 
+/* Zeros, as many as there are (sequence, heads); a kernel leaves them so. */
+static uint32_t *counters(struct cuda *c, int64_t n)
+{
+	if (c->counters < n) {
+		cuda_give_back(c, c->counter);
+		c->counters = cuda_bucket(n);
+		c->counter = (uint32_t *)cuda_memory(c, (size_t)c->counters * sizeof *c->counter);
+		cuda_fill(c, c->counter, 0, (size_t)c->counters * sizeof *c->counter);
+	}
+	return c->counter;
+}
+
 template <int HE> static void launch(struct cuda *c, const struct attend &a)
 {
 	const int64_t n4 = div_up(a.dk, 4), stride = tile_stride((int)n4), groups = MIN(THREADS / n4, (int)MOST_GROUPS);
 	const int64_t floats = 2 * HE * stride + MAX(KEYS * stride, groups * 2 * HE * 4 * n4) + 2 * HE * (KEYS + 3);
 
 	cuda_launch(c, a.half ? decode<HE, uint16_t> : decode<HE, float>, dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
-		    (size_t)floats * sizeof(float), a);
+		    (size_t)floats * sizeof(float), a, true);
 }
 
 void attention_decode(struct cuda *c, const struct attend *given)
@@ -200,6 +235,8 @@ void attention_decode(struct cuda *c, const struct attend *given)
 	a.chunk = (int32_t)attention_chunk(a.b.seqs * a.kv_heads, a.b.pages, &splits);
 	a.splits = (int32_t)splits;
 	attention_parts(c, &a);
+	if (a.part)
+		a.counter = counters(c, a.b.seqs * a.heads);
 	if (a.each <= 2)
 		launch<1>(c, a);
 	else if (a.each <= 4)
@@ -208,5 +245,4 @@ void attention_decode(struct cuda *c, const struct attend *given)
 		launch<4>(c, a);
 	else
 		launch<8>(c, a);
-	attention_combine(c, &a);
 }

@@ -19,6 +19,7 @@ static void destroy(struct backend *be)
 
 	cuda_sync(c);
 	products_free(c);
+	attention_batches_end(c);
 	cuda_memory_end(c);
 	list_free(c);
 	cuda_check(cudaStreamDestroy(c->stream), "a stream");
@@ -53,6 +54,7 @@ struct backend *backend_cuda_new(struct err *e)
 		delete c;
 		return NULL;
 	}
+	c->early = p.major >= 9 && !getenv("R1_CUDA_SERIAL");
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	be->name = "cuda";
 	be->rounds = be->half_rows = true;

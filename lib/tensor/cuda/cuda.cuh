@@ -36,6 +36,7 @@ struct entry;                           /* of the list */
 struct list;
 struct products;
 struct upload_buffers;
+struct batches;
 
 /* Device memory for the length of an operation: the next one to ask gets the same */
 struct cuda_scratch {
@@ -52,9 +53,15 @@ struct cuda {
 	cudaStream_t stream;
 	struct list *list;
 	int64_t added;                  /* entries that were ever put on the list, and what else changed memory */
+	int64_t syncs;                  /* calls of cuda_sync */
+	bool weights_changed;           /* since the last of them, maybe */
+	bool early;                     /* kernels may begin before the last one has ended (cuda_launch) */
 	struct products *products;
 	struct upload_buffers *large;
 	struct cuda_scratch scratch[SCRATCHES];
+	uint32_t *counter;              /* of attention_decode */
+	int64_t counters;
+	struct batches *batches;        /* of attention_tiles.cu */
 };
 
 static inline struct cuda *cuda_of(struct backend *be)
@@ -117,27 +124,61 @@ struct entry {
 struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes);
 void cuda_added(struct cuda *c);
 
+/* What the last entry is, where somebody may want to do it in one with the next. */
+enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_UPLOAD };
+void cuda_mark(struct cuda *c, enum last_kind kind);    /* the entry that was just added */
+const struct entry *cuda_last(struct cuda *c, enum last_kind kind);     /* NULL: the last entry is no such, or runs already */
+void cuda_take_back(struct cuda *c);                    /* the last entry is not on the list any more */
+
 template <class A> struct launch_entry {
 	struct entry e;
 	void (*kernel)(A);
 	uint64_t shared;
 	uint32_t grid[3], block[3];
+	uint64_t early;
 	A a;
 };
 
 #define SHARED_UNASKED ((size_t)48 << 10)       /* more than that must be asked for */
+
+#if defined R1_EMULATED
+template <class A> static cudaError_t cuda_start_early(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
+{
+	return cudaLaunchKernel(kernel, grid, block, args, shared, s);
+}
+#else
+template <class A> static cudaError_t cuda_start_early(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
+{
+	cudaLaunchAttribute early;
+	cudaLaunchConfig_t how;
+
+	memset(&early, 0, sizeof early);
+	memset(&how, 0, sizeof how);
+	early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+	early.val.programmaticStreamSerializationAllowed = 1;
+	how.gridDim = grid, how.blockDim = block, how.dynamicSmemBytes = shared, how.stream = s;
+	how.attrs = &early, how.numAttrs = 1;
+	return cudaLaunchKernelExC(&how, (const void *)kernel, args);
+}
+#endif
 
 template <class A> static cudaError_t cuda_run_launch(struct cuda *c, const struct entry *e)
 {
 	const struct launch_entry<A> *l = (const struct launch_entry<A> *)e;
 	void *args[1] = {(void *)&l->a};
 
+	if (l->early && c->early)
+		return cuda_start_early(l->kernel, dim3(l->grid[0], l->grid[1], l->grid[2]), dim3(l->block[0], l->block[1], l->block[2]), args,
+					 (size_t)l->shared, c->stream);
 	return cudaLaunchKernel(l->kernel, dim3(l->grid[0], l->grid[1], l->grid[2]), dim3(l->block[0], l->block[1], l->block[2]), args, (size_t)l->shared,
 				c->stream);
 }
 
-/* kernel<<<grid, block, shared>>>(a), in its turn. An empty grid is nothing to do. */
-template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), dim3 grid, dim3 block, size_t shared, const A &a)
+/* kernel<<<grid, block, shared>>>(a), in its turn. An empty grid is nothing to do.
+ * early: it may begin while the one before still runs (sm_90's programmatic dependent launch): it calls wait_for_last before it reads or writes
+ * anything but what has been there since the last cuda_sync. */
+template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), dim3 grid, dim3 block, size_t shared, const A &a, bool early = false,
+					  enum last_kind kind = LAST_OTHER)
 {
 	struct launch_entry<A> *l;
 
@@ -148,10 +189,20 @@ template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), di
 	l = (struct launch_entry<A> *)cuda_add(c, cuda_run_launch<A>, sizeof *l);
 	l->kernel = kernel;
 	l->shared = shared;
+	l->early = early;
 	l->grid[0] = grid.x, l->grid[1] = grid.y, l->grid[2] = grid.z;
 	l->block[0] = block.x, l->block[1] = block.y, l->block[2] = block.z;
 	memcpy(&l->a, &a, sizeof a);
+	cuda_mark(c, kind);
 	cuda_added(c);
+}
+
+/* The argument of the last entry, which is a kernel's of that kind: to be copied before anything is put on the list. Or NULL. */
+template <class A> static const A *cuda_last_launch(struct cuda *c, enum last_kind kind)
+{
+	const struct entry *e = cuda_last(c, kind);
+
+	return e ? &((const struct launch_entry<A> *)e)->a : NULL;
 }
 
 /* Blocks for n items, `each` to a block; kernels that get fewer go on in steps of the grid. */
@@ -177,6 +228,7 @@ void cuda_logprob_ops(struct backend *be);
 void cuda_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cuda_optimizer_ops(struct backend *be);
 void cuda_attention(struct backend *, const struct attention *);
+void attention_batches_end(struct cuda *c);
 void cuda_attention_back(struct backend *, const struct attention *, const void *dout, void *dqkv);
 void cuda_latent(struct backend *, const struct latent *);
 void cuda_latent_back(struct backend *, const struct latent *, const float *dout, float *dq, float *dkeys);

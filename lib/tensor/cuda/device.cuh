@@ -100,6 +100,20 @@ __device__ __forceinline__ float second_of(uint32_t pair)
 	return __uint_as_float(pair & 0xffff0000);
 }
 
+/* For kernels that may begin early (cuda_launch): the next one may, too; and now all before is done and can be seen. */
+__device__ __forceinline__ void next_may_start()
+{
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ >= 900
+	asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+__device__ __forceinline__ void wait_for_last()
+{
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ >= 900
+	asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 /* V numbers that are moved at once: 4 or, of bfloat16, 8 where addresses are multiples of their size, else 1 */
 template <int V> struct vec {
 	float x[V];

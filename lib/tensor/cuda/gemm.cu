@@ -345,7 +345,7 @@ void cuda_gemm(struct backend *be, const struct gemm *given)
 		g.step_b *= w->k;
 		g.b_half = w->type == WEIGHT_BF16;
 	}
-	if (g.k > 0 && cuda_gemm_few(c, &g))
+	if (g.k > 0 && cuda_gemm_few(c, &g, w != NULL))
 		return;
 	if (g.k > 0 && (g.a_half || g.b_half || (be->half && !w))) {
 		if ((copied = !g.a_half))

@@ -1,4 +1,4 @@
-/* gemm.cuh - a product as the kernels take it, and the one for few rows */
+/* gemm.cuh - a product as the kernels take it, and the one for few rows, with what may be around it */
 #ifndef TENSOR_CUDA_GEMM_CUH
 #define TENSOR_CUDA_GEMM_CUH
 
@@ -10,8 +10,27 @@ struct product {                        /* struct gemm of backend.h */
 	int32_t trans_a, trans_b, a_half, b_half, c_half, unused;
 };
 
+struct normed {                         /* struct norm of backend.h, there */
+	void *out;
+	float *rstd;
+	const float *x, *w;
+	int64_t rows, cols;
+	float eps;
+	int32_t half;
+};
+enum { NORM_SHORT = 1024, NORM_THREADS = 256 };         /* a row is a warp's, or a block's of so many threads */
+
+struct few {
+	struct product g;
+	struct normed n;                /* that makes A; n.x NULL: A is there */
+	void *gated;                    /* [m, n/2]: silu(C's left half) * its right half; NULL: nobody asks */
+	int64_t weight;                 /* B is a packed weight */
+};
+
 /* At most FEW rows by a weight or matrix that is stored [n,k], limited by the reading of B. False: not so. */
 #define FEW 8
-bool cuda_gemm_few(struct cuda *c, const struct product *g);
+bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight);
+/* The gate of what the last product made, if that can be done with it: else false. */
+bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows, int64_t cols);
 
 #endif

@@ -1,19 +1,24 @@
 /* gemm_few.cu - few rows by a matrix that is stored [n,k]: what decoding does, limited by how fast the matrix is read
  *
  * A warp makes COLS columns of C for all M rows. It goes through k in steps of 256: a lane reads 8 numbers that lie side by side of each of its
- * matrix rows (16 bytes, or 32) and of each row of A, which all warps share and the first-level cache has. An element's sum is that of its
- * lanes, each in k's order, in a fixed tree: M and COLS change no bit of it.
+ * matrix rows (16 bytes, or 32) and of each row of A, which all warps share and the first-level cache has. What several steps need of the matrix is
+ * asked for at once, 8 loads a lane, and the first of it before anything else: a weight does not wait for whoever makes A. An element's sum
+ * is that of its lanes, each in k's order, in a fixed tree: M and COLS change no bit of it.
+ *
+ * Around a product. A norm that makes A, and a gate that takes C (all of it: gate, then up), are done here if they stand next to it on the list: each
+ * kernel less saves the time in which the memory would have nothing to do. They write what they would have written by themselves, to the bit.
  */
 #include "cuda.cuh"
 #include "device.cuh"
 #include "gemm.cuh"
 
-enum { WARPS = 4, STEP = 256 };
+enum { WARPS = 4, STEP = 256, LOADS = 8, MOST_NORMED = 32 << 10 };
 
 template <bool HALF> struct eight;
 template <> struct eight<true> {
 	uint4 v;
 	__device__ __forceinline__ void read(const void *p, int64_t at) { v = __ldg((const uint4 *)((const uint16_t *)p + at)); }
+	__device__ __forceinline__ void read_shared(const uint16_t *p) { v = *(const uint4 *)p; }
 	__device__ __forceinline__ void to(float *x) const
 	{
 		const uint32_t w[4] = {v.x, v.y, v.z, v.w};
@@ -39,7 +44,38 @@ template <> struct eight<false> {
 	}
 };
 
-template <bool A_HALF, bool HALF, int M, int COLS> __device__ __forceinline__ void few_step(const struct product &g, const eight<HALF> *b, int64_t k, float (*sum)[COLS])
+/* How A and B are kept, and what is around */
+enum kind { FULL, MIXED, HALVES, NORMED, GATED, NORMED_GATED };
+template <int KIND, int M, int COLS> struct form {
+	static const bool normed = KIND == NORMED || KIND == NORMED_GATED, gated = KIND == GATED || KIND == NORMED_GATED;
+	static const bool a_half = KIND >= HALVES, b_half = KIND >= MIXED;
+	enum { UNROLL = LOADS / COLS / (b_half ? 1 : 2), EACH = gated ? COLS / 2 : COLS };     /* EACH: columns, or pairs of them, of a warp */
+};
+
+/* Column j of a warp that begins at `first`; what is behind the last is the last again, and not written. */
+template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(const struct product &g, int64_t first, int j)
+{
+	if (KIND == GATED || KIND == NORMED_GATED) {
+		const int64_t half = g.n / 2, at = first + j % (COLS / 2);
+
+		return (at < half ? at : half - 1) + (j < COLS / 2 ? 0 : half);
+	}
+	return first + j < g.n ? first + j : g.n - 1;
+}
+
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_read(eight<form<KIND, M, COLS>::b_half> (*b)[COLS], const struct product &g, int64_t first,
+										     int64_t k)
+{
+#pragma unroll
+	for (int u = 0; u < form<KIND, M, COLS>::UNROLL; u++)
+#pragma unroll
+		for (int j = 0; j < COLS; j++)
+			if (k + u * STEP < g.k)
+				b[u][j].read(g.b, column<KIND, COLS>(g, first, j) * g.ldb + k + u * STEP);
+}
+
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_step(const struct product &g, const eight<form<KIND, M, COLS>::b_half> *b, int64_t k,
+										     float (*sum)[COLS], const uint16_t *normed)
 {
 	float w[COLS][8];
 
@@ -48,12 +84,14 @@ template <bool A_HALF, bool HALF, int M, int COLS> __device__ __forceinline__ vo
 		b[j].to(w[j]);
 #pragma unroll
 	for (int i = 0; i < M; i++) {
-		eight<A_HALF> a;
+		eight<form<KIND, M, COLS>::a_half> a;
 		float x[8];
 
-		a.read(g.a, i * g.lda + k);
+		if constexpr (form<KIND, M, COLS>::normed)
+			a.read_shared(normed + i * g.k + k);
+		else
+			a.read(g.a, i * g.lda + k);
 		a.to(x);
-
 #pragma unroll
 		for (int j = 0; j < COLS; j++)
 #pragma unroll
@@ -62,71 +100,218 @@ template <bool A_HALF, bool HALF, int M, int COLS> __device__ __forceinline__ vo
 	}
 }
 
-template <bool A_HALF, bool HALF, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32) few_rows(struct product g)
+/* The norm of M rows, rounded, in `to`; the first block writes what the norm itself would have. The sums are those of rows.cu's rmsnorm_rows: a warp for
+ * short rows, else NORM_THREADS threads, of which a thread here is two. */
+template <int M> static __device__ void normalise(const struct normed &n, uint16_t *to)
 {
-	const int lane = threadIdx.x % 32;
-	const int64_t col = ((int64_t)blockIdx.x * WARPS + threadIdx.x / 32) * COLS;
+	enum { TWICE = NORM_THREADS / (WARPS * 32) };
+	__shared__ float room[M][NORM_THREADS / 32];
+	const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+	const bool by_warp = n.cols <= NORM_SHORT;
+
+	for (int i = by_warp ? warp : 0; i < M; i += by_warp ? WARPS : 1)
+		for (int h = 0; h < (by_warp ? 1 : TWICE); h++) {
+			const int64_t from = by_warp ? lane : threadIdx.x + h * WARPS * 32, step = by_warp ? 32 : NORM_THREADS;
+			float sum = 0;
+
+			for (int64_t k = 4 * from; k < n.cols; k += 4 * step) {
+				const vec<4> x = load<4>(n.x + i * n.cols + k);
+
+				for (int j = 0; j < 4; j++)
+					sum = fmaf(x.x[j], x.x[j], sum);
+			}
+			sum = warp_sum(sum);
+			if (lane == 0)
+				room[i][by_warp ? 0 : warp + h * WARPS] = sum;
+		}
+	__syncthreads();
+	for (int i = 0; i < M; i++) {
+		float sum = by_warp ? room[i][0] : 0, rstd;
+
+		for (int j = 0; !by_warp && j < NORM_THREADS / 32; j++)
+			sum += room[i][j];
+		rstd = 1 / sqrtf(sum / (float)n.cols + n.eps);
+		for (int64_t k = 4 * threadIdx.x; k < n.cols; k += 4 * WARPS * 32) {
+			const vec<4> x = load<4>(n.x + i * n.cols + k), w = load<4>(n.w + k);
+			vec<4> y;
+
+			for (int j = 0; j < 4; j++)
+				y.x[j] = x.x[j] * rstd * w.x[j];
+			store(to + i * n.cols + k, y);
+			if (blockIdx.x == 0)
+				store((uint16_t *)n.out + i * n.cols + k, y);
+		}
+		if (blockIdx.x == 0 && threadIdx.x == 0 && n.rstd)
+			n.rstd[i] = rstd;
+	}
+	__syncthreads();
+}
+
+/* Lane i * COLS + j writes element (i, j), which all lanes have. */
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_write(const struct few &f, float (*sum)[COLS], int64_t first)
+{
+	const struct product &g = f.g;
+	const int lane = threadIdx.x % 32, i = lane / COLS, j = lane % COLS;
+	const bool mine = i < M && first + j % form<KIND, M, COLS>::EACH < (form<KIND, M, COLS>::gated ? g.n / 2 : g.n);
+	const int64_t col = column<KIND, COLS>(g, first, j), at = i * g.ldc + col;
+	float x = 0;
+
+#pragma unroll
+	for (int u = 0; u < M; u++)
+#pragma unroll
+		for (int v = 0; v < COLS; v++) {
+			const float y = warp_sum(sum[u][v]);
+
+			x = u == i && v == j ? y : x;
+		}
+	if (mine) {
+		if (g.bias)
+			x += g.bias[col];
+		if (g.plus)
+			x += number(g.plus, g.c_half, at);
+		put_number(g.c, g.c_half, at, x);
+	}
+	if constexpr (form<KIND, M, COLS>::gated) {
+		const float gate = from_bf16(to_bf16(x)), up = __shfl_down_sync(ALL_LANES, gate, COLS / 2);
+
+		if (mine && j < COLS / 2)
+			((uint16_t *)f.gated)[i * (g.n / 2) + col] = to_bf16(gate * sigmoid(gate) * up);
+	}
+}
+
+template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32) few_rows(struct few f)
+{
+	typedef form<KIND, M, COLS> form;
+	enum { EACH = form::EACH, UNROLL = form::UNROLL };
+	const struct product &g = f.g;
+	const int64_t k0 = threadIdx.x % 32 * 8, all = form::gated ? g.n / 2 : g.n, step = (int64_t)gridDim.x * WARPS * EACH;
+	int64_t first = ((int64_t)blockIdx.x * WARPS + threadIdx.x / 32) * EACH, k = k0;
+	DYNAMIC_SHARED(uint16_t, normed);
+	eight<form::b_half> b[UNROLL][COLS];
 	float sum[M][COLS] = {};
 
-	for (int64_t k = lane * 8; k < g.k; k += STEP) {
-		eight<HALF> b[COLS];
-
+	next_may_start();
+	few_read<KIND, M, COLS>(b, g, first, k);
+	wait_for_last();
+	if constexpr (form::normed)
+		normalise<M>(f.n, normed);
+	while (first < all) {
 #pragma unroll
-		for (int j = 0; j < COLS; j++)                  /* what is behind the last column is the last again, and not written */
-			b[j].read(g.b, (col + j < g.n ? col + j : g.n - 1) * g.ldb + k);
-		few_step<A_HALF, HALF, M, COLS>(g, b, k, sum);
-	}
-#pragma unroll
-	for (int i = 0; i < M; i++)
-#pragma unroll
-		for (int j = 0; j < COLS; j++) {
-			const int64_t at = i * g.ldc + col + j;
-			float x = warp_sum(sum[i][j]);
-
-			if (lane || col + j >= g.n)
-				continue;
-			if (g.bias)
-				x += g.bias[col + j];
-			if (g.plus)
-				x += number(g.plus, g.c_half, at);
-			put_number(g.c, g.c_half, at, x);
+		for (int u = 0; u < UNROLL; u++)
+			if (k + u * STEP < g.k)
+				few_step<KIND, M, COLS>(g, b[u], k + u * STEP, sum, normed);
+		k += UNROLL * STEP;
+		if (k - k0 < g.k) {
+			few_read<KIND, M, COLS>(b, g, first, k);
+			continue;
 		}
+		few_write<KIND, M, COLS>(f, sum, first);
+		for (int i = 0; i < M; i++)
+			for (int j = 0; j < COLS; j++)
+				sum[i][j] = 0;
+		first += step;
+		k = k0;
+		if (first < all)
+			few_read<KIND, M, COLS>(b, g, first, k);
+	}
 }
 
-template <bool A_HALF, bool HALF, int COLS> static void start_columns(struct cuda *c, const struct product *g)
+/* Each block makes the norm anew: so there are few to a multiprocessor, as many as leave the fewest warps without work in the last round. */
+static int64_t blocks_with_norm(struct cuda *c, int64_t blocks)
 {
-	static void (*const by_rows[FEW + 1])(struct product) = {
-		NULL, few_rows<A_HALF, HALF, 1, COLS>, few_rows<A_HALF, HALF, 2, COLS>, few_rows<A_HALF, HALF, 3, COLS>, few_rows<A_HALF, HALF, 4, COLS>,
-		few_rows<A_HALF, HALF, 5, COLS>, few_rows<A_HALF, HALF, 6, COLS>, few_rows<A_HALF, HALF, 7, COLS>, few_rows<A_HALF, HALF, 8, COLS>};
+	int64_t best = blocks;
+	double least = INFINITY;
 
-	cuda_launch(c, by_rows[g->m], (unsigned)div_up(g->n, WARPS * COLS), WARPS * 32, 0, *g);
+	for (int64_t k = 2; k <= 6 && blocks > 2 * c->multiprocessors; k++) {
+		const int64_t some = k * c->multiprocessors, rounds = div_up(blocks, some);
+		const double spare = (double)(rounds * some) / (double)blocks;
+
+		if (spare < least - 0.01) {
+			least = spare;
+			best = some;
+		}
+	}
+	return best;
 }
 
-template <bool A_HALF, bool HALF> static void start(struct cuda *c, const struct product *g)
+template <int KIND, int COLS> static void start_columns(struct cuda *c, const struct few *f, bool early)
+{
+	static void (*const by_rows[FEW + 1])(struct few) = {
+		NULL, few_rows<KIND, 1, COLS>, few_rows<KIND, 2, COLS>, few_rows<KIND, 3, COLS>, few_rows<KIND, 4, COLS>, few_rows<KIND, 5, COLS>,
+		few_rows<KIND, 6, COLS>, few_rows<KIND, 7, COLS>, few_rows<KIND, 8, COLS>};
+	const struct product *g = &f->g;
+	const bool gated = KIND == GATED || KIND == NORMED_GATED, normed = KIND == NORMED || KIND == NORMED_GATED;
+	const int64_t blocks = div_up(gated ? g->n / 2 : g->n, WARPS * (gated ? COLS / 2 : COLS));
+
+	cuda_launch(c, by_rows[g->m], (unsigned)(normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32, normed ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
+}
+
+template <int KIND> static void start(struct cuda *c, const struct few *f)
 {
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
+	const bool early = f->weight && !c->weights_changed;
 
-	if (g->n >= 4 * lanes)
-		start_columns<A_HALF, HALF, 4>(c, g);
-	else if (g->n >= 2 * lanes)
-		start_columns<A_HALF, HALF, 2>(c, g);
+	if constexpr (KIND == GATED || KIND == NORMED_GATED)
+		start_columns<KIND, 4>(c, f, early);
+	else if (f->g.n >= 4 * lanes)
+		start_columns<KIND, 4>(c, f, early);
+	else if (f->g.n >= 2 * lanes)
+		start_columns<KIND, 2>(c, f, early);
 	else
-		start_columns<A_HALF, HALF, 1>(c, g);
+		start_columns<KIND, 1>(c, f, early);
 }
 
-bool cuda_gemm_few(struct cuda *c, const struct product *g)
+static void start_any(struct cuda *c, const struct few *f)
 {
+	if (f->n.x && f->gated)
+		start<NORMED_GATED>(c, f);
+	else if (f->n.x)
+		start<NORMED>(c, f);
+	else if (f->gated)
+		start<GATED>(c, f);
+	else if (f->g.a_half)
+		start<HALVES>(c, f);
+	else if (f->g.b_half)
+		start<MIXED>(c, f);
+	else
+		start<FULL>(c, f);
+}
+
+bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight)
+{
+	const struct normed *last;
+	struct few f;
+
 	if (g->m > FEW || g->batch > 1 || !g->trans_b || g->trans_a || g->k % 8 || g->lda % (g->a_half ? 8 : 4) || g->ldb % 8)
 		return false;
 	if (g->a_half && !g->b_half)            /* of adapters alone */
 		return false;
 	if (((uintptr_t)g->a | (uintptr_t)g->b) % 16)
 		return false;
-	if (g->a_half)
-		start<true, true>(c, g);
-	else if (g->b_half)
-		start<false, true>(c, g);
-	else
-		start<false, false>(c, g);
+	memset(&f, 0, sizeof f);
+	f.g = *g;
+	f.weight = weight;
+	last = cuda_last_launch<struct normed>(c, LAST_NORM);
+	if (last && g->a_half && last->half && last->out == g->a && last->rows == g->m && last->cols == g->k && g->lda == g->k && g->m * g->k * 2 <= MOST_NORMED &&
+	    ((uintptr_t)last->x | (uintptr_t)last->w) % 16 == 0) {
+		f.n = *last;
+		cuda_take_back(c);
+	}
+	start_any(c, &f);
+	return true;
+}
+
+bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows, int64_t cols)
+{
+	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
+	struct few f;
+
+	if (!last || last->gated || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
+	    last->g.ldc != 2 * cols)
+		return false;
+	f = *last;
+	f.gated = out;
+	cuda_take_back(c);
+	start_any(c, &f);
 	return true;
 }

@@ -27,13 +27,15 @@ struct constant {
 
 struct list {
 	std::vector<char> bytes;
-	size_t used;
+	size_t used, last;              /* last: where the last entry is */
+	enum last_kind kind;
 	int entries;
 	std::vector<graph> graphs;
 	uint64_t seen[SEEN];            /* hashes of the last lists that ran without a graph */
 	int seen_next;
 	uint64_t clock;
 	int64_t ran, replayed, captured;        /* lists that ran, by graphs, of those made here */
+	int64_t joined;                 /* entries that were taken back */
 	char *stage, *twin, *results;   /* pinned, device, pinned */
 	size_t staged, fetched;
 	struct constant constant[CONSTANTS];    /* those since the last cuda_sync */
@@ -56,8 +58,8 @@ void list_free(struct cuda *c)
 
 	cuda_sync(c);
 	if (getenv("R1_CUDA_STATS"))
-		fprintf(stderr, "cuda: %lld lists ran, %lld of them as graphs, of which %lld were made\n", (long long)l->ran, (long long)l->replayed,
-			(long long)l->captured);
+		fprintf(stderr, "cuda: %lld lists ran, %lld of them as graphs, of which %lld were made; %lld kernels are done by the next\n", (long long)l->ran,
+			(long long)l->replayed, (long long)l->captured, (long long)l->joined);
 	for (graph &g : l->graphs)
 		cuda_check(cudaGraphExecDestroy(g.exec), "a graph's end");
 	cuda_check(cudaFreeHost(l->stage), "pinned memory");
@@ -174,6 +176,8 @@ void cuda_sync(struct cuda *c)
 	cuda_check(cudaStreamSynchronize(c->stream), "the device");
 	l->staged = l->fetched = 0;
 	l->constants = 0;
+	c->weights_changed = false;
+	c->syncs++;
 }
 
 struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes)
@@ -184,6 +188,8 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 	bytes = (bytes + 15) / 16 * 16;
 	if (l->bytes.size() < l->used + bytes)
 		l->bytes.resize(2 * (l->used + bytes));
+	l->last = l->used;
+	l->kind = LAST_OTHER;
 	e = (struct entry *)(l->bytes.data() + l->used);
 	memset(e, 0, bytes);
 	e->run = run;
@@ -192,6 +198,28 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 	l->entries++;
 	c->added++;
 	return e;
+}
+
+void cuda_mark(struct cuda *c, enum last_kind kind)
+{
+	c->list->kind = kind;
+}
+
+const struct entry *cuda_last(struct cuda *c, enum last_kind kind)
+{
+	const struct list *l = c->list;
+
+	return l->entries && l->kind == kind ? (const struct entry *)(l->bytes.data() + l->last) : NULL;
+}
+
+void cuda_take_back(struct cuda *c)
+{
+	struct list *l = c->list;
+
+	l->used = l->last;
+	l->joined++;
+	l->entries--;
+	l->kind = LAST_OTHER;
 }
 
 void cuda_added(struct cuda *c)
@@ -223,15 +251,36 @@ static cudaError_t run_move(struct cuda *c, const struct entry *e)
 	return cudaMemcpyAsync(m->to, m->from, (size_t)m->bytes, (cudaMemcpyKind)m->kind, c->stream);
 }
 
+static size_t rounded(size_t bytes)
+{
+	return (bytes + 255) / 256 * 256;
+}
+
+/* Where the last entry is an upload to and from just before, it becomes longer: several small ones take as long as as many large ones. */
+static bool lengthen(struct cuda *c, void *to, const void *from, size_t bytes)
+{
+	struct move_entry *m = (struct move_entry *)cuda_last(c, LAST_UPLOAD);
+
+	if (!m || (char *)m->to + rounded(m->bytes) != to || (const char *)m->from + rounded(m->bytes) != from)
+		return false;
+	m->bytes = rounded(m->bytes) + bytes;
+	c->added++;
+	return true;
+}
+
 static void move(struct cuda *c, void *to, const void *from, size_t bytes, cudaMemcpyKind kind, int fill)
 {
-	struct move_entry *m = (struct move_entry *)cuda_add(c, run_move, sizeof *m);
+	struct move_entry *m;
 
+	if (kind == cudaMemcpyHostToDevice && lengthen(c, to, from, bytes))
+		return;
+	m = (struct move_entry *)cuda_add(c, run_move, sizeof *m);
 	m->to = to;
 	m->from = from;
 	m->bytes = bytes;
 	m->kind = kind;
 	m->fill = fill;
+	cuda_mark(c, kind == cudaMemcpyHostToDevice ? LAST_UPLOAD : LAST_OTHER);
 	cuda_added(c);
 }
 
@@ -245,11 +294,6 @@ void cuda_fill(struct cuda *c, void *to, int byte, size_t bytes)
 {
 	if (bytes)
 		move(c, to, NULL, bytes, cudaMemcpyDefault, byte);
-}
-
-static size_t rounded(size_t bytes)
-{
-	return (bytes + 255) / 256 * 256;
 }
 
 void cuda_constants_room(struct cuda *c, size_t bytes)

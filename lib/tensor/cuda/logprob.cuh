@@ -8,6 +8,7 @@
 #include "device.cuh"
 
 #define ROW_THREADS 512                 /* at most */
+#define ROW_LOADS 8                     /* of a thread at once: where rows are few, a block waits for its own alone */
 
 /* Of the length alone: what samples and what trains add up in the same order. */
 static inline unsigned row_threads(int64_t n)
@@ -49,18 +50,26 @@ template <int V> static __device__ struct softmax_sums row_sums(const float *x, 
 {
 	struct softmax_sums s = {-INFINITY, 0, 0};
 
-	for (int64_t i = (int64_t)threadIdx.x * V; i < n; i += (int64_t)blockDim.x * V) {
-		const vec<V> v = load<V>(x + i);
-		float top = v.x[0] * by;
+	for (int64_t i = (int64_t)threadIdx.x * V; i < n; i += (int64_t)blockDim.x * V * ROW_LOADS) {
+		vec<V> v[ROW_LOADS];
 
-		for (int j = 1; j < V; j++)
-			top = fmaxf(top, v.x[j] * by);
-		raise(&s, top);
-		for (int j = 0; j < V && s.max > -INFINITY; j++) {
-			const float z = centred(v.x[j], by, s.max), e = expf(z);
+#pragma unroll
+		for (int u = 0; u < ROW_LOADS; u++)
+			if (i + u * (int64_t)blockDim.x * V < n)
+				v[u] = load<V>(x + i + u * (int64_t)blockDim.x * V);
+#pragma unroll
+		for (int u = 0; u < ROW_LOADS && i + u * (int64_t)blockDim.x * V < n; u++) {
+			float top = v[u].x[0] * by;
 
-			s.sum += e;
-			s.dot = fmaf(e, z, s.dot);
+			for (int j = 1; j < V; j++)
+				top = fmaxf(top, v[u].x[j] * by);
+			raise(&s, top);
+			for (int j = 0; j < V && s.max > -INFINITY; j++) {
+				const float z = centred(v[u].x[j], by, s.max), e = expf(z);
+
+				s.sum += e;
+				s.dot = fmaf(e, z, s.dot);
+			}
 		}
 	}
 	for (int step = 16; step; step /= 2) {

@@ -159,6 +159,7 @@ void cuda_memory_end(struct cuda *c)
 {
 	for (int i = 0; i < SCRATCHES; i++)
 		cuda_give_back(c, c->scratch[i].p);
+	cuda_give_back(c, c->counter);
 	for (int i = 0; i < 2 && c->large->p[0]; i++) {
 		cuda_check(cudaEventDestroy(c->large->sent[i]), "an event");
 		cuda_check(cudaFreeHost(c->large->p[i]), "pinned memory");

@@ -1,8 +1,9 @@
 /* rows.cu - what goes over rows one by one: norms, rotary positions, the feed-forward's gate, sums of two */
 #include "cuda.cuh"
 #include "device.cuh"
+#include "gemm.cuh"
 
-enum { THREADS = 256 };
+enum { THREADS = NORM_THREADS };
 
 /* Whether rows of cols numbers can be moved `each` at a time */
 static bool aligned(const void *a, const void *b, const void *c, int64_t cols, int64_t each)
@@ -11,17 +12,6 @@ static bool aligned(const void *a, const void *b, const void *c, int64_t cols, i
 }
 
 /* ---- norms: a row to a warp where rows are short, else to a block ---- */
-
-enum { SHORT = 1024 };
-
-struct normed {                         /* struct norm of backend.h */
-	void *out;
-	float *rstd;
-	const float *x, *w;
-	int64_t rows, cols;
-	float eps;
-	int32_t unused;
-};
 
 /* Where a thread's row is, and which part of it is its own */
 template <bool WARP> struct place {
@@ -116,21 +106,23 @@ template <bool WARP, int V, class T> static __global__ void __launch_bounds__(TH
 	}
 }
 
-template <class A> static void by_rows(struct cuda *c, const A &a, bool fours, void (*warp1)(A), void (*warp4)(A), void (*block1)(A), void (*block4)(A))
+template <class A> static void by_rows(struct cuda *c, const A &a, enum last_kind kind, bool fours, void (*warp1)(A), void (*warp4)(A), void (*block1)(A),
+				       void (*block4)(A))
 {
-	const bool warp = a.cols <= SHORT;
+	const bool warp = a.cols <= NORM_SHORT;
 
-	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a);
+	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a, false,
+		    kind);
 }
 
 template <class T> static void rmsnorm(struct cuda *c, const struct normed &a)
 {
-	by_rows(c, a, aligned(a.out, a.x, a.w, a.cols, 4), rmsnorm_rows<true, 1, T>, rmsnorm_rows<true, 4, T>, rmsnorm_rows<false, 1, T>, rmsnorm_rows<false, 4, T>);
+	by_rows(c, a, LAST_NORM, aligned(a.out, a.x, a.w, a.cols, 4), rmsnorm_rows<true, 1, T>, rmsnorm_rows<true, 4, T>, rmsnorm_rows<false, 1, T>, rmsnorm_rows<false, 4, T>);
 }
 
 static void op_rmsnorm(struct backend *be, const struct norm *n, void *out)
 {
-	const struct normed a = {out, n->rstd, n->x, n->w, n->rows, n->cols, n->eps, 0};
+	const struct normed a = {out, n->rstd, n->x, n->w, n->rows, n->cols, n->eps, n->half};
 
 	if (n->half)
 		rmsnorm<uint16_t>(cuda_of(be), a);
@@ -140,7 +132,7 @@ static void op_rmsnorm(struct backend *be, const struct norm *n, void *out)
 
 template <class T> static void rmsnorm_back(struct cuda *c, const struct norm_back &a)
 {
-	by_rows(c, a, aligned(a.dx, a.dout, a.x, a.cols, 4) && (uintptr_t)a.w % 16 == 0, rmsnorm_back_rows<true, 1, T>, rmsnorm_back_rows<true, 4, T>,
+	by_rows(c, a, LAST_OTHER, aligned(a.dx, a.dout, a.x, a.cols, 4) && (uintptr_t)a.w % 16 == 0, rmsnorm_back_rows<true, 1, T>, rmsnorm_back_rows<true, 4, T>,
 		rmsnorm_back_rows<false, 1, T>, rmsnorm_back_rows<false, 4, T>);
 }
 
@@ -184,8 +176,9 @@ static void op_rope(struct backend *be, const struct rope *given)
 	r.x = given->x, r.out = given->out;
 	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
 	r.position = given->position, r.cos_sin = given->cos_sin;
-	r.interleaved = given->interleaved, r.inverse = given->inverse;
-	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r);
+	r.interleaved = given->interleaved, r.inverse = given->inverse, r.half = given->half;
+	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r,
+		    false, LAST_ROPE);
 }
 
 /* ---- element by element ---- */
@@ -246,6 +239,8 @@ static void op_swiglu(struct backend *be, void *out, const void *gate_up, int64_
 {
 	const struct gate a = {out, gate_up, NULL, rows, cols};
 
+	if (half && cuda_gate_few(cuda_of(be), out, gate_up, rows, cols))
+		return;
 	if (half)
 		gate_by(cuda_of(be), a, 8, swiglu_numbers<1, uint16_t>, swiglu_numbers<8, uint16_t>);
 	else

@@ -22,7 +22,15 @@ struct row {
 	const float *x;
 	int64_t n;
 	float by, max;
-	__device__ __forceinline__ float weight(int64_t i) const { return expf(centred(x[i], by, max)); }
+	__device__ __forceinline__ float of(float logit) const { return expf(centred(logit, by, max)); }
+	__device__ __forceinline__ float weight(int64_t i) const { return of(x[i]); }
+	/* The logits of a warp's next ROW_LOADS steps, a lane's own of each; those behind `end` are whatever */
+	__device__ __forceinline__ void ahead(float *logit, int64_t from, int64_t end) const
+	{
+#pragma unroll
+		for (int u = 0; u < ROW_LOADS; u++)
+			logit[u] = from + 32 * u + threadIdx.x % 32 < end ? x[from + 32 * u + threadIdx.x % 32] : 0;
+	}
 };
 
 /* A beginning of the tokens ordered by falling weight and rising id: all above that of `bits`, and the first `ties` of those that have it */
@@ -177,13 +185,21 @@ static __device__ void sum_chunks(const struct row &row, struct room *r, int64_t
 		double sum = 0;
 		unsigned ties = 0;
 
-		for (int64_t i = c * size + lane; i < (c + 1) * size && i < row.n; i += 32) {
-			const float w = row.weight(i);
-			const uint32_t bits = __float_as_uint(w);
+		const int64_t end = (c + 1) * size < row.n ? (c + 1) * size : row.n;
 
-			if (bits > cut.bits)
-				sum += (double)w;
-			ties += bits == cut.bits;
+		for (int64_t from = c * size; from < end; from += 32 * ROW_LOADS) {
+			float logit[ROW_LOADS];
+
+			row.ahead(logit, from, end);
+#pragma unroll
+			for (int u = 0; u < ROW_LOADS && from + 32 * u + lane < end; u++) {
+				const float w = row.of(logit[u]);
+				const uint32_t bits = __float_as_uint(w);
+
+				if (bits > cut.bits)
+					sum += (double)w;
+				ties += bits == cut.bits;
+			}
 		}
 		sum = warp_sum(sum);
 		for (int by = 16; by; by /= 2)
@@ -229,34 +245,40 @@ static __device__ void find_chunk(struct room *r, int chunks, double uniform)
 static __device__ int walk(const struct row &row, const struct room *r, int64_t size)
 {
 	const int lane = threadIdx.x % 32;
-	const int64_t first = r->found * size;
+	const int64_t first = r->found * size, end = first + size < row.n ? first + size : row.n;
 	const struct cut cut = r->cut;
 	long long ties = r->ties_before[r->found];
 	double sum = 0;
 	int64_t last = -1;
 
-	for (int64_t from = first; from < first + size && from < row.n; from += 32) {
-		const int64_t i = from + lane;
-		const float w = i < row.n ? row.weight(i) : 0;
-		const uint32_t bits = __float_as_uint(w);
-		const unsigned tied = __ballot_sync(ALL_LANES, i < row.n && bits == cut.bits);
-		const bool mine = i < row.n && w > 0 && kept(bits, cut, ties + __popc(tied & ((1u << lane) - 1)));
-		double up_to = mine ? (double)w : 0;
-		unsigned which;
+	for (int64_t batch = first; batch < end; batch += 32 * ROW_LOADS) {
+		float logit[ROW_LOADS];
 
-		for (int by = 1; by < 32; by *= 2) {
-			const double x = __shfl_up_sync(ALL_LANES, up_to, by);
+		row.ahead(logit, batch, end);
+#pragma unroll
+		for (int u = 0; u < ROW_LOADS && batch + 32 * u < end; u++) {
+			const int64_t from = batch + 32 * u, i = from + lane;
+			const float w = i < end ? row.of(logit[u]) : 0;
+			const uint32_t bits = __float_as_uint(w);
+			const unsigned tied = __ballot_sync(ALL_LANES, i < end && bits == cut.bits);
+			const bool mine = i < end && w > 0 && kept(bits, cut, ties + __popc(tied & ((1u << lane) - 1)));
+			double up_to = mine ? (double)w : 0;
+			unsigned which;
 
-			up_to += lane >= by ? x : 0;
+			for (int by = 1; by < 32; by *= 2) {
+				const double x = __shfl_up_sync(ALL_LANES, up_to, by);
+
+				up_to += lane >= by ? x : 0;
+			}
+			which = __ballot_sync(ALL_LANES, mine && sum + up_to > r->start);
+			if (which)
+				return (int)(from + __ffs((int)which) - 1);
+			which = __ballot_sync(ALL_LANES, mine);
+			if (which)
+				last = from + 31 - __clz((int)which);
+			sum += __shfl_sync(ALL_LANES, up_to, 31);
+			ties += __popc(tied);
 		}
-		which = __ballot_sync(ALL_LANES, mine && sum + up_to > r->start);
-		if (which)
-			return (int)(from + __ffs((int)which) - 1);
-		which = __ballot_sync(ALL_LANES, mine);
-		if (which)
-			last = from + 31 - __clz((int)which);
-		sum += __shfl_sync(ALL_LANES, up_to, 31);
-		ties += __popc(tied);
 	}
 	return last < 0 ? 0 : (int)last;
 }
@@ -265,10 +287,17 @@ static __device__ int walk(const struct row &row, const struct room *r, int64_t 
 static __device__ int largest(const struct row &row, struct room *r)
 {
 	int best = -1;
+	float most = 0;
 
-	for (int i = threadIdx.x; i < (int)row.n; i += blockDim.x)
-		if (best < 0 || row.x[i] > row.x[best])
+#pragma unroll 8
+	for (int i = threadIdx.x; i < (int)row.n; i += blockDim.x) {
+		const float x = row.x[i];
+
+		if (best < 0 || x > most) {
 			best = i;
+			most = x;
+		}
+	}
 	for (int by = 16; by; by /= 2) {
 		const int other = __shfl_xor_sync(ALL_LANES, best, by), low = other < best ? other : best, high = other < best ? best : other;
 

@@ -19,6 +19,7 @@ static struct packed *op_pack(struct backend *be, int64_t n, int64_t k, enum wei
 	p->k = k;
 	p->type = type;
 	p->data = be->alloc(be, (size_t)(n * k) * size_of(type));
+	cuda_of(be)->weights_changed = true;
 	return p;
 }
 
@@ -60,6 +61,7 @@ static void op_pack_rows(struct backend *be, struct packed *to, int64_t from, in
 	const char *numbers = (const char *)host;
 	int64_t n = rows * to->k, some;
 
+	c->weights_changed = true;
 	if (type == to->type) {
 		cuda_upload(c, at, host, (size_t)n * size_of(type));
 		return;
