@@ -182,6 +182,25 @@ template <class A> static cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 g
 	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, grid, block, shared, sizeof a, s);
 }
 
+enum cudaLaunchAttributeID { cudaLaunchAttributeProgrammaticStreamSerialization = 6 };
+struct cudaLaunchAttribute {
+	cudaLaunchAttributeID id;
+	union { int programmaticStreamSerializationAllowed; } val;
+};
+struct cudaLaunchConfig_t {
+	dim3 gridDim, blockDim;
+	size_t dynamicSmemBytes;
+	cudaStream_t stream;
+	cudaLaunchAttribute *attrs;
+	unsigned numAttrs;
+};
+/* What may begin early begins in its turn here. */
+template <class A> static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *how, void (*kernel)(A), const A &a)
+{
+	void *args[1] = {(void *)&a};
+	return cudaLaunchKernel(kernel, how->gridDim, how->blockDim, args, how->dynamicSmemBytes, how->stream);
+}
+
 cudaError_t cudaGetDeviceCount(int *n);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device);

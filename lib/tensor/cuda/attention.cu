@@ -26,7 +26,8 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	}
 }
 
-/* The same after turning (struct rope, in halves): queries and keys of the new rows are turned where they are. A thread has two numbers. */
+/* The same after turning (struct rope, in halves): queries and keys of the new rows are turned where they are. A block for each row; a thread has two
+ * numbers of it. */
 struct turned {
 	struct write_pages w;
 	void *qkv;
@@ -38,33 +39,35 @@ struct turned {
 template <class T> static __global__ void turn_pages(struct turned z)
 {
 	const struct write_pages &w = z.w;
-	const int half = w.dim / 2;
-	const int64_t heads = z.heads + 2 * w.kv_heads, n = w.b.rows * heads * half;
+	const int half = w.dim / 2, keys = (int)z.heads, values = keys + w.kv_heads, n = (values + w.kv_heads) * half;
 
 	next_may_start();
 	wait_for_last();
-	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const int64_t j = i % half, head = i / half % heads, row = i / half / heads;
-		T *x = (T *)z.qkv + row * w.stride + head * w.dim;
-		float a = load<1>(x + j).x[0], b = load<1>(x + half + j).x[0];
+	for (int64_t row = blockIdx.x; row < w.b.rows; row += gridDim.x) {
+		const float *turn = z.cos_sin + (int64_t)z.position[row] * w.dim;
+		const int64_t seq = w.b.of_row[row];
+		const int p = w.b.seq[seq].past + (int)row - w.b.seq[seq].row;
+		const int64_t page = w.b.page[seq * w.b.pages + p / KV_PAGE];
 
-		if (head < z.heads + w.kv_heads) {
-			const float *turn = z.cos_sin + (int64_t)z.position[row] * w.dim, c = turn[j], s = turn[half + j], was = a;
+		for (int i = threadIdx.x; i < n; i += blockDim.x) {
+			const int head = i / half, j = i - head * half, g = head < values ? head - keys : head - values;
+			T *x = (T *)z.qkv + row * w.stride + head * w.dim;
+			float a = load<1>(x + j).x[0], b = load<1>(x + half + j).x[0];
 
-			a = was * c - b * s;
-			b = b * c + was * s;
-			store(x + j, vec<1>{{a}});
-			store(x + half + j, vec<1>{{b}});
-		}
-		if (head >= z.heads) {
-			const int64_t seq = w.b.of_row[row], g = (head - z.heads) % w.kv_heads;
-			const struct device_seq of = w.b.seq[seq];
-			const int p = of.past + (int)row - of.row;
-			const int64_t to = (((int64_t)w.b.page[seq * w.b.pages + p / KV_PAGE] * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
-			T *page = (T *)(head < z.heads + w.kv_heads ? w.to_k : w.to_v) + to;
+			if (head < values) {
+				const float c = turn[j], s = turn[half + j], was = a;
 
-			store(page + j, vec<1>{{a}});
-			store(page + half + j, vec<1>{{b}});
+				a = was * c - b * s;
+				b = b * c + was * s;
+				store(x + j, vec<1>{{a}});
+				store(x + half + j, vec<1>{{b}});
+			}
+			if (head >= keys) {
+				T *to = (T *)(head < values ? w.to_k : w.to_v) + ((page * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
+
+				store(to + j, vec<1>{{a}});
+				store(to + half + j, vec<1>{{b}});
+			}
 		}
 	}
 }
@@ -81,7 +84,7 @@ static bool turn_and_write(struct cuda *c, const struct write_pages *w, const st
 	z.w = *w;
 	z.qkv = r->out, z.position = r->position, z.cos_sin = r->cos_sin, z.heads = a->heads;
 	cuda_take_back(c);
-	cuda_launch(c, a->half ? turn_pages<uint16_t> : turn_pages<float>, cuda_grid(a->rows * (a->heads + 2 * a->kv_heads) * (a->head_dim / 2), 256), 256, 0, z, true);
+	cuda_launch(c, a->half ? turn_pages<uint16_t> : turn_pages<float>, cuda_grid(a->rows, 1), a->rows < c->multiprocessors ? 1024 : 256, 0, z, true);
 	return true;
 }
 

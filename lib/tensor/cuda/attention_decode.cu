@@ -1,9 +1,9 @@
 /* attention_decode.cu - one new row of a sequence over its pages: what costs is to read the keys and values, once
  *
- * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, four numbers a thread,
- * all loads in flight together; then scores, half the block for each half of the heads, a thread a key; then the values straight from memory, a
- * thread for four numbers of every so many keys. Shared memory is what bounds the blocks of a multiprocessor: 34 KB at D = 128, six of them, whose
- * loads and sums go side by side.
+ * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, four numbers a
+ * load, 16 of a thread in flight together; then scores, half the block for each half of the heads, a thread a key; then the values, which
+ * are on their way to registers by then, a thread for four numbers of every so many keys. Registers bound the blocks of a multiprocessor: three or four up
+ * to 8 heads, whose loads and sums go side by side; where there are few blocks, it is the loads in flight that count.
  */
 #include "attention_tile.cuh"
 
@@ -43,10 +43,48 @@ static __global__ void combine(struct attend a)
 		combine_head(a, s, seq, head);
 }
 
-/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out */
-template <int HE, class T> static __global__ void __launch_bounds__(THREADS) decode(struct attend a)
+/* Four numbers on their way, as they are in memory */
+template <class T> struct four;
+template <> struct four<float> {
+	enum { AHEAD = 8 };             /* so many at once */
+	float4 x;
+	__device__ __forceinline__ void read(const float *p, int d, int width, int wide) { x = load4(p, d, width, wide); }
+	__device__ __forceinline__ float4 numbers() const { return x; }
+};
+template <> struct four<uint16_t> {
+	enum { AHEAD = 16 };
+	uint2 x;
+	__device__ __forceinline__ void read(const uint16_t *p, int d, int width, int wide)
+	{
+		if (wide) {
+			x = d < width ? *(const uint2 *)(p + d) : make_uint2(0, 0);
+		} else {
+			const float4 y = load4(p, d, width, wide);
+
+			x = make_uint2(to_bf16x2(y.x, y.y), to_bf16x2(y.z, y.w));
+		}
+	}
+	__device__ __forceinline__ float4 numbers() const { return make_float4(first_of(x.x), second_of(x.x), first_of(x.y), second_of(x.y)); }
+};
+
+/* sum += the weights of a key, KEYS apart for each head, times four numbers of its value */
+template <int E> static __device__ __forceinline__ void add_value(float (&sum)[E][4], const float *weight, const float4 &v)
 {
-	enum { E = 2 * HE };
+#pragma unroll
+	for (int h = 0; h < E; h++) {
+		const float w = weight[h * KEYS];
+
+		sum[h][0] = fmaf(w, v.x, sum[h][0]);
+		sum[h][1] = fmaf(w, v.y, sum[h][1]);
+		sum[h][2] = fmaf(w, v.z, sum[h][2]);
+		sum[h][3] = fmaf(w, v.w, sum[h][3]);
+	}
+}
+
+/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out */
+template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE <= 2 ? 4 : HE <= 4 ? 3 : 2) decode(struct attend a)
+{
+	enum { E = 2 * HE, AHEAD = four<T>::AHEAD };
 	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
 	const int seq = blockIdx.x, heads = min((int)E, a.each - head), tid = threadIdx.x, key = tid % KEYS, half = tid / KEYS;
 	const int groups = min(THREADS / n4, (int)MOST_GROUPS), group = tid / n4, d4 = tid - group * n4;
@@ -79,15 +117,32 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 	for (int first = from; first < to; first += KEYS) {
 		const int n = min((int)KEYS, to - first);
 		float score[HE];
+		four<T> v[AHEAD];
 
 		__syncthreads();
-#pragma unroll 8
-		for (int i = tid; i < KEYS * n4; i += THREADS) {
-			const int j = i / n4, d = (i - j * n4) * 4;
+		for (int at = tid; at < KEYS * n4; at += AHEAD * THREADS) {
+			four<T> x[AHEAD];
 
-			*(float4 *)(k + j * stride + d) =
-				j < n ? load4(key_of<T>(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+#pragma unroll
+			for (int u = 0; u < AHEAD; u++) {
+				const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+
+				x[u] = {};
+				if (j < n)
+					x[u].read(key_of<T>(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide);
+			}
+#pragma unroll
+			for (int u = 0; u < AHEAD; u++) {
+				const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+
+				if (j < KEYS)
+					*(float4 *)(k + j * stride + d) = x[u].numbers();
+			}
 		}
+#pragma unroll
+		for (int u = 0; u < AHEAD; u++)
+			if (group < groups && group + u * groups < n)
+				v[u].read(key_of<T>(a, s, seq, g, a.v, a.dv, first + group + u * groups), 4 * d4, a.dv, a.wide);
 		__syncthreads();
 #pragma unroll
 		for (int h = 0; h < HE; h++)
@@ -126,21 +181,14 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS) dec
 #pragma unroll
 			for (int e = 0; e < 4; e++)
 				sum[h][e] *= by_of[h];
-		if (group < groups)
-#pragma unroll 4
-			for (int j = group; j < n; j += groups) {
-				const float4 v = load4(key_of<T>(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide);
-
+		if (group >= groups)
+			continue;
 #pragma unroll
-				for (int h = 0; h < E; h++) {
-					const float w = p[h * KEYS + j];
-
-					sum[h][0] = fmaf(w, v.x, sum[h][0]);
-					sum[h][1] = fmaf(w, v.y, sum[h][1]);
-					sum[h][2] = fmaf(w, v.z, sum[h][2]);
-					sum[h][3] = fmaf(w, v.w, sum[h][3]);
-				}
-			}
+		for (int u = 0; u < AHEAD; u++)
+			if (group + u * groups < n)
+				add_value<E>(sum, p + group + u * groups, v[u].numbers());
+		for (int j = group + AHEAD * groups; j < n; j += groups)
+			add_value<E>(sum, p + j, load4(key_of<T>(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide));
 	}
 	__syncthreads();
 	if (group < groups)

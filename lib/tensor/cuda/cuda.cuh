@@ -1,12 +1,15 @@
 /* cuda.cuh - the CUDA backend, inside: its state, the list that work is put on, memory
  *
  * A shared object of its own (bin/r1-cuda.so), which backend_open("cuda") loads: tools that compute elsewhere neither need nor load CUDA. Every
- * file here is compiled twice: by nvcc, and by g++ against tests/cuda/, a GPU that is not there (what differs is in device.cuh alone).
+ * file here is compiled twice: by nvcc, and by g++ against tests/cuda/, a GPU that is not there (what differs is in device.cuh and mma.cuh).
  *
  * The list. An operation does not start when it is called: cuda_launch, cuda_copy, cuda_upload and the products put it on a list, which runs when
  * somebody waits (cuda_sync, by downloads) or when it is long. A list that is byte for byte the one that ran before is launched as one graph
  * (list.cu). So what changes from token to token - lengths, pages, uniform numbers - must not be in the arguments: it goes to device memory by
  * cuda_constant, and grids are bounded by numbers that seldom change (cuda_bucket). A step of decoding then is one launch.
+ *
+ * Neighbours. Where an operation finds the one that feeds it last on the list, it may do both in one kernel (cuda_last_launch, cuda_take_back), which
+ * writes all that the two would have, to the same bits: whoever put them there cannot tell.
  *
  * A kernel takes one struct by value. Its members go from large to small and without gaps (bool is int32_t here), since gaps would be bytes
  * that differ from call to call.
@@ -141,26 +144,21 @@ template <class A> struct launch_entry {
 
 #define SHARED_UNASKED ((size_t)48 << 10)       /* more than that must be asked for */
 
-#if defined R1_EMULATED
-template <class A> static cudaError_t cuda_start_early(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
+template <class A> static cudaError_t cuda_start_early(struct cuda *c, const struct launch_entry<A> *l)
 {
-	return cudaLaunchKernel(kernel, grid, block, args, shared, s);
-}
-#else
-template <class A> static cudaError_t cuda_start_early(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
-{
-	cudaLaunchAttribute early;
-	cudaLaunchConfig_t how;
+	cudaLaunchAttribute early = {};
+	cudaLaunchConfig_t how = {};
 
-	memset(&early, 0, sizeof early);
-	memset(&how, 0, sizeof how);
 	early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
 	early.val.programmaticStreamSerializationAllowed = 1;
-	how.gridDim = grid, how.blockDim = block, how.dynamicSmemBytes = shared, how.stream = s;
-	how.attrs = &early, how.numAttrs = 1;
-	return cudaLaunchKernelExC(&how, (const void *)kernel, args);
+	how.gridDim = dim3(l->grid[0], l->grid[1], l->grid[2]);
+	how.blockDim = dim3(l->block[0], l->block[1], l->block[2]);
+	how.dynamicSmemBytes = (size_t)l->shared;
+	how.stream = c->stream;
+	how.attrs = &early;
+	how.numAttrs = 1;
+	return cudaLaunchKernelEx(&how, l->kernel, l->a);
 }
-#endif
 
 template <class A> static cudaError_t cuda_run_launch(struct cuda *c, const struct entry *e)
 {
@@ -168,8 +166,7 @@ template <class A> static cudaError_t cuda_run_launch(struct cuda *c, const stru
 	void *args[1] = {(void *)&l->a};
 
 	if (l->early && c->early)
-		return cuda_start_early(l->kernel, dim3(l->grid[0], l->grid[1], l->grid[2]), dim3(l->block[0], l->block[1], l->block[2]), args,
-					 (size_t)l->shared, c->stream);
+		return cuda_start_early(c, l);
 	return cudaLaunchKernel(l->kernel, dim3(l->grid[0], l->grid[1], l->grid[2]), dim3(l->block[0], l->block[1], l->block[2]), args, (size_t)l->shared,
 				c->stream);
 }

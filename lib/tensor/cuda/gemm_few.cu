@@ -55,12 +55,13 @@ template <int KIND, int M, int COLS> struct form {
 /* Column j of a warp that begins at `first`; what is behind the last is the last again, and not written. */
 template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(const struct product &g, int64_t first, int j)
 {
-	if (KIND == GATED || KIND == NORMED_GATED) {
+	if constexpr (KIND == GATED || KIND == NORMED_GATED) {
 		const int64_t half = g.n / 2, at = first + j % (COLS / 2);
 
 		return (at < half ? at : half - 1) + (j < COLS / 2 ? 0 : half);
+	} else {
+		return first + j < g.n ? first + j : g.n - 1;
 	}
-	return first + j < g.n ? first + j : g.n - 1;
 }
 
 template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_read(eight<form<KIND, M, COLS>::b_half> (*b)[COLS], const struct product &g, int64_t first,

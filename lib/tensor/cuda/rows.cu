@@ -148,22 +148,24 @@ static void op_rmsnorm_back(struct backend *be, const struct norm *n, const void
 		rmsnorm_back<float>(cuda_of(be), a);
 }
 
-/* ---- rotary positions ---- */
+/* ---- rotary positions: a block for each row ---- */
 
 template <class T> static __global__ void rope_pairs(struct rope r)
 {
-	const int64_t half = r.head_dim / 2, n = r.rows * r.heads * half;
+	const int half = (int)r.head_dim / 2, n = (int)r.heads * half;
 
-	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const int64_t j = i % half, head = i / half % r.heads, row = i / half / r.heads;
-		const float *turn = r.cos_sin + (int64_t)r.position[row] * r.head_dim, c = turn[j], s = r.inverse ? -turn[half + j] : turn[half + j];
-		const int64_t first = r.interleaved ? 2 * j : j, second = r.interleaved ? 2 * j + 1 : j + half;
-		const T *x = (const T *)r.x + row * r.x_stride + head * r.x_head;
-		const float a = load<1>(x + first).x[0], b = load<1>(x + second).x[0];
-		T *out = (T *)r.out + row * r.out_stride + head * r.out_head;
+	for (int64_t row = blockIdx.x; row < r.rows; row += gridDim.x) {
+		const float *turn = r.cos_sin + (int64_t)r.position[row] * r.head_dim;
 
-		store(out + first, vec<1>{{a * c - b * s}});
-		store(out + second, vec<1>{{b * c + a * s}});
+		for (int i = threadIdx.x; i < n; i += blockDim.x) {
+			const int head = i / half, j = i - head * half, first = r.interleaved ? 2 * j : j, second = r.interleaved ? 2 * j + 1 : j + half;
+			const T *x = (const T *)r.x + row * r.x_stride + head * r.x_head;
+			const float a = load<1>(x + first).x[0], b = load<1>(x + second).x[0], c = turn[j], s = r.inverse ? -turn[half + j] : turn[half + j];
+			T *out = (T *)r.out + row * r.out_stride + head * r.out_head;
+
+			store(out + first, vec<1>{{a * c - b * s}});
+			store(out + second, vec<1>{{b * c + a * s}});
+		}
 	}
 }
 
@@ -177,7 +179,7 @@ static void op_rope(struct backend *be, const struct rope *given)
 	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
 	r.position = given->position, r.cos_sin = given->cos_sin;
 	r.interleaved = given->interleaved, r.inverse = given->inverse, r.half = given->half;
-	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows * r.heads * (r.head_dim / 2), THREADS), THREADS, 0, r,
+	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows, 1), THREADS, 0, r,
 		    false, LAST_ROPE);
 }
 
@@ -312,21 +314,20 @@ struct moved {                          /* struct columns of backend.h */
 
 static __global__ void move_columns(struct moved a)
 {
-	const int64_t n = a.rows * a.cols;
+	for (int64_t row = blockIdx.x; row < a.rows; row += gridDim.x)
+		for (int64_t i = threadIdx.x; i < a.cols; i += blockDim.x) {
+			const int64_t to = row * a.ld_to + i;
+			const float x = number(a.from, a.from_half, row * a.ld + i);
 
-	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const int64_t to = i / a.cols * a.ld_to + i % a.cols;
-		const float x = number(a.from, a.from_half, i / a.cols * a.ld + i % a.cols);
-
-		put_number(a.to, a.to_half, to, a.accumulate ? number(a.to, a.to_half, to) + x : x);
-	}
+			put_number(a.to, a.to_half, to, a.accumulate ? number(a.to, a.to_half, to) + x : x);
+		}
 }
 
 static void op_columns(struct backend *be, const struct columns *c)
 {
 	const struct moved a = {c->to, c->from, c->ld_to, c->ld, c->rows, c->cols, c->to_half, c->from_half, c->accumulate, 0};
 
-	cuda_launch(cuda_of(be), move_columns, cuda_grid(c->rows * c->cols, THREADS), THREADS, 0, a);
+	cuda_launch(cuda_of(be), move_columns, cuda_grid(c->rows, 1), c->cols <= 64 ? 64 : THREADS, 0, a);
 }
 
 void cuda_rows_ops(struct backend *be)
