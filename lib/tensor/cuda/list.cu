@@ -10,7 +10,7 @@
 
 #include <vector>
 
-enum { GRAPHS = 24, SEEN = 256, LEAST = 12, MOST_ENTRIES = 8192, CONSTANTS = 64 };
+enum { GRAPHS = 24, SEEN = 256, LEAST = 12, FIRST = 32, MOST_ENTRIES = 8192, CONSTANTS = 64 };
 #define STAGE ((size_t)16 << 20)
 #define RESULTS ((size_t)1 << 20)
 
@@ -30,6 +30,7 @@ struct list {
 	size_t used, last;              /* last: where the last entry is */
 	enum last_kind kind;
 	int entries;
+	bool running;                   /* something was started since the last cuda_sync */
 	std::vector<graph> graphs;
 	uint64_t seen[SEEN];            /* hashes of the last lists that ran without a graph */
 	int seen_next;
@@ -166,6 +167,7 @@ void cuda_run(struct cuda *c)
 	}
 	l->used = 0;
 	l->entries = 0;
+	l->running = true;
 }
 
 void cuda_sync(struct cuda *c)
@@ -176,6 +178,7 @@ void cuda_sync(struct cuda *c)
 	cuda_check(cudaStreamSynchronize(c->stream), "the device");
 	l->staged = l->fetched = 0;
 	l->constants = 0;
+	l->running = false;
 	c->weights_changed = false;
 	c->syncs++;
 }
@@ -224,11 +227,13 @@ void cuda_take_back(struct cuda *c)
 
 void cuda_added(struct cuda *c)
 {
+	const struct list *l = c->list;
+
 	if (c->managed) {               /* constants and what was fetched stay where they are: nothing begins again in the middle */
 		cuda_run(c);
 		cuda_check(cudaStreamSynchronize(c->stream), "the device");
-	} else if (c->list->entries >= MOST_ENTRIES) {
-		cuda_run(c);
+	} else if (l->entries >= MOST_ENTRIES || (!l->running && l->entries >= FIRST && l->kind == LAST_OTHER)) {
+		cuda_run(c);                    /* the device need not wait for the rest of the first list, unless the next may be done with its last entry */
 	}
 }
 
