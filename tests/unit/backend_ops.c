@@ -1,5 +1,5 @@
 /* Everything that is not a matrix product, attention or sampling: values and gradients against references in double (whose own gradients are
- * finite differences), and the same bits on all instruction sets and threads. */
+ * finite differences), and the same bits on all instruction sets and threads. Of bfloat16: what float32 gives on the same numbers. */
 #include "backend_util.h"
 
 static uint64_t bits;           /* of everything that a backend computed */
@@ -395,6 +395,163 @@ static void check_mixed(struct backend *be, int64_t n)
 	be->free(be, w), be->free(be, m), be->free(be, v), be->free(be, g), be->free(be, small), be->free(be, rounded), be->free(be, half);
 }
 
+/* ---- activations of bfloat16, where the backend has them: as those of float32, which come out rounded ---- */
+
+static void check_close(const struct backend *be, const char *what, const float *got, const float *want, int64_t n)
+{
+	const double off = difference(got, want, n);
+
+	note_error(off, 1e-5);
+	if (!(off <= 1e-5))
+		TEST_FAIL("%s: %s is off what float32 gives by %g of its size", be->what, what, off);
+}
+
+static void check_rmsnorm_half(struct backend *be, int64_t rows, int64_t cols, bool accumulate)
+{
+	const int64_t n = rows * cols;
+	float *x = random_floats(be, n, 2), *w = random_floats(be, cols, 1), *dout = random_floats(be, n, 1), *out = random_floats(be, n, 1);
+	float *rstd = random_floats(be, rows, 1), *rstd16 = random_floats(be, rows, 1), *dx = random_floats(be, n, 1), *dx16 = copy_floats(be, dx, n);
+	float *dw = random_floats(be, cols, 1), *dw16 = copy_floats(be, dw, cols), *dx_alone = copy_floats(be, dx, n);
+	uint16_t *dout16 = halves(be, dout, n), *out16 = random_halves(be, n), *again = random_halves(be, n);
+	struct norm norm = {.rows = rows, .cols = cols, .x = x, .w = w, .rstd = rstd, .eps = EPS}, norm16 = norm;
+
+	norm16.half = true;
+	norm16.rstd = NULL;
+	be->rmsnorm(be, &norm16, again);
+	norm16.rstd = rstd16;
+	be->rmsnorm(be, &norm16, out16);
+	be->rmsnorm(be, &norm, out);
+	be->rmsnorm_back(be, &norm16, dout16, dx16, dw16, accumulate);
+	be->rmsnorm_back(be, &norm16, dout16, dx_alone, NULL, accumulate);
+	be->rmsnorm_back(be, &norm, dout, dx, dw, accumulate);
+	CHECK_MEM(again, n * 2, out16, n * 2);
+	CHECK_MEM(dx_alone, n * 4, dx16, n * 4);
+	check_halves(be, "rmsnorm", out16, out, n);
+	check_close(be, "rmsnorm: rstd", rstd16, rstd, rows);
+	check_close(be, "rmsnorm: dx", dx16, dx, n);
+	check_close(be, "rmsnorm: dw", dw16, dw, cols);
+	be->free(be, x), be->free(be, w), be->free(be, dout), be->free(be, out), be->free(be, rstd), be->free(be, rstd16), be->free(be, dx);
+	be->free(be, dx16), be->free(be, dw), be->free(be, dw16), be->free(be, dx_alone), be->free(be, dout16), be->free(be, out16);
+	be->free(be, again);
+}
+
+/* What float32 gives from y comes to y16 when it is done from there; then y is what is there. */
+static void rope_both(struct backend *be, const char *what, struct rope r, float *y, uint16_t *y16, int64_t n)
+{
+	r.x = r.out = y;
+	be->rope(be, &r);
+	r.x = r.out = y16;
+	r.half = true;
+	be->rope(be, &r);
+	check_halves(be, what, y16, y, n);
+	widen(y, y16, n);
+}
+
+static void check_rope_half(struct backend *be, int64_t rows, int64_t heads, int64_t dim, bool interleaved)
+{
+	const int64_t stride = heads * dim + 5, n = rows * stride, apart = heads * (dim + 1) + 2, positions = 40;
+	float *y = random_floats(be, n, 1), *table = random_floats(be, positions * dim, 1);
+	uint16_t *y16 = halves(be, y, n), *before = random_halves(be, n), *to = random_halves(be, rows * apart), *untouched = random_halves(be, rows * apart);
+	int32_t *at = be->alloc(be, (size_t)rows * sizeof *at);
+	struct rope r = {.rows = rows, .heads = heads, .head_dim = dim, .x_stride = stride, .x_head = dim, .out_stride = stride, .out_head = dim,
+			 .position = at, .cos_sin = table, .interleaved = interleaved};
+	int64_t i, h;
+
+	for (i = 0; i < rows; i++)
+		at[i] = (int32_t)below(positions);
+	memcpy(before, y16, (size_t)n * sizeof *before);
+	memcpy(untouched, to, (size_t)(rows * apart) * sizeof *to);
+	rope_both(be, "rope", r, y, y16, n);
+	for (i = 0; i < rows; i++)
+		CHECK_MEM(y16 + i * stride + heads * dim, 5 * 2, before + i * stride + heads * dim, 5 * 2);
+	r.half = true;                                          /* the same to another place, where the heads lie apart */
+	r.x = before;
+	r.out = to;
+	r.out_stride = apart;
+	r.out_head = dim + 1;
+	be->rope(be, &r);
+	for (i = 0; i < rows; i++) {
+		for (h = 0; h < heads; h++) {
+			CHECK_MEM(to + i * apart + h * (dim + 1), dim * 2, y16 + i * stride + h * dim, dim * 2);
+			CHECK(to[i * apart + h * (dim + 1) + dim] == untouched[i * apart + h * (dim + 1) + dim]);
+		}
+		CHECK_MEM(to + (i + 1) * apart - 2, 2 * 2, untouched + (i + 1) * apart - 2, 2 * 2);
+	}
+	r.half = false;
+	r.out_stride = stride;
+	r.out_head = dim;
+	r.inverse = true;
+	rope_both(be, "rope, back", r, y, y16, n);
+	be->free(be, y), be->free(be, table), be->free(be, y16), be->free(be, before), be->free(be, to), be->free(be, untouched), be->free(be, at);
+}
+
+static void check_swiglu_half(struct backend *be, int64_t rows, int64_t cols)
+{
+	const int64_t n = rows * cols;
+	float *x = random_floats(be, 2 * n, 6), *out = random_floats(be, n, 1), *dx = random_floats(be, 2 * n, 1), *dout = random_floats(be, n, 1);
+	uint16_t *x16, *out16 = random_halves(be, n), *dx16 = random_halves(be, 2 * n), *dout16 = halves(be, dout, n);
+
+	if (cols > 2) {
+		x[0] = 200;
+		x[1] = -200;
+	}
+	x16 = halves(be, x, 2 * n);
+	be->swiglu(be, out, x, rows, cols, false);
+	be->swiglu(be, out16, x16, rows, cols, true);
+	be->swiglu_back(be, dx, dout, x, rows, cols, false);
+	be->swiglu_back(be, dx16, dout16, x16, rows, cols, true);
+	check_halves(be, "swiglu", out16, out, n);
+	check_halves(be, "swiglu, back", dx16, dx, 2 * n);
+	be->free(be, x), be->free(be, out), be->free(be, dx), be->free(be, dout), be->free(be, x16), be->free(be, out16), be->free(be, dx16);
+	be->free(be, dout16);
+}
+
+static void check_bias_half(struct backend *be, int64_t rows, int64_t cols)
+{
+	float *dout = random_floats(be, rows * cols, 1), *db = random_floats(be, cols, 1), *db16 = copy_floats(be, db, cols);
+	uint16_t *dout16 = halves(be, dout, rows * cols);
+
+	be->bias_back(be, db, dout, rows, cols, false);
+	be->bias_back(be, db16, dout16, rows, cols, true);
+	check_close(be, "bias_back", db16, db, cols);
+	be->free(be, dout), be->free(be, db), be->free(be, db16), be->free(be, dout16);
+}
+
+/* The gradient of logits: in the first half of each row's memory, whose other half may be anything */
+static void check_logprob_half(struct backend *be, int64_t rows, int64_t vocab, bool entropy)
+{
+	float *x = random_floats(be, rows * vocab, 4), *x16 = copy_floats(be, x, rows * vocab), *dlp = random_floats(be, rows, 1), *dent = random_floats(be, rows, 1);
+	int32_t *target = be->alloc(be, (size_t)rows * sizeof *target);
+	int64_t i;
+
+	for (i = 0; i < rows; i++)
+		target[i] = (int32_t)below(vocab);
+	be->logprob_back(be, x, target, 0.8f, dlp, entropy ? dent : NULL, rows, vocab, false);
+	be->logprob_back(be, x16, target, 0.8f, dlp, entropy ? dent : NULL, rows, vocab, true);
+	for (i = 0; i < rows; i++)
+		check_halves(be, "logprob_back", (const uint16_t *)(x16 + i * vocab), x + i * vocab, vocab);
+	be->free(be, x), be->free(be, x16), be->free(be, dlp), be->free(be, dent), be->free(be, target);
+}
+
+static void check_half_rows(struct backend *be)
+{
+	static const int64_t odd[][2] = {{1, 1}, {3, 7}, {5, 33}, {200, 48}, {130, 100}, {300, 72}, {9, 1100}, {7, 1027}, {2, 2056}};
+	size_t i;
+
+	for (i = 0; i < sizeof odd / sizeof *odd; i++) {
+		check_rmsnorm_half(be, odd[i][0], odd[i][1], i % 2);
+		check_rmsnorm_half(be, odd[i][0], odd[i][1], !(i % 2));
+		check_swiglu_half(be, odd[i][0], odd[i][1]);
+		check_bias_half(be, odd[i][0], odd[i][1]);
+		check_logprob_half(be, odd[i][0], odd[i][1], i % 2);
+		check_rope_half(be, odd[i][0], 1 + below(5), 2 * (1 + below(40)), i % 2);
+	}
+	check_rope_half(be, 70, 5, 64, false);
+	check_rope_half(be, 9, 3, 2, true);
+	check_bias_half(be, 129, 700);
+	check_logprob_half(be, 2, 30000, true);
+}
+
 int main(void)
 {
 	struct backend *be;
@@ -431,6 +588,8 @@ int main(void)
 		check_adamw(be, 40001);
 		check_mixed(be, 7);
 		check_mixed(be, 40001);
+		if (be->half_rows)
+			check_half_rows(be);
 		if (be_i == 0)
 			want = bits;
 		CHECK(bits == want);

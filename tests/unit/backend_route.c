@@ -171,10 +171,40 @@ static void check_moves(struct backend *be, int64_t rows, int64_t top, int64_t c
 	free(want);
 }
 
+/* From and to bfloat16: moved as it is, widened, rounded, and rounded again after it has been added */
+static void check_half_columns(struct backend *be, int64_t rows, int64_t cols, bool into, bool out_of, bool accumulate)
+{
+	const int64_t ld = cols + 2, ld_to = cols + 3, n = rows * ld, n_to = rows * ld_to;
+	float *from = random_floats(be, n, 1), *to = random_floats(be, n_to, 1), *want = random_floats(be, n_to, 1);
+	uint16_t *from16 = out_of ? halves(be, from, n) : NULL, *to16 = into ? halves(be, to, n_to) : NULL;
+	struct columns c = {.rows = rows, .cols = cols, .ld_to = ld_to, .ld = ld, .to = to + 2, .from = from + 1, .to_half = into,
+			    .from_half = out_of, .accumulate = accumulate};
+	int64_t i, j;
+
+	memcpy(want, to, (size_t)n_to * sizeof *want);
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < cols; j++) {
+			const int64_t at = i * ld_to + 2 + j;
+			const float x = from[i * ld + 1 + j] + (accumulate ? to[at] : 0);
+
+			want[at] = into ? from_half(to_half(x)) : x;
+		}
+	if (into)
+		c.to = to16 + 2;
+	if (out_of)
+		c.from = from16 + 1;
+	be->columns(be, &c);
+	if (into)
+		widen(to, to16, n_to);
+	CHECK_MEM(to, n_to * 4, want, n_to * 4);
+	be->free(be, from), be->free(be, to), be->free(be, want), be->free(be, from16), be->free(be, to16);
+}
+
 int main(void)
 {
 	struct backend *be;
 	uint64_t want = 0;
+	int i;
 
 	EACH_BACKEND(be) {
 		test_rng = rng_new(11, 12);
@@ -187,6 +217,11 @@ int main(void)
 		check_moves(be, 1, 1, 1, false);
 		check_moves(be, 33, 3, 40, true);
 		check_moves(be, 200, 2, 90, false);
+		for (i = 0; be->half_rows && i < 8; i++) {
+			check_half_columns(be, 1, 1, i & 1, i & 2, i & 4);
+			check_half_columns(be, 33, 17, i & 1, i & 2, i & 4);
+			check_half_columns(be, 60, 64, i & 1, i & 2, i & 4);
+		}
 		if (be_i == 0)
 			want = bits;
 		CHECK(bits == want);

@@ -83,6 +83,55 @@ static inline float *copy_floats(struct backend *be, const float *from, int64_t 
 	return x;
 }
 
+/* bfloat16: the nearest, of two as near the even one */
+static inline uint16_t to_half(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static inline float from_half(uint16_t half)
+{
+	const uint32_t bits = (uint32_t)half << 16;
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+static inline void widen(float *to, const uint16_t *from, int64_t n)
+{
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		to[i] = from_half(from[i]);
+}
+
+/* x as bfloat16, in backend memory of its own; x is rounded, so that both are the same numbers */
+static inline uint16_t *halves(struct backend *be, float *x, int64_t n)
+{
+	uint16_t *half = be->alloc(be, (size_t)n * sizeof *half);
+	int64_t i;
+
+	for (i = 0; i < n; i++) {
+		half[i] = to_half(x[i]);
+		x[i] = from_half(half[i]);
+	}
+	return half;
+}
+
+/* n of them that are not looked at: to be written over */
+static inline uint16_t *random_halves(struct backend *be, int64_t n)
+{
+	float *x = random_floats(be, n, 1);
+	uint16_t *half = halves(be, x, n);
+
+	be->free(be, x);
+	return half;
+}
+
 /* make check-gpu asks for the largest: errors as shares of what is allowed, a line each, in the file that R1_TEST_ERRORS names */
 static inline void note_error(double error, double allowed)
 {
@@ -140,6 +189,16 @@ static inline double difference(const float *got, const float *want, int64_t n)
 			TEST_FAIL("%s: %s is off %s by %g of its size", be->what, #got, #want, test_off); \
 	} \
 } while (0)
+
+/* `got`, of bfloat16, is what float32 came to, rounded */
+static inline void check_halves(const struct backend *be, const char *what, const uint16_t *got, const float *want, int64_t n)
+{
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		if (!(fabs((double)from_half(got[i]) - want[i]) <= 0x1.01p-8 * fabs((double)want[i]) + 1e-6))
+			TEST_FAIL("%s: %s: number %lld is %.9g in bfloat16, %.9g in float32", be->what, what, (long long)i, from_half(got[i]), want[i]);
+}
 
 /* A hash of the bits, to compare what different backends give */
 static inline uint64_t bits_hash(const float *x, int64_t n)

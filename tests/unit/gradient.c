@@ -69,18 +69,61 @@ static struct tensor *f_linear(struct setup *s, struct tensor **in)
 	return op_linear(&s->t, in[0], in[1], in[2]);
 }
 
-/* Two adapted parts of three; in: x, w, A of both, B of the first part, B of the last */
+/* Two adapted parts of w's three: A of both, B of the first part, B of the last */
+static void adapt(struct setup *s, struct tensor *w, struct tensor *a, struct tensor *first, struct tensor *last)
+{
+	struct lora_part part[2] = {{first, 0}, {last, w->rows - last->rows}};
+	struct lora *l = arena_alloc(&s->t.host, sizeof *l);
+
+	*l = (struct lora){.rank = first->cols, .parts = 2, .scale = 0.7f, .a = a};
+	l->part = memcpy(arena_alloc(&s->t.host, sizeof part), part, sizeof part);
+	w->lora = l;
+}
+
 static struct tensor *f_lora(struct setup *s, struct tensor **in)
 {
-	struct lora_part part[2] = {{in[3], 0}, {in[4], in[1]->rows - in[4]->rows}};
-	struct lora *l = arena_alloc(&s->t.host, sizeof *l);
-	struct tensor *out;
+	adapt(s, in[1], in[2], in[3], in[4]);
+	return op_swiglu(&s->t, op_linear(&s->t, in[0], in[1], NULL));
+}
 
-	*l = (struct lora){.rank = in[3]->cols, .parts = 2, .scale = 0.7f, .a = in[2]};
-	l->part = memcpy(arena_alloc(&s->t.host, sizeof part), part, sizeof part);
-	in[1]->lora = l;
-	out = op_linear(&s->t, in[0], in[1], NULL);
-	return op_swiglu(&s->t, out);
+/* to + x w^T, where x and what comes behind are made of `to` as well, so that its gradient comes in parts */
+static struct tensor *linear_add(struct setup *s, struct tensor *x, struct tensor *to, struct tensor *w, struct tensor *bias, struct tensor *other)
+{
+	struct tensor *before = op_linear(&s->t, to, other, NULL), *out = op_linear_add(&s->t, to, op_add(&s->t, x, before), w, bias);
+
+	return op_add(&s->t, out, op_linear(&s->t, to, other, NULL));
+}
+
+/* To an activation, then to a parameter */
+static struct tensor *f_linear_add(struct setup *s, struct tensor **in)
+{
+	struct tensor *to = op_linear(&s->t, in[1], in[3], NULL), *out = linear_add(s, in[0], to, in[2], NULL, in[3]);
+
+	return linear_add(s, out, in[1], in[2], NULL, in[3]);
+}
+
+/* The residual stream of a model: `to` has been read by what is added, and by nothing else. */
+static struct tensor *f_linear_add_alone(struct setup *s, struct tensor **in)
+{
+	struct tensor *to = op_add(&s->t, in[0], in[1]);
+
+	to = op_linear_add(&s->t, to, op_rmsnorm(&s->t, to, in[3], 1e-6f), in[2], NULL);
+	return op_linear_add(&s->t, to, op_rmsnorm(&s->t, to, in[3], 1e-6f), in[2], NULL);
+}
+
+static struct tensor *f_linear_add_bias(struct setup *s, struct tensor **in)
+{
+	struct tensor *to = op_linear(&s->t, in[1], in[3], NULL);
+
+	return linear_add(s, in[0], to, in[2], in[4], in[3]);
+}
+
+static struct tensor *f_linear_add_lora(struct setup *s, struct tensor **in)
+{
+	struct tensor *to = op_linear(&s->t, in[1], in[3], NULL);
+
+	adapt(s, in[2], in[4], in[5], in[6]);
+	return linear_add(s, in[0], to, in[2], NULL, in[3]);
 }
 
 static struct tensor *f_add(struct setup *s, struct tensor **in)
@@ -329,6 +372,12 @@ int main(void)
 	check(&s, "rmsnorm_heads", f_rmsnorm_heads, (struct tensor *[]){param(&s, N, C), param(&s, QKV, C), param(&s, 1, D), param(&s, 1, D)}, 4);
 	check(&s, "lora", f_lora, (struct tensor *[]){param(&s, N, C), param(&s, 12, C), param(&s, 6, C), param(&s, 5, 3), param(&s, 4, 3)}, 5);
 	check(&s, "linear", f_linear, (struct tensor *[]){param(&s, N, C), param(&s, K, C), param(&s, 1, K)}, 3);
+	check(&s, "linear_add", f_linear_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C), param(&s, C, C)}, 4);
+	check(&s, "linear_add, alone", f_linear_add_alone, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C), param(&s, 1, C)}, 4);
+	check(&s, "linear_add, bias", f_linear_add_bias, (struct tensor *[]){
+		param(&s, N, C), param(&s, N, C), param(&s, C, C), param(&s, C, C), param(&s, 1, C)}, 5);
+	check(&s, "linear_add, lora", f_linear_add_lora, (struct tensor *[]){
+		param(&s, N, C), param(&s, N, C), param(&s, C, C), param(&s, C, C), param(&s, 6, C), param(&s, 5, 3), param(&s, 4, 3)}, 7);
 	check(&s, "add", f_add, (struct tensor *[]){param(&s, N, C), param(&s, N, C), param(&s, C, C)}, 3);
 	check(&s, "swiglu", f_swiglu, (struct tensor *[]){param(&s, N, C), param(&s, 2 * F, C)}, 2);
 	check(&s, "attention", f_attention, (struct tensor *[]){param(&s, N, C), param(&s, QKV, C), param(&s, 1, QKV)}, 3);

@@ -347,7 +347,7 @@ void cuda_gemm(struct backend *be, const struct gemm *given)
 	}
 	if (g.k > 0 && cuda_gemm_few(c, &g, w != NULL))
 		return;
-	if (g.k > 0 && (g.a_half || g.b_half || (be->half && !w))) {
+	if (g.k > 0 && (g.a_half || g.b_half || g.c_half || (be->half && !w))) {
 		if ((copied = !g.a_half))
 			narrow_first(c, &g);
 		if (!g.b_half)
