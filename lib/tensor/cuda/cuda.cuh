@@ -4,9 +4,10 @@
  * file here is compiled twice: by nvcc, and by g++ against tests/cuda/, a GPU that is not there (what differs is in device.cuh and mma.cuh).
  *
  * The list. An operation does not start when it is called: cuda_launch, cuda_copy, cuda_upload and the products put it on a list, which runs when
- * somebody waits (cuda_sync, by downloads), when it is long, or, after a wait, as soon as there is something to begin with. A list that is byte for byte the one that ran before is launched as one graph
- * (list.cu). So what changes from token to token - lengths, pages, uniform numbers - must not be in the arguments: it goes to device memory by
- * cuda_constant, and grids are bounded by numbers that seldom change (cuda_bucket). A step of decoding then is two launches.
+ * somebody waits (cuda_sync, by downloads), when it is long, or, after a wait, as soon as there is something to begin with. A list that is byte for
+ * byte one that ran before is launched as one graph (list.cu). So what changes from token to token - lengths, pages, uniform numbers - must not be
+ * in the arguments: it goes to device memory by cuda_constant, and grids are bounded by numbers that seldom change (cuda_bucket). A step of decoding
+ * then is two launches.
  *
  * Neighbours. Where an operation finds the one that feeds it last on the list, it may do both in one kernel (cuda_last_launch, cuda_take_back), which
  * writes all that the two would have, to the same bits: whoever put them there cannot tell.
