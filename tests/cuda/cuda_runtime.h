@@ -155,6 +155,7 @@ enum cudaError_t {
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout };
+enum cudaSharedCarveout { cudaSharedmemCarveoutMaxShared = 100 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
 #define cudaStreamNonBlocking 1
@@ -229,6 +230,12 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
 cudaError_t cudaEventSynchronize(cudaEvent_t e);
 cudaError_t emu_set_attribute(const void *kernel, cudaFuncAttribute attr, int value);
 template <class F> cudaError_t cudaFuncSetAttribute(F *kernel, cudaFuncAttribute attr, int value) { return emu_set_attribute((const void *)kernel, attr, value); }
+struct cudaFuncAttributes { int ptxVersion, binaryVersion; };
+template <class F> static cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *a, F *)
+{
+	a->ptxVersion = a->binaryVersion = 90;
+	return cudaSuccess;
+}
 cudaError_t cudaGetLastError();
 const char *cudaGetErrorString(cudaError_t e);
 

@@ -217,8 +217,8 @@ static void less(const char *form)
 	CHECK(many.host < 1.1 * few.host);
 }
 
-/* Of a model of 16 bits, where the backend has such activations, a pass takes less: but for latent attention, which has none of them. What a layer
- * keeps when it is computed again is the residual stream, of float32 all the same. */
+/* Where the backend has activations of 16 bits, a pass of a model of 16 bits takes less, whether layers are computed again or not; with latent
+ * attention there are none of them. */
 static void half_takes(const char *form, bool latent)
 {
 	const struct backend gpu = {.half_rows = true, .logits_at_once = CPU_LOGITS};

@@ -162,20 +162,19 @@ struct dots {
 /* out[i] = x[i,:] . y[i,:], a warp for each */
 template <class T, int V> static __global__ void row_dots(struct dots z)
 {
-	const int64_t i = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-	float sum = 0;
+	for (int64_t i = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; i < z.rows; i += (int64_t)gridDim.x * (blockDim.x / 32)) {
+		float sum = 0;
 
-	if (i >= z.rows)
-		return;
-	for (int64_t d = threadIdx.x % 32 * V; d < z.n; d += 32 * V) {
-		const vec<V> x = load<V>((const T *)z.x + i * z.n + d), y = load<V>((const T *)z.y + i * z.n + d);
+		for (int64_t d = threadIdx.x % 32 * V; d < z.n; d += 32 * V) {
+			const vec<V> x = load<V>((const T *)z.x + i * z.n + d), y = load<V>((const T *)z.y + i * z.n + d);
 
-		for (int j = 0; j < V; j++)
-			sum = fmaf(x.x[j], y.x[j], sum);
+			for (int j = 0; j < V; j++)
+				sum = fmaf(x.x[j], y.x[j], sum);
+		}
+		sum = warp_sum(sum);
+		if (threadIdx.x % 32 == 0)
+			z.out[i] = sum;
 	}
-	sum = warp_sum(sum);
-	if (threadIdx.x % 32 == 0)
-		z.out[i] = sum;
 }
 
 /* With p = exp(scale q.k - lse), delta = dout.out and ds = scale p (dout.v - delta):  dv = p^T dout, dk = ds^T q, dq = ds k */

@@ -88,8 +88,6 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
 	const int seq = blockIdx.x, heads = min((int)E, a.each - head), tid = threadIdx.x, key = tid % KEYS, half = tid / KEYS;
 	const int groups = min(THREADS / n4, (int)MOST_GROUPS), group = tid / n4, d4 = tid - group * n4;
-	const struct device_seq s = a.b.seq[seq];
-	const int from = blockIdx.z * a.chunk, to = min(s.past + 1, from + a.chunk);
 	DYNAMIC_SHARED(float, q);                       /* [E][stride], then keys [KEYS][stride] (in the end sums [groups][E][4 n4]), p [E][KEYS], three of each head */
 	float *k = q + E * stride, *p = k + max(KEYS * stride, groups * E * 4 * n4), *max_of = p + E * KEYS, *by_of = max_of + E, *sum_of = by_of + E;
 	float sum[E][4];
@@ -97,6 +95,9 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 
 	next_may_start();
 	wait_for_last();
+	const struct device_seq s = a.b.seq[seq];
+	const int from = blockIdx.z * a.chunk, to = min(s.past + 1, from + a.chunk);
+
 	if (s.n != 1 || from >= to)
 		return;
 	for (int i = tid; i < E * n4; i += THREADS) {

@@ -26,6 +26,19 @@ static void destroy(struct backend *be)
 	delete c;
 }
 
+/* Whether the code that runs here has wait_for_last in it: that of sm_80 and its PTX have not. */
+static __global__ void nothing(int unused)
+{
+	(void)unused;
+}
+static bool built_for_early()
+{
+	cudaFuncAttributes a;
+
+	cuda_check(cudaFuncGetAttributes(&a, nothing), "a kernel");
+	return a.ptxVersion >= 90;
+}
+
 static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 {
 	int n = 0;
@@ -54,7 +67,7 @@ struct backend *backend_cuda_new(struct err *e)
 		delete c;
 		return NULL;
 	}
-	c->early = p.major >= 9 && !getenv("R1_CUDA_SERIAL");
+	c->early = p.major >= 9 && built_for_early() && !getenv("R1_CUDA_SERIAL");
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	be->name = "cuda";
 	be->rounds = be->half_rows = true;

@@ -26,6 +26,7 @@
 #include <cstring>
 
 #include <cuda_runtime.h>
+#include <unordered_set>
 
 extern "C" {
 #include "base/err.h"
@@ -60,6 +61,7 @@ struct cuda {
 	int64_t syncs;                  /* calls of cuda_sync */
 	bool weights_changed;           /* since the last of them, maybe */
 	bool early;                     /* kernels may begin before the last one has ended (cuda_launch) */
+	std::unordered_set<const void *> begun_early;   /* those that ever were to */
 	struct products *products;
 	struct upload_buffers *large;
 	struct cuda_scratch scratch[SCRATCHES];
@@ -129,7 +131,7 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 void cuda_added(struct cuda *c);
 
 /* What the last entry is, where somebody may want to do it in one with the next. */
-enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_UPLOAD };
+enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_CONSTANT };
 void cuda_mark(struct cuda *c, enum last_kind kind);    /* the entry that was just added */
 const struct entry *cuda_last(struct cuda *c, enum last_kind kind);     /* NULL: the last entry is no such, or runs already */
 void cuda_take_back(struct cuda *c);                    /* the last entry is not on the list any more */
@@ -184,6 +186,9 @@ template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), di
 		return;
 	if (shared > SHARED_UNASKED)
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), "shared memory");
+	/* A multiprocessor that has its memory divided another way would have to become idle first. */
+	if (early && c->early && c->begun_early.insert((const void *)kernel).second)
+		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), "shared memory");
 	l = (struct launch_entry<A> *)cuda_add(c, cuda_run_launch<A>, sizeof *l);
 	l->kernel = kernel;
 	l->shared = shared;

@@ -114,6 +114,20 @@ __device__ __forceinline__ void wait_for_last()
 #endif
 }
 
+/* 16 bytes of global memory that nobody else reads soon, past the first-level cache; asked for where that is written: neither this nor wait_for_last is moved
+ * over the other (so no .nc: that would be). */
+__device__ __forceinline__ uint4 load_once(const uint4 *p)
+{
+#if defined __CUDA_ARCH__ && !defined R1_EMULATED
+	uint4 v;
+
+	asm volatile("ld.global.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+	return v;
+#else
+	return *p;
+#endif
+}
+
 /* V numbers that are moved at once: 4 or, of bfloat16, 8 where addresses are multiples of their size, else 1 */
 template <int V> struct vec {
 	float x[V];

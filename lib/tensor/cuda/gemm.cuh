@@ -24,7 +24,7 @@ struct few {
 	struct product g;
 	struct normed n;                /* that makes A; n.x NULL: A is there */
 	void *gated;                    /* [m, n/2]: silu(C's left half) * its right half; NULL: nobody asks */
-	int64_t weight;                 /* B is a packed weight */
+	int32_t weight, staged;         /* B is a packed weight; A (of bfloat16) goes through shared memory */
 };
 
 /* At most FEW rows by a weight or matrix that is stored [n,k], limited by the reading of B. False: not so. */

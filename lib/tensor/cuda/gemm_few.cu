@@ -1,9 +1,9 @@
 /* gemm_few.cu - few rows by a matrix that is stored [n,k]: what decoding does, limited by how fast the matrix is read
  *
  * A warp makes COLS columns of C for all M rows. It goes through k in steps of 256: a lane reads 8 numbers that lie side by side of each of its
- * matrix rows (16 bytes, or 32) and of each row of A, which all warps share and the first-level cache has. What several steps need of the matrix is
- * asked for at once, 8 loads a lane, and the first of it before anything else: a weight does not wait for whoever makes A. An element's sum
- * is that of its lanes, each in k's order, in a fixed tree: M and COLS change no bit of it.
+ * matrix rows (16 bytes, or 32) and of each row of A, which all warps share, from shared memory where it fits. What several steps need of the matrix is
+ * asked for at once, 8 loads a lane, and the first of it before anything else: a weight does not wait for whoever makes A. An element's sum is
+ * that of its lanes, each in k's order, in a fixed tree: M and COLS change no bit of it.
  *
  * Around a product. A norm that makes A, and a gate that takes C (all of it: gate, then up), are done here if they stand next to it on the list: each
  * kernel less saves the time in which the memory would have nothing to do. They write what they would have written by themselves, to the bit.
@@ -11,14 +11,17 @@
 #include "cuda.cuh"
 #include "device.cuh"
 #include "gemm.cuh"
+#include "mma.cuh"
 
-enum { WARPS = 4, STEP = 256, LOADS = 8, MOST_NORMED = 32 << 10 };
+enum { WARPS = 4, STEP = 256, LOADS = 8, MOST_STAGED = 32 << 10 };
 
+/* Eight numbers on their way. A weight's (`once`: nobody reads them again soon) are asked for where that is written, before wait_for_last or behind it. */
 template <bool HALF> struct eight;
 template <> struct eight<true> {
 	uint4 v;
-	__device__ __forceinline__ void read(const void *p, int64_t at) { v = __ldg((const uint4 *)((const uint16_t *)p + at)); }
-	__device__ __forceinline__ void read_shared(const uint16_t *p) { v = *(const uint4 *)p; }
+	__device__ __forceinline__ void clear() { v = make_uint4(0, 0, 0, 0); }
+	__device__ __forceinline__ void once(const void *p, int64_t at) { v = load_once((const uint4 *)((const uint16_t *)p + at)); }
+	__device__ __forceinline__ void read(const void *p, int64_t at) { v = *(const uint4 *)((const uint16_t *)p + at); }
 	__device__ __forceinline__ void to(float *x) const
 	{
 		const uint32_t w[4] = {v.x, v.y, v.z, v.w};
@@ -31,16 +34,25 @@ template <> struct eight<true> {
 	}
 };
 template <> struct eight<false> {
-	float4 v[2];
+	uint4 v[2];
+	__device__ __forceinline__ void clear() { v[0] = v[1] = make_uint4(0, 0, 0, 0); }
+	__device__ __forceinline__ void once(const void *p, int64_t at)
+	{
+		v[0] = load_once((const uint4 *)((const float *)p + at));
+		v[1] = load_once((const uint4 *)((const float *)p + at) + 1);
+	}
 	__device__ __forceinline__ void read(const void *p, int64_t at)
 	{
-		v[0] = __ldg((const float4 *)((const float *)p + at));
-		v[1] = __ldg((const float4 *)((const float *)p + at) + 1);
+		v[0] = *(const uint4 *)((const float *)p + at);
+		v[1] = *((const uint4 *)((const float *)p + at) + 1);
 	}
 	__device__ __forceinline__ void to(float *x) const
 	{
-		x[0] = v[0].x, x[1] = v[0].y, x[2] = v[0].z, x[3] = v[0].w;
-		x[4] = v[1].x, x[5] = v[1].y, x[6] = v[1].z, x[7] = v[1].w;
+		const uint32_t w[8] = {v[0].x, v[0].y, v[0].z, v[0].w, v[1].x, v[1].y, v[1].z, v[1].w};
+
+#pragma unroll
+		for (int i = 0; i < 8; i++)
+			x[i] = __uint_as_float(w[i]);
 	}
 };
 
@@ -64,41 +76,57 @@ template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(c
 	}
 }
 
+/* Where k has no more steps there are zeros. */
 template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_read(eight<form<KIND, M, COLS>::b_half> (*b)[COLS], const struct product &g, int64_t first,
 										     int64_t k)
 {
 #pragma unroll
 	for (int u = 0; u < form<KIND, M, COLS>::UNROLL; u++)
 #pragma unroll
-		for (int j = 0; j < COLS; j++)
+		for (int j = 0; j < COLS; j++) {
+			b[u][j].clear();
 			if (k + u * STEP < g.k)
-				b[u][j].read(g.b, column<KIND, COLS>(g, first, j) * g.ldb + k + u * STEP);
+				b[u][j].once(g.b, column<KIND, COLS>(g, first, j) * g.ldb + k + u * STEP);
+		}
 }
 
-template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_step(const struct product &g, const eight<form<KIND, M, COLS>::b_half> *b, int64_t k,
-										     float (*sum)[COLS], const uint16_t *normed)
+/* a: A, or the block's copy in shared memory */
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_steps(const struct product &g, const void *a, int64_t lda,
+										      const eight<form<KIND, M, COLS>::b_half> (*b)[COLS], int64_t k, float (*sum)[COLS])
 {
-	float w[COLS][8];
-
 #pragma unroll
-	for (int j = 0; j < COLS; j++)
-		b[j].to(w[j]);
-#pragma unroll
-	for (int i = 0; i < M; i++) {
-		eight<form<KIND, M, COLS>::a_half> a;
-		float x[8];
+	for (int u = 0; u < form<KIND, M, COLS>::UNROLL; u++) {
+		float w[COLS][8];
 
-		if constexpr (form<KIND, M, COLS>::normed)
-			a.read_shared(normed + i * g.k + k);
-		else
-			a.read(g.a, i * g.lda + k);
-		a.to(x);
 #pragma unroll
 		for (int j = 0; j < COLS; j++)
+			b[u][j].to(w[j]);
 #pragma unroll
-			for (int q = 0; q < 8; q++)
-				sum[i][j] = fmaf(x[q], w[j][q], sum[i][j]);
+		for (int i = 0; i < M; i++) {
+			eight<form<KIND, M, COLS>::a_half> y;
+			float x[8];
+
+			y.clear();
+			if (k + u * STEP < g.k)
+				y.read(a, i * lda + k + u * STEP);
+			y.to(x);
+#pragma unroll
+			for (int j = 0; j < COLS; j++)
+#pragma unroll
+				for (int q = 0; q < 8; q++)
+					sum[i][j] = fmaf(x[q], w[j][q], sum[i][j]);
+		}
 	}
+}
+
+/* A of bfloat16 in shared memory: from there a step's numbers come in a tenth of the time, and each is read by four warps. */
+template <int M> static __device__ __forceinline__ void stage(const struct product &g, uint16_t *to)
+{
+	for (int i = 0; i < M; i++)
+		for (int64_t k = threadIdx.x * 8; k < g.k; k += WARPS * 32 * 8)
+			copy_async(to + i * g.k + k, (const uint16_t *)g.a + i * g.lda + k, true);
+	copies_arrived();
+	__syncthreads();
 }
 
 /* The norm of M rows, rounded, in `to`; the first block writes what the norm itself would have. The sums are those of rows.cu's rmsnorm_rows: a warp for
@@ -187,20 +215,26 @@ template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WA
 	const struct product &g = f.g;
 	const int64_t k0 = threadIdx.x % 32 * 8, all = form::gated ? g.n / 2 : g.n, step = (int64_t)gridDim.x * WARPS * EACH;
 	int64_t first = ((int64_t)blockIdx.x * WARPS + threadIdx.x / 32) * EACH, k = k0;
-	DYNAMIC_SHARED(uint16_t, normed);
+	DYNAMIC_SHARED(uint16_t, room);
 	eight<form::b_half> b[UNROLL][COLS];
 	float sum[M][COLS] = {};
+	const void *a = g.a;
+	int64_t lda = g.lda;
 
 	next_may_start();
 	few_read<KIND, M, COLS>(b, g, first, k);
 	wait_for_last();
 	if constexpr (form::normed)
-		normalise<M>(f.n, normed);
+		normalise<M>(f.n, room);
+	else if constexpr (form::a_half)
+		if (f.staged)
+			stage<M>(g, room);
+	if (f.staged) {
+		a = room;
+		lda = g.k;
+	}
 	while (first < all) {
-#pragma unroll
-		for (int u = 0; u < UNROLL; u++)
-			if (k + u * STEP < g.k)
-				few_step<KIND, M, COLS>(g, b[u], k + u * STEP, sum, normed);
+		few_steps<KIND, M, COLS>(g, a, lda, b, k, sum);
 		k += UNROLL * STEP;
 		if (k - k0 < g.k) {
 			few_read<KIND, M, COLS>(b, g, first, k);
@@ -217,13 +251,14 @@ template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WA
 	}
 }
 
-/* Each block makes the norm anew: so there are few to a multiprocessor, as many as leave the fewest warps without work in the last round. */
+/* Each block makes the norm anew: so there are few to a multiprocessor, as many as leave the fewest warps without work in the last round; of as good ones
+ * the most, since what a warp does first is read early. */
 static int64_t blocks_with_norm(struct cuda *c, int64_t blocks)
 {
 	int64_t best = blocks;
 	double least = INFINITY;
 
-	for (int64_t k = 2; k <= 6 && blocks > 2 * c->multiprocessors; k++) {
+	for (int64_t k = 6; k >= 2 && blocks > 2 * c->multiprocessors; k--) {
 		const int64_t some = k * c->multiprocessors, rounds = div_up(blocks, some);
 		const double spare = (double)(rounds * some) / (double)blocks;
 
@@ -244,7 +279,7 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 	const bool gated = KIND == GATED || KIND == NORMED_GATED, normed = KIND == NORMED || KIND == NORMED_GATED;
 	const int64_t blocks = div_up(gated ? g->n / 2 : g->n, WARPS * (gated ? COLS / 2 : COLS));
 
-	cuda_launch(c, by_rows[g->m], (unsigned)(normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32, normed ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
+	cuda_launch(c, by_rows[g->m], (unsigned)(normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32, f->staged ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
 }
 
 template <int KIND> static void start(struct cuda *c, const struct few *f)
@@ -278,6 +313,19 @@ static void start_any(struct cuda *c, const struct few *f)
 		start<FULL>(c, f);
 }
 
+static bool apart(const void *p, int64_t n, const void *q, int64_t m)
+{
+	return (const char *)p + n <= (const char *)q || (const char *)q + m <= (const char *)p;
+}
+
+/* Whether what a norm reads is not what the product writes: each block reads it. */
+static bool undisturbed(const struct normed *n, const struct product *g)
+{
+	const int64_t written = ((g->m - 1) * g->ldc + g->n) * (g->c_half ? 2 : 4);
+
+	return apart(g->c, written, n->x, n->rows * n->cols * 4) && apart(g->c, written, n->w, n->cols * 4);
+}
+
 bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight)
 {
 	const struct normed *last;
@@ -292,9 +340,10 @@ bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight)
 	memset(&f, 0, sizeof f);
 	f.g = *g;
 	f.weight = weight;
+	f.staged = g->a_half && g->m * g->k * 2 <= MOST_STAGED;
 	last = cuda_last_launch<struct normed>(c, LAST_NORM);
-	if (last && g->a_half && last->half && last->out == g->a && last->rows == g->m && last->cols == g->k && g->lda == g->k && g->m * g->k * 2 <= MOST_NORMED &&
-	    ((uintptr_t)last->x | (uintptr_t)last->w) % 16 == 0) {
+	if (last && g->a_half && last->half && last->out == g->a && last->rows == g->m && last->cols == g->k && g->lda == g->k && f.staged &&
+	    ((uintptr_t)last->x | (uintptr_t)last->w) % 16 == 0 && undisturbed(last, g)) {
 		f.n = *last;
 		cuda_take_back(c);
 	}
@@ -307,7 +356,7 @@ bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows,
 	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
 	struct few f;
 
-	if (!last || last->gated || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
+	if (!last || last->gated || (last->n.x && !apart(out, rows * cols * 2, last->n.x, last->n.rows * last->n.cols * 4)) || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
 	    last->g.ldc != 2 * cols)
 		return false;
 	f = *last;

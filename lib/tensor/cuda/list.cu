@@ -261,10 +261,11 @@ static size_t rounded(size_t bytes)
 	return (bytes + 255) / 256 * 256;
 }
 
-/* Where the last entry is an upload to and from just before, it becomes longer: several small ones take as long as as many large ones. */
+/* Where the last entry is an upload of constants, to and from just before, it becomes longer: several small ones take as long as as many large ones. Both
+ * memories are one block each, and nobody else's. */
 static bool lengthen(struct cuda *c, void *to, const void *from, size_t bytes)
 {
-	struct move_entry *m = (struct move_entry *)cuda_last(c, LAST_UPLOAD);
+	struct move_entry *m = (struct move_entry *)cuda_last(c, LAST_CONSTANT);
 
 	if (!m || (char *)m->to + rounded(m->bytes) != to || (const char *)m->from + rounded(m->bytes) != from)
 		return false;
@@ -275,9 +276,11 @@ static bool lengthen(struct cuda *c, void *to, const void *from, size_t bytes)
 
 static void move(struct cuda *c, void *to, const void *from, size_t bytes, cudaMemcpyKind kind, int fill)
 {
+	const char *twin = c->list->twin;
+	const bool constant = kind == cudaMemcpyHostToDevice && (char *)to >= twin && (char *)to < twin + STAGE;
 	struct move_entry *m;
 
-	if (kind == cudaMemcpyHostToDevice && lengthen(c, to, from, bytes))
+	if (constant && lengthen(c, to, from, bytes))
 		return;
 	m = (struct move_entry *)cuda_add(c, run_move, sizeof *m);
 	m->to = to;
@@ -285,7 +288,7 @@ static void move(struct cuda *c, void *to, const void *from, size_t bytes, cudaM
 	m->bytes = bytes;
 	m->kind = kind;
 	m->fill = fill;
-	cuda_mark(c, kind == cudaMemcpyHostToDevice ? LAST_UPLOAD : LAST_OTHER);
+	cuda_mark(c, constant ? LAST_CONSTANT : LAST_OTHER);
 	cuda_added(c);
 }
 

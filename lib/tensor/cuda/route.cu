@@ -206,22 +206,21 @@ struct weighed {
 
 static __global__ void __launch_bounds__(THREADS) weigh_back_rows(struct weighed a)
 {
-	const int64_t row = (int64_t)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
-	float sum = 0;
+	for (int64_t row = (int64_t)blockIdx.x * (THREADS / 32) + threadIdx.x / 32; row < a.rows; row += (int64_t)gridDim.x * (THREADS / 32)) {
+		const float by = a.weight[row];
+		float sum = 0;
 
-	if (row >= a.rows)
-		return;
-	const float by = a.weight[row];
-	for (int64_t i = threadIdx.x % 32; i < a.cols; i += 32) {
-		float *d = a.d + row * a.cols + i, *x = a.x + row * a.cols + i;
+		for (int64_t i = threadIdx.x % 32; i < a.cols; i += 32) {
+			float *d = a.d + row * a.cols + i, *x = a.x + row * a.cols + i;
 
-		sum = fmaf(*d, *x, sum);
-		*d *= by;
-		*x *= by;
+			sum = fmaf(*d, *x, sum);
+			*d *= by;
+			*x *= by;
+		}
+		sum = warp_sum(sum);
+		if (threadIdx.x % 32 == 0)
+			a.dweight[row] = sum;
 	}
-	sum = warp_sum(sum);
-	if (threadIdx.x % 32 == 0)
-		a.dweight[row] = sum;
 }
 
 static void op_weigh_back(struct backend *be, float *dweight, float *d, float *x, const float *weight, int64_t rows, int64_t cols)
