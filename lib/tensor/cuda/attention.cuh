@@ -77,7 +77,7 @@ struct attend {
 	void *out;                      /* [N][H][dv] */
 	float *lse;                     /* [N][H], or NULL */
 	float *part, *part_lse;         /* [splits][S][H][dv], [splits][S][H], base 2; NULL: keys are not split */
-	uint32_t *counter;              /* [S][H]: pieces that are there (attention_decode) */
+	uint32_t *counter;              /* [S][H]: pieces that are there; NULL: another kernel puts them together */
 	int64_t q_stride, k_stride;     /* numbers from row to row */
 	int32_t heads, kv_heads, each;  /* H G E */
 	int32_t dk, dv;                 /* numbers of a key, of a value */

@@ -7,40 +7,91 @@
  */
 #include "attention_tile.cuh"
 
-enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16 };
+enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16, FEW_PIECES = 8, QUERIES = 4 };
 
-/* Pieces of a sequence, a warp for a head: their weights are 2^(lse - the greatest), and sum to 1. What other blocks have just written is not in
- * the first-level cache. */
-static __device__ void combine_head(const struct attend &a, const struct device_seq &s, int seq, int head)
+/* Pieces of a sequence: their weights are 2^(lse - the greatest), and sum to 1. A block for a head; V numbers of a piece to a thread, and as many pieces
+ * side by side as the block has room for */
+template <int V> static __global__ void __launch_bounds__(THREADS) combine(struct attend a)
 {
-	const int lane = threadIdx.x % 32, n = (s.past + a.chunk) / a.chunk;
-	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
-	float most = -INFINITY, sum = 0;
+	__shared__ float room[32];
+	DYNAMIC_SHARED(float, w);               /* [pieces], then [side by side][dv] */
+	const int seq = blockIdx.x, head = blockIdx.y, tid = threadIdx.x, cols = a.dv / V, wide = min(cols, (int)THREADS), group = tid / wide, groups = THREADS / wide;
+	float *parts = w + (a.splits + 3) / 4 * 4, most = -INFINITY, sum = 0;
 
-	for (int i = lane; i < n; i += 32)
-		most = fmaxf(most, __ldcg(a.part_lse + at + i * step));
-	most = warp_max(most);
-	for (int i = lane; i < n; i += 32)
-		sum += exp2f(__ldcg(a.part_lse + at + i * step) - most);
-	sum = warp_sum(sum);
-	for (int d = lane; d < a.dv; d += 32) {
+	next_may_start();
+	wait_for_last();
+	const struct device_seq s = a.b.seq[seq];
+	const int n = (s.past + a.chunk) / a.chunk;
+	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
+
+	if (s.n != 1)
+		return;
+	for (int i = tid; i < n; i += THREADS)
+		most = fmaxf(most, a.part_lse[at + i * step]);
+	most = block_max(most, room);
+	for (int i = tid; i < n; i += THREADS)
+		sum += w[i] = exp2f(a.part_lse[at + i * step] - most);
+	sum = block_sum(sum, room);
+	for (int c = tid - group * wide; c < cols && group < groups; c += wide) {
+		vec<V> x = {};
+
+#pragma unroll 8
+		for (int i = group; i < n; i += groups) {
+			const vec<V> y = load<V>(a.part + (at + i * step) * a.dv + c * V);
+
+			for (int e = 0; e < V; e++)
+				x.x[e] = fmaf(w[i], y.x[e], x.x[e]);
+		}
+		store(parts + group * a.dv + c * V, x);
+	}
+	__syncthreads();
+	for (int d = tid; d < a.dv; d += THREADS) {
 		float x = 0;
 
-		for (int i = 0; i < n; i++)
-			x = fmaf(exp2f(__ldcg(a.part_lse + at + i * step) - most), __ldcg(a.part + (at + i * step) * a.dv + d), x);
+		for (int i = 0; i < groups; i++)
+			x += parts[i * a.dv + d];
 		put_number(a.out, a.half, to * a.dv + d, x / sum);
 	}
-	if (a.lse && lane == 0)
+	if (a.lse && tid == 0)
 		a.lse[to] = (most + log2f(sum)) * LN2;
 }
 
-static __global__ void combine(struct attend a)
+/* The same of a few pieces, by the block that made the last of them, for its heads: `weight` has room for FEW_PIECES of each. What other blocks have just
+ * written is not in the first-level cache. */
+static __device__ __forceinline__ float4 fresh4(const float *p, int d, int width, int wide)
 {
-	const int seq = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / 32;
-	const struct device_seq s = a.b.seq[seq];
+	if (wide)
+		return __ldcg((const float4 *)(p + d));
+	return make_float4(__ldcg(p + d), d + 1 < width ? __ldcg(p + d + 1) : 0, d + 2 < width ? __ldcg(p + d + 2) : 0, d + 3 < width ? __ldcg(p + d + 3) : 0);
+}
+template <class T> static __device__ void combine_few(const struct attend &a, const struct device_seq &s, int seq, int head, int heads, float *weight)
+{
+	const int lane = threadIdx.x % 32, n = (s.past + a.chunk) / a.chunk, n4 = (a.dv + 3) / 4;
+	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
 
-	if (s.n == 1 && head < a.heads)
-		combine_head(a, s, seq, head);
+	for (int h = threadIdx.x / 32; h < heads; h += THREADS / 32) {
+		const float lse = lane < n ? __ldcg(a.part_lse + at + h + lane * step) : -INFINITY, most = warp_max(lse), w = exp2f(lse - most), sum = warp_sum(w);
+
+		if (lane < FEW_PIECES)
+			weight[h * FEW_PIECES + lane] = w / sum;
+		if (a.lse && lane == 0)
+			a.lse[to + h] = (most + log2f(sum)) * LN2;
+	}
+	__syncthreads();
+	for (int i = threadIdx.x; i < heads * n4; i += THREADS) {
+		const int h = i / n4, d = (i - h * n4) * 4;
+		float x[4] = {0, 0, 0, 0};
+
+#pragma unroll
+		for (int j = 0; j < FEW_PIECES; j++)
+			if (j < n) {
+				const float4 y = fresh4(a.part + (at + h + j * step) * a.dv, d, a.dv, a.wide);
+				const float w = weight[h * FEW_PIECES + j];
+
+				x[0] = fmaf(w, y.x, x[0]), x[1] = fmaf(w, y.y, x[1]), x[2] = fmaf(w, y.z, x[2]), x[3] = fmaf(w, y.w, x[3]);
+			}
+		store4((T *)a.out + (to + h) * a.dv, d, a.dv, a.wide, x);
+	}
 }
 
 /* Four numbers on their way, as they are in memory */
@@ -67,6 +118,25 @@ template <> struct four<uint16_t> {
 	__device__ __forceinline__ float4 numbers() const { return make_float4(first_of(x.x), second_of(x.x), first_of(x.y), second_of(x.y)); }
 };
 
+/* Where the keys (or values) of a tile are: its four pages, whose numbers are fetched together. Row j of head g, of `width` numbers */
+struct tile_pages {
+	int32_t page[KEYS / KV_PAGE];
+	__device__ __forceinline__ tile_pages(const struct attend &a, int seq, int first, int to)
+	{
+		const int32_t *table = a.b.page + seq * a.b.pages + first / KV_PAGE;
+
+#pragma unroll
+		for (int i = 0; i < KEYS / KV_PAGE; i++)
+			page[i] = first + i * KV_PAGE < to ? table[i] : 0;
+	}
+	__device__ __forceinline__ int64_t at(const struct attend &a, int g, int width, int j) const
+	{
+		const int32_t p = j < 2 * KV_PAGE ? j < KV_PAGE ? page[0] : page[1] : j < 3 * KV_PAGE ? page[2] : page[3];
+
+		return (((int64_t)p * a.kv_heads + g) * KV_PAGE + j % KV_PAGE) * width;
+	}
+};
+
 /* sum += the weights of a key, KEYS apart for each head, times four numbers of its value */
 template <int E> static __device__ __forceinline__ void add_value(float (&sum)[E][4], const float *weight, const float4 &v)
 {
@@ -81,8 +151,8 @@ template <int E> static __device__ __forceinline__ void add_value(float (&sum)[E
 	}
 }
 
-/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out */
-template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE <= 2 ? 4 : HE <= 4 ? 3 : 2) decode(struct attend a)
+/* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out. WIDE: as attend's `wide` */
+template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(THREADS, HE == 1 ? 4 : HE <= 4 ? 3 : 2) decode(struct attend a)
 {
 	enum { E = 2 * HE, AHEAD = four<T>::AHEAD };
 	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
@@ -100,11 +170,24 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 
 	if (s.n != 1 || from >= to)
 		return;
-	for (int i = tid; i < E * n4; i += THREADS) {
-		const int h = i / n4, d = (i - h * n4) * 4;
+	for (int at = tid; at < E * n4; at += QUERIES * THREADS) {
+		four<T> x[QUERIES];
 
-		*(float4 *)(q + h * stride + d) =
-			h < heads ? load4((const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, a.wide) : make_float4(0, 0, 0, 0);
+#pragma unroll
+		for (int u = 0; u < QUERIES; u++) {
+			const int i = at + u * THREADS, h = i / n4, d = (i - h * n4) * 4;
+
+			x[u] = {};
+			if (h < heads)
+				x[u].read((const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, WIDE);
+		}
+#pragma unroll
+		for (int u = 0; u < QUERIES; u++) {
+			const int i = at + u * THREADS, h = i / n4, d = (i - h * n4) * 4;
+
+			if (h < E)
+				*(float4 *)(q + h * stride + d) = x[u].numbers();
+		}
 	}
 	if (tid < E) {
 		max_of[tid] = -INFINITY;
@@ -117,6 +200,7 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 			sum[h][e] = 0;
 	for (int first = from; first < to; first += KEYS) {
 		const int n = min((int)KEYS, to - first);
+		const struct tile_pages pages(a, seq, first, to);
 		float score[HE];
 		four<T> v[AHEAD];
 
@@ -130,7 +214,7 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 
 				x[u] = {};
 				if (j < n)
-					x[u].read(key_of<T>(a, s, seq, g, a.k, a.dk, first + j), d, a.dk, a.wide);
+					x[u].read((const T *)a.k + pages.at(a, g, a.dk, j), d, a.dk, WIDE);
 			}
 #pragma unroll
 			for (int u = 0; u < AHEAD; u++) {
@@ -143,7 +227,7 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 #pragma unroll
 		for (int u = 0; u < AHEAD; u++)
 			if (group < groups && group + u * groups < n)
-				v[u].read(key_of<T>(a, s, seq, g, a.v, a.dv, first + group + u * groups), 4 * d4, a.dv, a.wide);
+				v[u].read((const T *)a.v + pages.at(a, g, a.dv, group + u * groups), 4 * d4, a.dv, WIDE);
 		__syncthreads();
 #pragma unroll
 		for (int h = 0; h < HE; h++)
@@ -189,7 +273,7 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 			if (group + u * groups < n)
 				add_value<E>(sum, p + group + u * groups, v[u].numbers());
 		for (int j = group + AHEAD * groups; j < n; j += groups)
-			add_value<E>(sum, p + j, load4(key_of<T>(a, s, seq, g, a.v, a.dv, first + j), 4 * d4, a.dv, a.wide));
+			add_value<E>(sum, p + j, load4((const T *)a.v + pages.at(a, g, a.dv, j), 4 * d4, a.dv, WIDE));
 	}
 	__syncthreads();
 	if (group < groups)
@@ -217,13 +301,13 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 		for (int e = 0; e < 4; e++)
 			x[e] *= by;
 		if (a.part)
-			store4(a.part + at * a.dv, 4 * d, a.dv, a.wide, x);
+			store4(a.part + at * a.dv, 4 * d, a.dv, WIDE, x);
 		else
-			store4((T *)a.out + at * a.dv, 4 * d, a.dv, a.wide, x);
+			store4((T *)a.out + at * a.dv, 4 * d, a.dv, WIDE, x);
 		if (to_lse && d == 0)
 			to_lse[at] = a.part ? lse : lse * LN2;
 	}
-	if (!a.part)
+	if (!a.counter)
 		return;
 	__threadfence();                        /* the last of a sequence's pieces puts them together */
 	__syncthreads();
@@ -233,16 +317,18 @@ template <int HE, class T> static __global__ void __launch_bounds__(THREADS, HE 
 	if ((int)before + 1 < (s.past + a.chunk) / a.chunk)
 		return;
 	__threadfence();
-	for (int h = tid / 32; h < heads; h += THREADS / 32)
-		combine_head(a, s, seq, g * a.each + head + h);
+	combine_few<T>(a, s, seq, g * a.each + head, heads, p);
 	if (tid == 0)
 		a.counter[seq * gridDim.y + blockIdx.y] = 0;
 }
 
 void attention_combine(struct cuda *c, const struct attend *a)
 {
+	const bool fours = a->dv % 4 == 0;
+	const int64_t floats = div_up(a->splits, 4) * 4 + MAX(a->dv, THREADS * (fours ? 4 : 1));
+
 	if (a->part)
-		cuda_launch(c, combine, dim3((unsigned)a->b.seqs, (unsigned)div_up(a->heads, 4)), 128, 0, *a);
+		cuda_launch(c, fours ? combine<4> : combine<1>, dim3((unsigned)a->b.seqs, (unsigned)a->heads), THREADS, (size_t)floats * sizeof(float), *a, true);
 }
 
 void attention_parts(struct cuda *c, struct attend *a)
@@ -272,7 +358,8 @@ template <int HE> static void launch(struct cuda *c, const struct attend &a)
 	const int64_t n4 = div_up(a.dk, 4), stride = tile_stride((int)n4), groups = MIN(THREADS / n4, (int)MOST_GROUPS);
 	const int64_t floats = 2 * HE * stride + MAX(KEYS * stride, groups * 2 * HE * 4 * n4) + 2 * HE * (KEYS + 3);
 
-	cuda_launch(c, a.half ? decode<HE, uint16_t> : decode<HE, float>, dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
+	cuda_launch(c, a.half ? a.wide ? decode<HE, uint16_t, true> : decode<HE, uint16_t, false> : a.wide ? decode<HE, float, true> : decode<HE, float, false>,
+		    dim3((unsigned)a.b.seqs, (unsigned)(a.kv_heads * div_up(a.each, 2 * HE)), (unsigned)a.splits), THREADS,
 		    (size_t)floats * sizeof(float), a, true);
 }
 
@@ -284,7 +371,7 @@ void attention_decode(struct cuda *c, const struct attend *given)
 	a.chunk = (int32_t)attention_chunk(a.b.seqs * a.kv_heads, a.b.pages, &splits);
 	a.splits = (int32_t)splits;
 	attention_parts(c, &a);
-	if (a.part)
+	if (a.part && splits <= FEW_PIECES)
 		a.counter = counters(c, a.b.seqs * a.heads);
 	if (a.each <= 2)
 		launch<1>(c, a);
@@ -294,4 +381,6 @@ void attention_decode(struct cuda *c, const struct attend *given)
 		launch<4>(c, a);
 	else
 		launch<8>(c, a);
+	if (!a.counter)
+		attention_combine(c, &a);
 }

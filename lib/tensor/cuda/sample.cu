@@ -23,7 +23,21 @@ struct row {
 	int64_t n;
 	float by, max;
 	__device__ __forceinline__ float of(float logit) const { return expf(centred(logit, by, max)); }
-	__device__ __forceinline__ float weight(int64_t i) const { return of(x[i]); }
+	/* f(weight) of all tokens, by the whole block */
+	template <class F> __device__ __forceinline__ void each(F f) const
+	{
+		for (int64_t i = threadIdx.x; i < n; i += (int64_t)blockDim.x * ROW_LOADS) {
+			float logit[ROW_LOADS];
+
+#pragma unroll
+			for (int u = 0; u < ROW_LOADS; u++)
+				logit[u] = i + u * (int64_t)blockDim.x < n ? x[i + u * (int64_t)blockDim.x] : 0;
+#pragma unroll
+			for (int u = 0; u < ROW_LOADS; u++)
+				if (i + u * (int64_t)blockDim.x < n)
+					f(of(logit[u]));
+		}
+	}
 	/* The logits of a warp's next ROW_LOADS steps, a lane's own of each; those behind `end` are whatever */
 	__device__ __forceinline__ void ahead(float *logit, int64_t from, int64_t end) const
 	{
@@ -114,15 +128,14 @@ static __device__ void cut_at(const struct row &row, struct room *r, long long c
 			r->mass[b] = 0;
 		}
 		__syncthreads();
-		for (int64_t i = threadIdx.x; i < row.n; i += blockDim.x) {
-			const float w = row.weight(i);
+		row.each([=](float w) {
 			const uint32_t bits = __float_as_uint(w);
 
 			if (shift == 20 || bits >> (shift + 10) == r->prefix) {
 				atomicAdd(&r->number[bits >> shift & (BUCKETS - 1)], 1u);
 				atomicAdd(&r->mass[bits >> shift & (BUCKETS - 1)], units(w));
 			}
-		}
+		});
 		__syncthreads();
 		if (threadIdx.x < 32)
 			find_bucket(r, (unsigned long long)count, mass);
