@@ -26,21 +26,15 @@ static void destroy(struct backend *be)
 	delete c;
 }
 
-/* Whether the code that runs here has wait_for_last in it: that of sm_80 and its PTX have not. */
+/* To see whether there is code for the device, and of which kind */
 static __global__ void nothing(int unused)
 {
 	(void)unused;
 }
-static bool built_for_early()
-{
-	cudaFuncAttributes a;
-
-	cuda_check(cudaFuncGetAttributes(&a, nothing), "a kernel");
-	return a.ptxVersion >= 90;
-}
 
 static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 {
+	cudaFuncAttributes code;
 	int n = 0;
 	cudaError_t r = cudaGetDeviceCount(&n);
 
@@ -51,6 +45,10 @@ static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 		return err_set(e, "backend 'cuda': the device cannot be used: %s", cudaGetErrorString(r));
 	if (p->major < 8)
 		return err_set(e, "backend 'cuda': %s is of compute capability %d.%d, and at least 8.0 is needed", p->name, p->major, p->minor);
+	if ((r = cudaFuncGetAttributes(&code, nothing)) != cudaSuccess)
+		return err_set(e, "backend 'cuda': r1-cuda.so has no code for %s, make it with CUDA_ARCHS=%d%d: %s", p->name, p->major, p->minor,
+			       cudaGetErrorString(r));
+	c->early = code.ptxVersion >= 90 && !getenv("R1_CUDA_SERIAL");          /* else there is no wait_for_last in it */
 	c->multiprocessors = p->multiProcessorCount;
 	c->shared_most = p->sharedMemPerBlockOptin;
 	return 0;
@@ -67,7 +65,6 @@ struct backend *backend_cuda_new(struct err *e)
 		delete c;
 		return NULL;
 	}
-	c->early = p.major >= 9 && built_for_early() && !getenv("R1_CUDA_SERIAL");
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	be->name = "cuda";
 	be->rounds = be->half_rows = true;
