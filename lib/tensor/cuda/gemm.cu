@@ -315,10 +315,9 @@ static void narrow_first(struct cuda *c, struct product *g)
 static void keep_copy(struct cuda *c, const struct product *g)
 {
 	struct copied *last = &c->products->copied;
-	const char *to = (const char *)g->c, *end = to + (size_t)((g->m - 1) * g->ldc + (g->batch - 1) * g->step_c + g->n) * (g->c_half ? 2 : 4);
-	const char *from = (const char *)last->from, *last_end = from + (size_t)((last->rows - 1) * last->ld + (last->batch - 1) * last->step + last->cols) * sizeof(float);
+	const int64_t bytes = ((last->rows - 1) * last->ld + (last->batch - 1) * last->step + last->cols) * (int64_t)sizeof(float);
 
-	last->added = to < last_end && from < end ? -1 : c->added;
+	last->added = apart(g->c, product_bytes(g), last->from, bytes) ? c->added : -1;
 }
 
 void cuda_gemm(struct backend *be, const struct gemm *given)

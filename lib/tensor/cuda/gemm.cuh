@@ -10,6 +10,17 @@ struct product {                        /* struct gemm of backend.h */
 	int32_t trans_a, trans_b, a_half, b_half, c_half, unused;
 };
 
+/* From C's first byte to its last */
+static inline int64_t product_bytes(const struct product *g)
+{
+	return ((g->m - 1) * g->ldc + (g->batch - 1) * g->step_c + g->n) * (g->c_half ? 2 : 4);
+}
+/* Whether n bytes at p and m at q have none in common */
+static inline bool apart(const void *p, int64_t n, const void *q, int64_t m)
+{
+	return (const char *)p + n <= (const char *)q || (const char *)q + m <= (const char *)p;
+}
+
 struct normed {                         /* struct norm of backend.h, there */
 	void *out;
 	float *rstd;

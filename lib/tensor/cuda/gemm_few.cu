@@ -67,7 +67,7 @@ template <int KIND, int M, int COLS> struct form {
 /* Column j of a warp that begins at `first`; what is behind the last is the last again, and not written. */
 template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(const struct product &g, int64_t first, int j)
 {
-	if constexpr (KIND == GATED || KIND == NORMED_GATED) {
+	if constexpr (form<KIND, 1, COLS>::gated) {
 		const int64_t half = g.n / 2, at = first + j % (COLS / 2);
 
 		return (at < half ? at : half - 1) + (j < COLS / 2 ? 0 : half);
@@ -275,11 +275,12 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 	static void (*const by_rows[FEW + 1])(struct few) = {
 		NULL, few_rows<KIND, 1, COLS>, few_rows<KIND, 2, COLS>, few_rows<KIND, 3, COLS>, few_rows<KIND, 4, COLS>, few_rows<KIND, 5, COLS>,
 		few_rows<KIND, 6, COLS>, few_rows<KIND, 7, COLS>, few_rows<KIND, 8, COLS>};
+	typedef form<KIND, 1, COLS> form;
 	const struct product *g = &f->g;
-	const bool gated = KIND == GATED || KIND == NORMED_GATED, normed = KIND == NORMED || KIND == NORMED_GATED;
-	const int64_t blocks = div_up(gated ? g->n / 2 : g->n, WARPS * (gated ? COLS / 2 : COLS));
+	const int64_t blocks = div_up(form::gated ? g->n / 2 : g->n, WARPS * form::EACH);
 
-	cuda_launch(c, by_rows[g->m], (unsigned)(normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32, f->staged ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
+	cuda_launch(c, by_rows[g->m], (unsigned)(form::normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32,
+		    f->staged ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
 }
 
 template <int KIND> static void start(struct cuda *c, const struct few *f)
@@ -287,7 +288,7 @@ template <int KIND> static void start(struct cuda *c, const struct few *f)
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
 	const bool early = f->weight && !c->weights_changed;
 
-	if constexpr (KIND == GATED || KIND == NORMED_GATED)
+	if constexpr (form<KIND, 1, 4>::gated)
 		start_columns<KIND, 4>(c, f, early);
 	else if (f->g.n >= 4 * lanes)
 		start_columns<KIND, 4>(c, f, early);
@@ -313,17 +314,10 @@ static void start_any(struct cuda *c, const struct few *f)
 		start<FULL>(c, f);
 }
 
-static bool apart(const void *p, int64_t n, const void *q, int64_t m)
-{
-	return (const char *)p + n <= (const char *)q || (const char *)q + m <= (const char *)p;
-}
-
 /* Whether what a norm reads is not what the product writes: each block reads it. */
 static bool undisturbed(const struct normed *n, const struct product *g)
 {
-	const int64_t written = ((g->m - 1) * g->ldc + g->n) * (g->c_half ? 2 : 4);
-
-	return apart(g->c, written, n->x, n->rows * n->cols * 4) && apart(g->c, written, n->w, n->cols * 4);
+	return apart(g->c, product_bytes(g), n->x, n->rows * n->cols * 4) && apart(g->c, product_bytes(g), n->w, n->cols * 4);
 }
 
 bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight)
