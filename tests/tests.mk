@@ -34,11 +34,12 @@ $B/tests/bench/%: tests/bench/%.c $B/libr1.a
 CXX := $(if $(filter clang,$(notdir $(CC))),clang++,g++)
 CXXFLAGS := -std=c++17 -O2 -g -ffp-contract=off -fPIC -fvisibility=hidden -pthread -Wall -Wextra -Wshadow -Wno-unknown-pragmas \
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror) $(filter -fsanitize% -fno-sanitize% -fno-omit%,$(CFLAGS)) -Itests/cuda -Ilib -D_GNU_SOURCE
+RACES := $(if $(findstring address,$(CXXFLAGS)),,-fsanitize=thread)
 EMULATOR := $(patsubst %.cu,$B/tests/cuda/%.o,$(CUDA_SRC)) $(patsubst tests/cuda/%.cpp,$B/tests/cuda/%.o,$(wildcard tests/cuda/*.cpp)) \
 	$(CUDA_BASE:%.c=$B/tests/cuda/%.o)
 $B/tests/cuda/%.o: %.cu
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ -x c++ $<
+	$(CXX) $(CXXFLAGS) $(RACES) -MMD -MP -c -o $@ -x c++ $<
 $B/tests/cuda/%.o: tests/cuda/%.cpp
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
@@ -48,8 +49,11 @@ $B/tests/cuda/%.o: %.c
 $B/tests/cuda/r1-cuda.so: $(EMULATOR)
 	$(CXX) $(CXXFLAGS) -shared -o $@ $^
 # Kernels that a GPU would punish
-$B/tests/cuda/misuse: tests/cuda/misuse.cc $B/tests/cuda/emulator.o
-	$(CXX) $(CXXFLAGS) -Ilib/tensor/cuda -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.cc %.o,$^)
+$B/tests/cuda/misuse.o: tests/cuda/misuse.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(RACES) -Ilib/tensor/cuda -MMD -MP -c -o $@ $<
+$B/tests/cuda/misuse: $(addprefix $B/tests/cuda/,misuse.o emulator.o races.o)
+	$(CXX) $(CXXFLAGS) -o $@ $^
 
 # With it: a build of its own, every object instrumented but the kernels'
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

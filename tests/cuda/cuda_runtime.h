@@ -9,7 +9,7 @@
  * What a GPU would punish, this ends the program for, with a line that says what: threads that do not all come to a barrier, a warp's
  * operation that lanes of its mask do not come to, accesses behind the dynamic shared memory or behind an allocation (a page that may not be
  * touched follows both; under the address sanitizer to the byte, else by canaries when the memory is given back), grids, blocks and
- * shared memory over the limits, copies that are not of device memory. Memory that was never written is NaN.
+ * shared memory over the limits, copies that are not of device memory, races (races.h: not under the address sanitizer). Memory that was never written is NaN.
  *
  * R1_EMULATED is defined here: lib/tensor/cuda/device.cuh has the few things that cannot be said in both.
  */
@@ -79,18 +79,18 @@ template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline void __stcs(T *p, T x) { *p = x; }
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
-/* Threads change at barriers only, so these need nothing. There are none for floats: their order would not be the same every time. */
-template <class T> static inline T atomicAdd(T *p, T x)
+void emu_atomic(const void *p, size_t bytes);
+/* Threads change at barriers only, so this needs nothing else. There is none for floats: their order would not be the same every time. */
+template <class T> __attribute__((no_sanitize("thread"))) static inline T atomicAdd(T *p, T x)
 {
 	static_assert(std::is_integral<T>::value, "sums of floats in no order");
 	T was = *p;
+	emu_atomic(p, sizeof *p);
 	*p = was + x;
 	return was;
 }
-template <class T> static inline T atomicMax(T *p, T x) { T was = *p; *p = was < x ? x : was; return was; }
-template <class T> static inline T atomicMin(T *p, T x) { T was = *p; *p = x < was ? x : was; return was; }
-static inline void __threadfence() {}
-static inline void __threadfence_block() {}
+void __threadfence();
+void emu_wait_for_last();               /* griddepcontrol.wait */
 
 /* ---- threads ---- */
 
@@ -173,14 +173,15 @@ struct cudaDeviceProp {
 
 /* Work of a stream: run when somebody waits, or kept by the graph that is being captured */
 cudaError_t emu_submit(cudaStream_t s, std::function<void()> work);
-cudaError_t emu_launch(const void *kernel, const std::function<void()> &thread, dim3 grid, dim3 block, size_t shared, size_t arguments, cudaStream_t s);
+cudaError_t emu_launch(const void *kernel, const std::function<void()> &thread, dim3 grid, dim3 block, size_t shared, size_t arguments, bool early,
+		       cudaStream_t s);
 void emu_device_range(const void *p, size_t bytes, const char *what);   /* dies where that is not in one allocation */
 
 /* static: structs of the same name in several files are not the same */
 template <class A> static cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
 {
 	const A a = *(const A *)args[0];
-	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, grid, block, shared, sizeof a, s);
+	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, grid, block, shared, sizeof a, false, s);
 }
 
 enum cudaLaunchAttributeID { cudaLaunchAttributeProgrammaticStreamSerialization = 6 };
@@ -195,11 +196,12 @@ struct cudaLaunchConfig_t {
 	cudaLaunchAttribute *attrs;
 	unsigned numAttrs;
 };
-/* What may begin early begins in its turn here. */
+/* What may begin early begins in its turn here, and is looked at all the more closely (races.h). */
 template <class A> static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *how, void (*kernel)(A), const A &a)
 {
-	void *args[1] = {(void *)&a};
-	return cudaLaunchKernel(kernel, how->gridDim, how->blockDim, args, how->dynamicSmemBytes, how->stream);
+	const bool early = how->numAttrs && how->attrs[0].val.programmaticStreamSerializationAllowed;
+
+	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, how->gridDim, how->blockDim, how->dynamicSmemBytes, sizeof a, early, how->stream);
 }
 
 cudaError_t cudaGetDeviceCount(int *n);

@@ -1,5 +1,6 @@
 /* emulator.cpp - the GPU that is not there (cuda_runtime.h): memory, streams, graphs, and blocks of fibers */
 #include "cuda_runtime.h"
+#include "races.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -61,11 +62,9 @@ static cudaError_t allocate(void **p, size_t bytes, size_t align)
 
 	if (used + bytes > capacity())
 		return cudaErrorMemoryAllocation;
-	base = (char *)mmap(NULL, inner + 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
+	base = races_range(inner + 2 * PAGE);
+	if (mprotect(base + PAGE, inner, PROT_READ | PROT_WRITE))
 		return cudaErrorMemoryAllocation;
-	mprotect(base, PAGE, PROT_NONE);
-	mprotect(base + PAGE + inner, PAGE, PROT_NONE);
 	at = base + PAGE + inner - room;
 	if (!idle())
 		memset(at, 0xff, bytes);                /* NaN, as floats of 32 and of 16 bits */
@@ -90,7 +89,8 @@ static void release(void *p)
 			DIE("byte %zu behind an allocation of %zu bytes was written", (size_t)(c - (unsigned char *)p - b.bytes), b.bytes);
 	used -= b.bytes;
 	memory.erase(it);
-	munmap(b.base, b.mapped);
+	mmap(b.base, b.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	races_forget(b.base, b.mapped);
 }
 
 void emu_device_range(const void *p, size_t bytes, const char *what)
@@ -152,6 +152,7 @@ static void run(cudaStream_t s)
 		s->queue.pop_front();
 		work();
 	}
+	races_synchronized();
 }
 
 static void not_captured(const char *what)
@@ -344,13 +345,19 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 		emu_device_range(from, bytes, "a copy's source");
 	else if (is_device(from))
 		DIE("a copy from the host comes from device memory");
-	return emu_submit(s, [to, from, bytes] { memcpy(to, from, bytes); });
+	return emu_submit(s, [to, from, bytes] {
+		memcpy(to, from, bytes);
+		races_written(to, bytes);
+	});
 }
 
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
 	emu_device_range(p, bytes, "cudaMemsetAsync");
-	return emu_submit(s, [p, value, bytes] { memset(p, value, bytes); });
+	return emu_submit(s, [p, value, bytes] {
+		memset(p, value, bytes);
+		races_written(p, bytes);
+	});
 }
 
 cudaError_t cudaGetLastError()
@@ -413,6 +420,7 @@ static void fiber_main()
 {
 	(*body)();
 	thread[current].state = ENDED;
+	races_ended(current);
 #if defined __x86_64__
 	context never;
 	emu_switch(&never, scheduler);
@@ -457,6 +465,10 @@ static void yield()
 {
 	emu_switch(&thread[current].at, scheduler);
 }
+
+void emu_atomic(const void *p, size_t bytes) { races_atomic(p, bytes); }
+void __threadfence() { races_fence(); }
+void emu_wait_for_last() { races_waited(); }
 
 int emu_lane()
 {
@@ -524,7 +536,9 @@ static bool release_warp(int first)
 			}
 		if (!all)
 			continue;
-		const unsigned mask = f->mask;
+		const unsigned mask = f->mask, lanes = threads - first < 32 ? (1u << (threads - first)) - 1 : ~0u;
+		if (mask == lanes && !strcmp(f->what, "__syncwarp"))
+			races_warp(first);
 		got[i] = gave[first / 32];
 		for (int k = 0; k < 32; k++)
 			if (mask >> k & 1) {
@@ -555,6 +569,7 @@ static void release_barrier()
 {
 	barrier_or = barrier_count = 0;
 	barrier_and = 1;
+	races_barrier();
 	for (int i = 0; i < threads; i++) {
 		barrier_or |= barrier_in[i] != 0;
 		barrier_and &= barrier_in[i] != 0;
@@ -579,6 +594,7 @@ static void run_threads()
 				begin(f);
 			current = i;
 			threadIdx = f->index;
+			races_thread(i);
 			emu_switch(&scheduler, f->at);
 			if (f->state == ENDED) {
 				spare_stacks.push_back(f->stack);
@@ -605,6 +621,7 @@ static void run_block(unsigned x, unsigned y, unsigned z)
 	blockIdx = {x, y, z};
 	memset(__start_emu_shared, 0xff, (size_t)(__stop_emu_shared - __start_emu_shared));
 	memset(shared_now, 0xff, shared_bytes);
+	races_block(((uint64_t)z * gridDim.y + y) * gridDim.x + x, shared_now, shared_bytes, __start_emu_shared, (size_t)(__stop_emu_shared - __start_emu_shared));
 	for (int i = 0; i < threads; i++) {
 		fiber *f = &thread[i];
 		const unsigned k = (unsigned)i;
@@ -616,7 +633,7 @@ static void run_block(unsigned x, unsigned y, unsigned z)
 	run_threads();
 }
 
-static void run_grid(const std::function<void()> &fn, dim3 grid, dim3 block, size_t shared)
+static void run_grid(const void *kernel, bool early, const std::function<void()> &fn, dim3 grid, dim3 block, size_t shared)
 {
 	const uint64_t n = (uint64_t)grid.x * grid.y * grid.z;
 	std::lock_guard<std::mutex> lock(one_at_a_time);
@@ -632,11 +649,13 @@ static void run_grid(const std::function<void()> &fn, dim3 grid, dim3 block, siz
 	blockDim = block;
 	threads = (int)(block.x * block.y * block.z);
 	body = &fn;
+	races_launch(kernel, early);
 	for (uint64_t i = 0; i < n; i++) {
 		const uint64_t k = backwards ? n - 1 - i : i;
 
 		run_block((unsigned)(k % grid.x), (unsigned)(k / grid.x % grid.y), (unsigned)(k / grid.x / grid.y));
 	}
+	races_end_of_launch();
 }
 
 cudaError_t emu_set_attribute(const void *kernel, cudaFuncAttribute attr, int value)
@@ -649,7 +668,8 @@ cudaError_t emu_set_attribute(const void *kernel, cudaFuncAttribute attr, int va
 	return cudaSuccess;
 }
 
-cudaError_t emu_launch(const void *kernel, const std::function<void()> &fn, dim3 grid, dim3 block, size_t shared, size_t arguments, cudaStream_t s)
+cudaError_t emu_launch(const void *kernel, const std::function<void()> &fn, dim3 grid, dim3 block, size_t shared, size_t arguments, bool early,
+		       cudaStream_t s)
 {
 	const uint64_t n = (uint64_t)block.x * block.y * block.z;
 	auto allowed = shared_allowed.find(kernel);
@@ -661,5 +681,5 @@ cudaError_t emu_launch(const void *kernel, const std::function<void()> &fn, dim3
 		DIE("a kernel is launched with %zu bytes of dynamic shared memory and may have %zu", shared, most);
 	if (arguments > MOST_ARGUMENTS)
 		DIE("a kernel's arguments take %zu bytes", arguments);
-	return emu_submit(s, [fn, grid, block, shared] { run_grid(fn, grid, block, shared); });
+	return emu_submit(s, [kernel, early, fn, grid, block, shared] { run_grid(kernel, early, fn, grid, block, shared); });
 }

@@ -111,6 +111,8 @@ __device__ __forceinline__ void wait_for_last()
 {
 #if defined __CUDA_ARCH__ && __CUDA_ARCH__ >= 900
 	asm volatile("griddepcontrol.wait;" ::: "memory");
+#elif defined R1_EMULATED
+	emu_wait_for_last();
 #endif
 }
 

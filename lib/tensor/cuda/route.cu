@@ -27,6 +27,7 @@ static __device__ int best_left(const float *x, const unsigned char *taken, int 
 
 		best = low < 0 || x[high] > x[low] ? high : low;
 	}
+	__syncwarp();                           /* all have looked, and `taken` may change */
 	return best;
 }
 

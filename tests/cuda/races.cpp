@@ -1,0 +1,334 @@
+/* races.cpp - who used each byte last, and whether who uses them now was ordered behind that (races.h) */
+#include "races.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <map>
+#include <set>
+#include <sys/mman.h>
+
+/* A use, in 64 bits: launch, block, the block's time and the thread. The time goes up by one at every barrier of the block or of a warp.
+ * Of several threads' reads the youngest time is kept, and how far apart the threads are. */
+enum { THREAD_BITS = 13, TIME_BITS = 22, BLOCK_BITS = 15, LAUNCH_BITS = 14 };
+enum { OF_A_WARP = 1024, OF_A_BLOCK = 2048, ATOMIC = 4096 };            /* flags of a use's thread; OF_A_WARP: its number is some thread's of the warp */
+enum { ALL_BLOCKS = (1 << BLOCK_BITS) - 1, LAST_LAUNCH = (1 << LAUNCH_BITS) - 1, LAST_TIME = (1 << TIME_BITS) - 1 };
+struct use {
+	uint64_t thread : THREAD_BITS, time : TIME_BITS, block : BLOCK_BITS, launch : LAUNCH_BITS;
+};
+struct cell {
+	use write, read;
+};
+
+static const size_t RANGE = (size_t)1 << 40, MOST_SHARED = 256 << 10;
+static char *range, *range_end;         /* of device memory; what is behind range_end was never given out */
+static cell *cells;                     /* of the range */
+static cell *cells_shared, *cells_fixed;
+static const char *shared_at, *fixed_at;
+static size_t shared_size, fixed_size;
+
+static const void *kernel;
+static unsigned launch, stable, turn, block_now, now, barrier_time;      /* stable: launches below that one have ended whenever this one begins */
+static unsigned warp_time[32];
+static bool running, early, waited[1024];
+static bool fenced;
+static std::map<const void *, std::set<unsigned>> released;             /* blocks that came to an atomic variable behind a fence */
+static std::set<unsigned> acquired;                                     /* blocks that the one at its turn knows to be done */
+
+/* Where code is, as addr2line takes it */
+static const char *place(const void *code)
+{
+	static char said[2][200];
+	static int which;
+	Dl_info in;
+
+	which = !which;
+	if (dladdr(code, &in) && in.dli_fname)
+		snprintf(said[which], sizeof said[which], "%s+%#zx", in.dli_fname, (size_t)((const char *)code - (const char *)in.dli_fbase));
+	else
+		snprintf(said[which], sizeof said[which], "%p", code);
+	return said[which];
+}
+
+static cell *mapped(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		fprintf(stderr, "emulated GPU: no room for who used what\n");
+		abort();
+	}
+	return (cell *)p;
+}
+
+char *races_range(size_t bytes)
+{
+	if (!range) {
+		range = range_end = (char *)mmap(NULL, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (range == MAP_FAILED)
+			abort();
+		if (R1_RACES)
+			cells = mapped(RANGE * sizeof *cells);
+		cells_shared = mapped(MOST_SHARED * sizeof *cells);
+		cells_fixed = mapped(MOST_SHARED * sizeof *cells);
+	}
+	if (bytes > (size_t)(range + RANGE - range_end))
+		abort();
+	range_end += bytes;
+	return range_end - bytes;
+}
+
+static cell *cell_of(const void *p)
+{
+	return cells + (size_t)((const char *)p - range);
+}
+
+void races_forget(const void *p, size_t bytes)
+{
+	if (R1_RACES)
+		madvise(cell_of(p), bytes * sizeof(cell), MADV_DONTNEED);
+}
+
+/* The number of what comes next on the list; numbers that have run out begin again, with nothing known. */
+static unsigned next_launch()
+{
+	if (launch == LAST_LAUNCH) {
+		madvise(cells, (size_t)(range_end - range) * sizeof(cell), MADV_DONTNEED);
+		madvise(cells_shared, MOST_SHARED * sizeof(cell), MADV_DONTNEED);
+		madvise(cells_fixed, MOST_SHARED * sizeof(cell), MADV_DONTNEED);
+		launch = stable = 0;
+	}
+	return ++launch;
+}
+
+void races_written(const void *p, size_t bytes)
+{
+	use u = {};
+
+	if (!R1_RACES || (const char *)p < range || (const char *)p >= range_end)
+		return;
+	u.launch = stable = next_launch();
+	for (size_t i = 0; i < bytes; i++)
+		cell_of(p)[i].write = u;
+}
+
+void races_launch(const void *which, bool may_be_early)
+{
+	kernel = which;
+	early = may_be_early;
+	next_launch();
+	if (!early)
+		stable = launch;
+	released.clear();
+	running = true;
+}
+
+void races_synchronized()
+{
+	stable = launch + 1;
+}
+
+void races_end_of_launch()
+{
+	running = false;
+}
+
+void races_block(uint64_t block, const void *shared, size_t shared_bytes, const void *fixed, size_t fixed_bytes)
+{
+	block_now = (unsigned)(block % ALL_BLOCKS);
+	now = barrier_time = 1;
+	for (int i = 0; i < 32; i++)
+		warp_time[i] = 1;
+	for (int i = 0; i < 1024; i++)
+		waited[i] = !early;
+	fenced = false;
+	acquired.clear();
+	shared_at = (const char *)shared;
+	shared_size = shared_bytes;
+	fixed_at = (const char *)fixed;
+	fixed_size = fixed_bytes;
+}
+
+void races_thread(int thread)
+{
+	turn = (unsigned)thread;
+}
+
+void races_ended(int thread)
+{
+	if (waited[thread])
+		return;
+	fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and thread %d of block %u ends without having waited\n", place(kernel), thread, block_now);
+	abort();
+}
+
+static void forward()
+{
+	if (now < LAST_TIME)
+		now++;
+}
+
+void races_barrier()
+{
+	forward();
+	barrier_time = now;
+}
+
+void races_warp(int first)
+{
+	forward();
+	warp_time[first / 32] = now;
+}
+
+void races_waited()
+{
+	waited[turn] = true;
+}
+
+void races_fence()
+{
+	fenced = true;
+}
+
+/* Whether what was used is ordered before what this thread does now */
+static bool before(const use &u, bool shared, bool atomic)
+{
+	const unsigned thread = u.thread & 1023, same_warp = thread / 32 == turn / 32;
+
+	if (u.launch != launch || (atomic && u.thread & ATOMIC))
+		return true;
+	if (u.block != block_now)
+		return shared || acquired.count(u.block) != 0;
+	if (u.time < barrier_time)
+		return true;
+	if (u.thread & (ATOMIC | OF_A_BLOCK))
+		return false;
+	if (!(u.thread & OF_A_WARP) && thread == turn)
+		return true;
+	return same_warp && u.time < warp_time[turn / 32];
+}
+
+__attribute__((noreturn)) static void race(bool shared, const use &u, const char *then, const char *was, const void *pc)
+{
+	fprintf(stderr, "emulated GPU: race in kernel %s: at %s thread %u of block %u %s %s memory that ", place(kernel), place(pc), turn, block_now, then, shared ? "shared" : "global");
+	if (u.block == ALL_BLOCKS)
+		fprintf(stderr, "several blocks have %s\n", was);
+	else if (u.thread & OF_A_BLOCK)
+		fprintf(stderr, "several warps of block %u have %s\n", (unsigned)u.block, was);
+	else if (u.thread & OF_A_WARP)
+		fprintf(stderr, "several lanes of warp %u of block %u have %s\n", (unsigned)(u.thread & 1023) / 32, (unsigned)u.block, was);
+	else
+		fprintf(stderr, "thread %u of block %u has %s\n", (unsigned)u.thread & 1023, (unsigned)u.block, was);
+	abort();
+}
+
+static use mine(unsigned flags)
+{
+	use u = {};
+
+	u.thread = turn | flags;
+	u.time = now;
+	u.block = block_now;
+	u.launch = launch;
+	return u;
+}
+
+static void read_by(cell *c, bool shared, const void *pc)
+{
+	if (!before(c->write, shared, false))
+		race(shared, c->write, "reads", c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
+	use r = mine(0);
+	const use &u = c->read;
+	if (!shared && u.launch == launch && u.block != block_now) {
+		r.block = ALL_BLOCKS;
+	} else if (u.launch == launch && u.block == block_now && u.time >= barrier_time) {
+		if (u.thread & OF_A_BLOCK || (u.thread & 1023) / 32 != turn / 32)
+			r.thread |= OF_A_BLOCK;
+		else if (u.time >= warp_time[turn / 32] && (u.thread & OF_A_WARP || (u.thread & 1023) != turn))
+			r.thread |= OF_A_WARP;
+	}
+	c->read = r;
+}
+
+static void written_by(cell *c, bool shared, bool atomic, const void *pc)
+{
+	const char *what = atomic ? "changes by an atomic operation" : "writes";
+
+	if (!before(c->write, shared, atomic))
+		race(shared, c->write, what, c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
+	if (!before(c->read, shared, false))
+		race(shared, c->read, what, "read", pc);
+	c->write = mine(atomic ? ATOMIC : 0);
+}
+
+static void used(const void *p, size_t bytes, bool write, bool atomic, const void *pc)
+{
+	const char *at = (const char *)p;
+	bool shared = true;
+	cell *c;
+
+	if (!R1_RACES || !running)
+		return;
+	if ((size_t)(at - shared_at) < shared_size)
+		c = cells_shared + (size_t)(at - shared_at);
+	else if ((size_t)(at - fixed_at) < fixed_size)
+		c = cells_fixed + (size_t)(at - fixed_at);
+	else if (at >= range && at < range_end)
+		c = cell_of(p), shared = false;
+	else
+		return;
+	if (!waited[turn] && !shared && (write || c->write.launch >= stable)) {
+		fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and at %s thread %u of block %u, which has not waited, %s\n", place(kernel), place(pc), turn, block_now,
+			write ? "writes" : "reads what kernels that may still run have written");
+		abort();
+	}
+	for (size_t i = 0; i < bytes; i++) {
+		const cell had = c[i];
+
+		if (write)
+			written_by(&c[i], shared, atomic, pc);
+		else
+			read_by(&c[i], shared, pc);
+		for (; i + 1 < bytes && !memcmp(&c[i + 1], &had, sizeof had); i++)
+			c[i + 1] = c[i];        /* what was used together mostly is */
+	}
+}
+
+void races_atomic(const void *p, size_t bytes)
+{
+	used(p, bytes, true, true, __builtin_return_address(0));
+	std::set<unsigned> &done = released[p];
+	acquired.insert(done.begin(), done.end());
+	if (fenced)
+		done.insert(block_now);
+}
+
+#define HOOK(bytes) \
+	extern "C" void __tsan_read##bytes(void *p) { used(p, bytes, false, false, __builtin_return_address(0)); } \
+	extern "C" void __tsan_write##bytes(void *p) { used(p, bytes, true, false, __builtin_return_address(0)); } \
+	extern "C" void __tsan_unaligned_read##bytes(void *p) { used(p, bytes, false, false, __builtin_return_address(0)); } \
+	extern "C" void __tsan_unaligned_write##bytes(void *p) { used(p, bytes, true, false, __builtin_return_address(0)); }
+HOOK(1)
+HOOK(2)
+HOOK(4)
+HOOK(8)
+HOOK(16)
+extern "C" void __tsan_read_range(void *p, size_t n) { used(p, n, false, false, __builtin_return_address(0)); }
+extern "C" void __tsan_write_range(void *p, size_t n) { used(p, n, true, false, __builtin_return_address(0)); }
+extern "C" void *__tsan_memcpy(void *to, const void *from, size_t n)
+{
+	used(from, n, false, false, __builtin_return_address(0));
+	used(to, n, true, false, __builtin_return_address(0));
+	return memcpy(to, from, n);
+}
+extern "C" void *__tsan_memset(void *to, int value, size_t n)
+{
+	used(to, n, true, false, __builtin_return_address(0));
+	return memset(to, value, n);
+}
+extern "C" void __tsan_init() {}
+extern "C" void __tsan_func_entry(void *) {}
+extern "C" void __tsan_func_exit() {}
+extern "C" void __tsan_vptr_update(void *, void *) {}
+extern "C" void __tsan_vptr_read(void *) {}
