@@ -286,7 +286,7 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 template <int KIND> static void start(struct cuda *c, const struct few *f)
 {
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
-	const bool early = f->weight && !c->weights_changed;
+	const bool early = f->weight && c->weights_written < c->solid;
 
 	if constexpr (form<KIND, 1, 4>::gated)
 		start_columns<KIND, 4>(c, f, early);
