@@ -26,6 +26,7 @@
 #include <cstring>
 
 #include <cuda_runtime.h>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -63,6 +64,7 @@ struct cuda {
 	int64_t weights_written;        /* `added` of the kernel that last wrote weights */
 	int64_t solid;                  /* `added` of the last entry that was not to begin early: what those before it wrote, anything behind it can read */
 	bool early;                     /* kernels may begin before the last one has ended (cuda_launch) */
+	std::unordered_map<const void *, size_t> shared_asked;          /* by kernel */
 	std::unordered_set<const void *> begun_early;   /* those that ever were to */
 	struct products *products;
 	struct upload_buffers *large;
@@ -188,8 +190,10 @@ template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), di
 
 	if (!grid.x || !grid.y || !grid.z)
 		return;
-	if (shared > SHARED_UNASKED)
+	if (shared > SHARED_UNASKED && shared > c->shared_asked[(const void *)kernel]) {        /* never less: an entry may wait that needs more */
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), "shared memory");
+		c->shared_asked[(const void *)kernel] = shared;
+	}
 	/* A multiprocessor that has its memory divided another way would have to become idle first. */
 	if (early && c->early && c->begun_early.insert((const void *)kernel).second)
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), "shared memory");
