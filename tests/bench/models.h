@@ -93,16 +93,16 @@ static inline double decode(const struct shape *s, struct backend *be, const cha
 	}
 	do {                                    /* until all of them are there */
 		before = sampler_tokens(sampler);
-		sampler_step(sampler);
+		sampler_step(sampler, NULL);
 	} while (sampler_tokens(sampler) < before + seqs);
 	for (step = 0; step < 3; step++)
-		sampler_step(sampler);
+		sampler_step(sampler, NULL);
 	past += sampler_tokens(sampler) / seqs;
 	for (int round = 0; round < 4; round++) {
 		double start = clock_seconds();
 
 		for (step = 0; step < steps; step++)
-			sampler_step(sampler);
+			sampler_step(sampler, NULL);
 		best = fmin(best, (clock_seconds() - start) / (double)steps);
 	}
 	past += 2 * steps;
@@ -207,7 +207,7 @@ static inline double grpo_sample(const struct shape *s, struct backend *be, cons
 	for (int64_t q = 0; q < g->questions; q++)
 		sampler_add(sampler, &(struct sampler_prompt){.id = g->id + q * g->group * len, .n = g->prompt, .samples = (int32_t)g->group, .stream = (uint64_t)q}, &e);
 	while (sampler_busy(sampler))
-		sampler_step(sampler);
+		sampler_step(sampler, NULL);
 	start = clock_seconds() - start;
 	sampler_free(sampler);
 	model_free(m);
