@@ -37,11 +37,13 @@ struct data {                           /* all examples' tokens, one behind the 
 struct work {
 	struct tool *tool;
 	const struct options *o;
+	const struct opt *opts;
 	struct backend *be;
 	struct trainer trainer;
 	struct tokenizer *tokenizer;
 	struct template *template;
 	struct data data, held_out;
+	struct js *run;
 	struct writer *out;
 };
 
@@ -571,10 +573,77 @@ static int open_all(struct work *w, struct err *e)
 		w->trainer.state = (struct state){0};
 	else if (!moments || !w->trainer.state.step)
 		return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
-	else
-		tool_note("going on from step %lld of %s", (long long)w->trainer.state.step, o->output);
 	w->out = writer_open(NULL, e);
 	return w->out ? 0 : -1;
+}
+
+static struct js *value_of(const struct opt *opts, const char *name)
+{
+	char text[24];
+	const char *s = text;
+
+	while (!opts->name || strcmp(opts->name, name) != 0)
+		opts++;
+	if (opts->type == OPT_INT)
+		return js_new_int(*(int64_t *)opts->value);
+	if (opts->type == OPT_FLOAT)
+		return js_new_number(*(double *)opts->value);
+	if (opts->type == OPT_UINT)
+		snprintf(text, sizeof text, "%llu", (unsigned long long)*(uint64_t *)opts->value);
+	else
+		s = *(const char **)opts->value;
+	return js_new_string(s, strlen(s));
+}
+
+/* What the examples, their order and the steps depend on; more epochs are the same run if no rate hangs on their number. */
+static struct js *describe_run(const struct work *w)
+{
+	static const char *const names[] = {"objective", "seed", "batch", "lr", "schedule", "final-lr", "warmup", "warmup-ratio", "beta1", "beta2",
+					    "adam-eps", "weight-decay", "max-grad-norm"};
+	const struct data *d = &w->data;
+	struct js *run = js_object();
+	char hash[24];
+	size_t i;
+
+	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_mix(hash_mix(hash_bytes(d->token, d->tokens * sizeof *d->token),
+		 hash_bytes(d->span, d->n * sizeof *d->span)), hash_bytes(d->target ? (void *)d->target : "", d->targets * sizeof *d->target)));
+	js_set(run, "data", js_new_string(hash, strlen(hash)));
+	for (i = 0; i < sizeof names / sizeof names[0]; i++)
+		js_set(run, names[i], value_of(w->opts, names[i]));
+	if (strcmp(w->o->schedule, "constant") != 0 || w->o->warmup_ratio > 0)
+		js_set(run, "epochs", value_of(w->opts, "epochs"));
+	return run;
+}
+
+/* The run that is gone on with must be this one. */
+static int check_run(struct work *w, struct err *e)
+{
+	struct js *there = w->trainer.state.step ? state_run(w->trainer.ck) : NULL;
+	struct js_iter it;
+	int rc = 0;
+
+	w->trainer.run = w->run = describe_run(w);
+	for (it = js_each(w->run); rc == 0 && js_next(&it);) {
+		const struct js *old = js_get(there, it.key);
+		struct buf a = {0}, b = {0};
+
+		if (!old)
+			continue;
+		js_write(old, 0, &a);
+		js_write(it.value, 0, &b);
+		if (a.n == b.n && !memcmp(a.p, b.p, a.n))
+			rc = 0;
+		else if (!strcmp(it.key, "data"))
+			rc = err_set(e, "%s: is of another run: its examples are others", w->o->output);
+		else
+			rc = err_set(e, "%s: is of another run: --%s was %.200s and is %.200s now", w->o->output, it.key, a.p, b.p);
+		buf_free(&a);
+		buf_free(&b);
+	}
+	js_free(there);
+	if (rc == 0 && w->trainer.state.step)
+		tool_note("going on from step %lld of %s", (long long)w->trainer.state.step, w->o->output);
+	return rc;
 }
 
 static void data_free(struct data *d)
@@ -592,6 +661,7 @@ static void close_all(struct work *w)
 	backend_close(w->be);
 	data_free(&w->data);
 	data_free(&w->held_out);
+	js_free(w->run);
 }
 
 int main(int argc, char **argv)
@@ -634,7 +704,7 @@ int main(int argc, char **argv)
 		TOOL_OPTIONS_COMPUTE(&t),
 		TOOL_OPTIONS(&t),
 		OPT_END};
-	struct work w = {.tool = &t, .o = &o};
+	struct work w = {.tool = &t, .o = &o, .opts = opts};
 	struct err e;
 	int rc = tool_begin(&t, opts, &argc, &argv);
 
@@ -658,6 +728,8 @@ int main(int argc, char **argv)
 	}
 	if (rc == 0)
 		rc = read_data(&w, argv, argc, &e);
+	if (rc == 0)
+		rc = check_run(&w, &e);
 	if (rc == 0)
 		rc = train(&w, &e);
 	if (writer_close(w.out, rc < 0 ? NULL : &e) < 0)

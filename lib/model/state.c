@@ -1,7 +1,5 @@
 #include "model/state.h"
 
-#include <stdio.h>
-
 int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 {
 	const struct checkpoint_file *f;
@@ -28,10 +26,30 @@ int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 	return rc;
 }
 
-int state_write(struct checkpoint_writer *w, const struct state *s, struct err *e)
+struct js *state_run(struct checkpoint *ck)
 {
-	char text[128];
-	int n = snprintf(text, sizeof text, "{\"step\": %lld, \"num_tokens\": %lld}\n", (long long)s->step, (long long)s->tokens);
+	struct err none;
+	const struct checkpoint_file *f = checkpoint_file(ck, "state.json", &none);
+	struct js *j = f ? js_parse(f->text, f->n, f->path, &none) : NULL, *run = NULL;
 
-	return checkpoint_add_file(w, "state.json", text, (size_t)n, e);
+	if (js_get(j, "run"))
+		run = js_copy(js_get(j, "run"));
+	js_free(j);
+	return run;
+}
+
+int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, struct err *e)
+{
+	struct buf text = {0};
+	int rc;
+
+	buf_printf(&text, "{\"step\": %lld, \"num_tokens\": %lld", (long long)s->step, (long long)s->tokens);
+	if (run) {
+		buf_str(&text, ", \"run\": ");
+		js_write(run, 0, &text);
+	}
+	buf_str(&text, "}\n");
+	rc = checkpoint_add_file(w, "state.json", text.p, text.n, e);
+	buf_free(&text);
+	return rc;
 }

@@ -13,6 +13,8 @@ struct state {
 };
 
 int state_read(struct checkpoint *ck, struct state *s, struct err *e);
-int state_write(struct checkpoint_writer *w, const struct state *s, struct err *e);
+struct js *state_run(struct checkpoint *ck);            /* what was written as `run`; NULL: nothing */
+/* run: what else a run's course depends on, to be asked about by who goes on with it; NULL: nobody asks */
+int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, struct err *e);
 
 #endif

@@ -147,7 +147,7 @@ int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct e
 		rc = trainer_write_tensors(t, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
 	if (rc == 0)
 		rc = optimizer_save(t->optimizer, w, e);
-	return rc < 0 ? -1 : state_write(w, &t->state, e);
+	return rc < 0 ? -1 : state_write(w, &t->state, t->run, e);
 }
 
 void trainer_close(struct trainer *t)

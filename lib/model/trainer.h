@@ -62,6 +62,7 @@ struct trainer {
 	struct model *model;
 	struct optimizer *optimizer;    /* after trainer_begin */
 	struct state state;             /* the checkpoint's; to be counted on */
+	const struct js *run;           /* NULL, or what is written beside it (state.h) */
 };
 
 /* With a->lora and a path that is no adapter: a new one, on that model as its base. */
