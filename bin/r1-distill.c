@@ -298,6 +298,20 @@ static int take_record(struct work *w, struct record *r, struct err *e)
 	return rc;
 }
 
+/* Why there are no examples in these files */
+static int nothing(const struct work *w, char **files, int n, struct err *e)
+{
+	const struct data *d = &w->data;
+	const char *name = n && strcmp(files[0], "-") != 0 ? files[0] : "stdin", *more = n > 1 ? " and others" : "";
+
+	if (d->cut)
+		return err_set(e, "%s%s: no examples to learn from: --max-tokens %lld cuts off all that there is to learn", name, more,
+			       (long long)w->o->max_tokens);
+	if (d->empty)
+		return err_set(e, "%s%s: no examples to learn from: nothing is to be learned of %lld", name, more, (long long)d->empty);
+	return err_set(e, "%s%s: no examples to learn from", name, more);
+}
+
 static int read_data(struct work *w, char **files, int n, struct err *e)
 {
 	struct reader *in = reader_open(files, (size_t)n, w->tool);
@@ -318,7 +332,7 @@ static int read_data(struct work *w, char **files, int n, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (w->data.n == 0)
-		return err_set(e, "no examples to learn from");
+		return nothing(w, files, n, e);
 	if (w->data.cut)
 		tool_note("%lld example%s cut to %lld tokens", (long long)w->data.cut, w->data.cut == 1 ? " was" : "s were",
 			  (long long)w->o->max_tokens);
