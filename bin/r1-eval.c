@@ -126,19 +126,22 @@ static int show(struct eval *v, bool table, const char *output, struct err *e)
 	return rc;
 }
 
+/* A file's row, which comes first of its rows, has all of its problems. */
 static void warn_short(const struct eval *v)
 {
 	int64_t k = eval_largest_k(v);
+	const char *last = "";
 	size_t i;
 
 	for (i = 0; i < eval_rows(v); i++) {
 		const struct eval_row *row = eval_row_at(v, i);
+		const char *file = eval_row_file(row);
 		size_t n = eval_short(row, k);
 
-		if (n) {
-			tool_warn("%zu problem%s fewer than %lld scored samples, and %s left out of what needs so many", n,
+		if (n && strcmp(file, last) != 0) {
+			tool_warn("%s: %zu problem%s fewer than %lld scored samples, and %s left out of what needs so many", file, n,
 				n == 1 ? " has" : "s have", (long long)k, n == 1 ? "is" : "are");
-			return;
+			last = file;
 		}
 	}
 }

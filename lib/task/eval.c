@@ -320,6 +320,11 @@ struct eval_row *eval_row_at(const struct eval *v, size_t i)
 	return v->row[i];
 }
 
+const char *eval_row_file(const struct eval_row *row)
+{
+	return row->file ? row->file : "stdin";
+}
+
 int64_t eval_largest_k(const struct eval *v)
 {
 	int64_t k = 0;

@@ -58,6 +58,8 @@ struct eval_row *eval_row_at(const struct eval *v, size_t i);           /* by fi
 void eval_record(const struct eval *v, const struct eval_row *row, struct record *out);
 void eval_table(const struct eval *v, struct buf *to);
 
+const char *eval_row_file(const struct eval_row *row);                  /* "stdin" where it has none */
+
 /* Problems of the row with fewer than k samples. */
 size_t eval_short(const struct eval_row *row, int64_t k);
 int64_t eval_largest_k(const struct eval *v);
