@@ -113,11 +113,11 @@ static int show(struct eval *v, bool table, const char *output, struct err *e)
 
 	if (rc == 0 && table) {
 		eval_table(v, &text);
-		rc = writer_text(out, text.p, text.n, e);
+		rc = tool_interrupted() ? err_set(e, "interrupted") : writer_text(out, text.p, text.n, e);
 	}
 	for (i = 0; rc == 0 && !table && i < eval_rows(v); i++) {
 		eval_record(v, eval_row_at(v, i), &r);
-		rc = writer_put(out, &r, e);
+		rc = tool_interrupted() ? err_set(e, "interrupted") : writer_put(out, &r, e);
 	}
 	buf_free(&text);
 	record_free(&r);

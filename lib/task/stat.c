@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/tool.h"
 
 static int ascending(const void *a, const void *b)
 {
@@ -99,7 +100,7 @@ struct stat_interval stat_bootstrap(const double *x, size_t n, int64_t resamples
 
 	for (k = 0; k < n; k++)
 		values += !isnan(x[k]);
-	for (i = 0; values > 1 && i < resamples; i++) {
+	for (i = 0; values > 1 && i < resamples && !tool_interrupted(); i++) {
 		struct rng r = rng_new(seed, (uint64_t)i);
 		double s = 0, count = 0;
 		size_t j;
@@ -113,7 +114,7 @@ struct stat_interval stat_bootstrap(const double *x, size_t n, int64_t resamples
 		if (count)
 			mean[used++] = s / count;
 	}
-	if (used) {
+	if (used && !tool_interrupted()) {
 		qsort(mean, used, sizeof *mean, ascending);
 		out.low = quantile(mean, used, (1 - level) / 2);
 		out.high = quantile(mean, used, (1 + level) / 2);

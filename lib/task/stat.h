@@ -34,7 +34,8 @@ struct stat_interval stat_wilson(double c, double n, double z);
 
 /* Percentile bootstrap of the mean of x (Efron 1979): `resamples` means of n values drawn with replacement, and the two quantiles
  * that cut off (1 - level) / 2 at each end. Draw j of resample i is keyed by (seed, i, j): the same seed gives the same interval,
- * and metrics over the same problems are resampled alike. Values that are NaN are left out; NaN with fewer than two others. */
+ * and metrics over the same problems are resampled alike. Values that are NaN are left out; NaN with fewer than two others. A signal to end
+ * cuts it short: what it gives then is to be thrown away. */
 struct stat_interval stat_bootstrap(const double *x, size_t n, int64_t resamples, double level, uint64_t seed);
 
 #endif
