@@ -248,6 +248,8 @@ int main(int argc, char **argv)
 		w.kind = advantage_find(estimator, &e);
 		if (!w.kind) {
 			rc = tool_usage(&t, "--estimator: %s", e.msg);
+		} else if (!w.kind->tokens && (opt_given(opts, "gamma") || opt_given(opts, "lambda") || opt_given(opts, "whiten"))) {
+			rc = tool_usage(&t, "--gamma, --lambda and --whiten are of --estimator gae, not of %s", estimator);
 		} else if (run(&t, &w, argv, (size_t)argc, output, &e) < 0) {
 			rc = tool_fail(&t, &e);
 		} else {

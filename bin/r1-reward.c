@@ -373,6 +373,18 @@ static int run(struct tool *t, const struct options *o, char **files, size_t n)
 	return rc;
 }
 
+/* The judge's options without a judge; -1 or the exit code. */
+static int check_judge(const struct tool *t, const struct options *o, const struct opt *opts)
+{
+	static const char *const names[] = {"judge-template", "votes", "judge-temperature", "judge-tokens", "judge-name", "judge-key-file"};
+	size_t i;
+
+	for (i = 0; !o->judge.model && i < sizeof names / sizeof names[0]; i++)
+		if (opt_given(opts, names[i]))
+			return tool_usage(t, "--%s is of --judge, which is missing", names[i]);
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...",
@@ -408,6 +420,8 @@ int main(int argc, char **argv)
 	j->threads = t.threads;
 	j->backend = t.backend;
 	j->verbose = t.verbose;
+	if (rc < 0)
+		rc = check_judge(&t, &o, opts);
 	if (rc < 0)
 		rc = run(&t, &o, argv, (size_t)argc);
 	free(o.given.item);

@@ -714,6 +714,8 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "--model is missing");
 	if ((rc = check_kind(&t, &o, opts)) >= 0)
 		return rc;
+	if (o.greedy && opt_given(opts, "temperature"))
+		return tool_usage(&t, "--greedy and --temperature exclude each other");
 	if (o.lag && !o.follow)
 		return tool_usage(&t, "--lag is of --follow, which is missing");
 	if (o.follow && (o.step >= 0 || o.resume || o.output || o.prompt))
