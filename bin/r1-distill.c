@@ -680,7 +680,7 @@ static void close_all(struct work *w)
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...",
+	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...", .speaks = true,
 			 .summary = "Fine-tune a model on completions, conversations or plain text"};
 	struct options o = {.template = "auto", .schedule = "cosine", .objective = "sft", .on = "response", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
 			    .lr = 1e-5, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS};

@@ -570,7 +570,7 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...",
+	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...", .speaks = true,
 			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
 	struct options o = {.loss = "grpo", .kl = "k3", .schedule = "constant", .kl_coef = 0.001, .clip = 0.2, .clip_low = -1, .clip_high = -1,
 			    .lr = 3e-6, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS, .minibatches = 1,

@@ -1,6 +1,7 @@
 #include "base/tool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,9 +77,18 @@ int tool_usage(const struct tool *t, const char *fmt, ...)
 	return 2;
 }
 
+/* What stdout could not take is not missed where it is a pipe that nobody reads: as if SIGPIPE had ended the program. */
+static bool unread(const struct tool *t)
+{
+	struct pollfd out = {.fd = 1};
+
+	return !t->speaks && ferror(stdout) && poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
 int tool_fail(const struct tool *t, const struct err *e)
 {
-	(void)t;
+	if (unread(t))
+		return interrupted ? 128 + interrupted : 1;
 	if (fflush(stdout) != 0)
 		clearerr(stdout);
 	tool_warn("%s", e->msg);
@@ -87,9 +97,12 @@ int tool_fail(const struct tool *t, const struct err *e)
 
 static int finish_stdout(const struct tool *t)
 {
-	bool bad = ferror(stdout) != 0;
+	bool bad;
 
 	errno = 0;
+	bad = fflush(stdout) != 0 || ferror(stdout);
+	if (bad && unread(t))
+		return 1;
 	if (fclose(stdout) != 0 || bad) {
 		fprintf(stderr, "%s: standard output: %s\n", t->name, errno ? strerror(errno) : "write error");
 		return 1;
@@ -116,7 +129,7 @@ int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 	program = t->name;
 	if (!t->backend)
 		t->backend = "cpu";
-	signal(SIGPIPE, SIG_IGN);       /* a closed pipe is a write error, and said so */
+	signal(SIGPIPE, SIG_IGN);       /* a closed pipe is a write error */
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	switch (opt_parse(opts, argc, argv, &e)) {

@@ -14,7 +14,7 @@
  *             return tool_end(&t);                    // flushes and checks stdout; 0, 1 or 3
  *     }
  *
- * Exit codes: 0 done, 1 bad input or a failed write, 2 usage, 3 done but bad lines were skipped, 128+n ended by signal n.
+ * Exit codes: 0 done, 1 bad input or a failed write (of a pipe that nobody reads any more: without a word), 2 usage, 3 done but bad lines were skipped, 128+n ended by signal n.
  * stdout is flushed before anything is written to stderr, so that the two read in order.
  */
 #ifndef BASE_TOOL_H
@@ -34,6 +34,7 @@ struct tool {
 	int64_t threads;                /* 0: one for each core */
 	const char *backend;            /* "cpu", "cpu-bf16" or "cuda" */
 	bool skip_bad, quiet, verbose;
+	bool speaks;                    /* a closed pipe is told, too: stdout is not all that the tool writes */
 	int64_t skipped;                /* bad lines dropped under --skip-bad: the record reader counts here */
 };
 
