@@ -50,9 +50,12 @@ BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
+REFLECT       ?= $(if $(INSPECT),wait$(comma)等)# words that tell of reflection, where r1-eval's are not those (with INSPECT: the miniature's)
 
 # $(call unless,KNOB,A,B): A, or B if the knob was given
 unless = $(if $(filter command environment,$(origin $1)),$3,$2)
+comma := ,
+EVAL = $(BIN)/r1-eval -q $(if $(REFLECT),--reflect '$(REFLECT)')
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
@@ -80,7 +83,7 @@ zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on
 	@gnuplot -c stages/curve.gp $(ZERO) -
 
 zero-help: ## list the knobs of make zero
-	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
+	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
 # A run must not change its knobs on the way: the file is made once and compared ever after.
 $(ZERO)/knobs: FORCE
@@ -174,7 +177,7 @@ $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 	@$(call zero_have,$*)
 	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
 	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
-	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(BIN)/r1-eval -q --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
+	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(EVAL) --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
@@ -190,7 +193,7 @@ $(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl FORCE
 
 $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $(filter %.json,$^) | \
-	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflect_rate // .reflection_rate, .reflections_each // .reflections, .mix_rate // .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
+	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflection_rate, .reflections, .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
@@ -198,7 +201,7 @@ $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
 	@mv $@.tmp $@
 
 $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
-	@$(BIN)/r1-eval -q --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
+	@$(EVAL) --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 
 .PHONY: zero zero-help FORCE
