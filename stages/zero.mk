@@ -80,7 +80,7 @@ evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample,$1,-n $3 --temper
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
-	@gnuplot -c stages/curve.gp $(ZERO) -
+	@gnuplot -c stages/curve.gp $(ZERO) - | sed 's/\f//g;s/ *$$//' | cat -s
 
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
