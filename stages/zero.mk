@@ -63,6 +63,13 @@ MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODEL
 # What fixes the bytes of a run; threads, batch, jobs and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
+# $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
+digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
+whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
+$(call whole,STEPS)$(call whole,LOOK_EVERY)
+$(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
+$(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
+ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
@@ -85,9 +92,12 @@ zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
-# A run must not change its knobs on the way: the file is made once and compared ever after.
+# A run must not change its knobs on the way: the file is made once and compared ever after. Nor may two makes write into one folder: its lock
+# is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
 $(ZERO)/knobs: FORCE
-	@mkdir -p $(@D)
+	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
+	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
+	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
