@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "base/progress.h"
 #include "record/record.h"
 #include "task/eval.h"
@@ -14,6 +15,9 @@ struct request {
 	const struct opt_list *by;
 	struct progress p;
 	int64_t done;
+	struct map seen;                /* file, values of --by, id, step and sample */
+	int64_t twice;                  /* that were there before */
+	struct err first;               /* ... and which was the first */
 };
 
 /* The field's value as JSON text; null if it is not there. */
@@ -35,6 +39,32 @@ static int value_of(struct record *r, const char *field, struct buf *to, struct 
 	return 0;
 }
 
+/* Counts a sample that every row has already. Models that only --by tells apart may have samples of the same number. */
+static void look_twice(struct request *q, const char *file, struct record *r, struct buf *value)
+{
+	struct buf key = {0};
+	struct err e;
+	int64_t step = -1, sample, *times;
+	size_t i;
+
+	if (!record_has(r, "sample"))
+		return;
+	record_int(r, "sample", &sample, &e);
+	if (record_has(r, "step"))
+		record_int(r, "step", &step, &e);
+	buf_printf(&key, "%lld %lld %s", (long long)sample, (long long)step, file ? file : "");
+	for (i = 0; i < q->by->n; i++) {
+		value_of(r, q->by->item[i], value, &e);
+		buf_printf(&key, "\n%s", value->p);
+	}
+	value_of(r, "id", value, &e);
+	buf_printf(&key, "\n%s", value->p);
+	times = map_put(&q->seen, key.p, key.n);
+	if ((*times)++ && !q->twice++)
+		record_error(r, &q->first, "sample %lld was there before, and counts again", (long long)sample);
+	buf_free(&key);
+}
+
 static int take(struct request *q, const char *file, struct record *r, struct buf *value, struct err *e)
 {
 	const struct eval_sample *s;
@@ -50,6 +80,7 @@ static int take(struct request *q, const char *file, struct record *r, struct bu
 		value_of(r, q->by->item[i], value, e);
 		eval_add(q->v, eval_row(q->v, file, q->by->item[i], value->p), s);
 	}
+	look_twice(q, file, r, value);
 	return 0;
 }
 
@@ -128,6 +159,10 @@ static int run(struct request *q, char **files, size_t n, bool table, const char
 	eval_finish(q->v);
 	if (!eval_rows(q->v))
 		tool_warn("no completions in the input");
+	if (q->twice > 1)
+		tool_warn("%s; so do %lld more", q->first.msg, (long long)q->twice - 1);
+	else if (q->twice)
+		tool_warn("%s", q->first.msg);
 	warn_short(q->v);
 	return show(q->v, table, output, e);
 }
@@ -179,6 +214,7 @@ int main(int argc, char **argv)
 		table = want_table || (table && !json && !output);
 		rc = run(&q, argv, (size_t)argc, table, output, &e) < 0 ? tool_fail(&t, &e) : tool_end(&t);
 	}
+	map_free(&q.seen);
 	eval_close(q.v);
 	free(by.item);
 	return rc;

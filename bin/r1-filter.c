@@ -146,6 +146,11 @@ int main(int argc, char **argv)
 	w.out = writer_open(output, &e);
 	if (w.out && rejects)
 		w.rejects = writer_open(rejects, &e);
+	if (writer_same(w.out, w.rejects)) {
+		finish(&w, -1, &e);
+		rc = tool_usage(&t, "--output and --rejects are the same file, %s", rejects);
+		goto out;
+	}
 	if (finish(&w, !w.out || (rejects && !w.rejects) ? -1 : run(&w, argv, (size_t)argc, &e), &e) < 0) {
 		rc = tool_fail(&t, &e);
 		goto out;

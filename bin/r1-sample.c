@@ -606,8 +606,8 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 		}
 		if (w->remote)
 			remote_step(w->remote, 100);
-		else
-			sampler_step(w->sampler);
+		else if (sampler_step(w->sampler, e) < 0)
+			w->rc = err_prefix(e, "%s", o->model);
 		if (!t->quiet)
 			progress_set(&w->progress, w->completions, tokens(w));
 	}

@@ -1,5 +1,6 @@
 #include "model/sampler.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,7 +375,7 @@ int64_t sampler_measure(const struct model *m, int64_t slots, int64_t context)
 	return (int64_t)(cache_bytes(&cache, m->k_width) + cache_bytes(&cache, m->v_width) + pass);
 }
 
-void sampler_step(struct sampler *s)
+int sampler_step(struct sampler *s, struct err *e)
 {
 	struct backend *be = s->m->be;
 	struct tape *t = &s->tape;
@@ -383,11 +384,15 @@ void sampler_step(struct sampler *s)
 	struct tensor *logits;
 
 	if (rows == 0)
-		return;
+		return 0;
 	logits = logits_of(s->m, t, s->row_id, s->row_position, rows, &batch, s->out_row, running);
 	if (logits)
 		be->sample(be, logits->data, running, s->m->config.vocab_size, s->how, s->out_id, s->out_logprob);
 	tape_reset(t);
-	for (i = 0; i < running; i++)
+	for (i = 0; i < running; i++) {
+		if (!isfinite(s->out_logprob[i]))
+			return err_set(e, "the logits are not finite");
 		take_token(s, &s->slot[s->out_slot[i]], s->out_id[i], s->out_logprob[i]);
+	}
+	return 0;
 }

@@ -4,7 +4,7 @@
  *     while (more || sampler_busy(s)) {
  *             while (more && sampler_wants(s))
  *                     more = next_prompt(&p) && sampler_add(s, &p, &e) == 0;
- *             sampler_step(s);                        // one token for every running completion; calls on_done for the finished
+ *             if (sampler_step(s, &e) < 0) ...        // one token for every running completion; calls on_done for the finished
  *     }
  *     sampler_free(s);
  *
@@ -63,7 +63,7 @@ int sampler_add(struct sampler *s, const struct sampler_prompt *p, struct err *e
 int sampler_check(const struct sampler *s, int64_t n, struct err *e);    /* would a prompt of n tokens be taken? */
 bool sampler_wants(const struct sampler *s);    /* another prompt could start soon */
 bool sampler_busy(const struct sampler *s);
-void sampler_step(struct sampler *s);
+int sampler_step(struct sampler *s, struct err *e);    /* -1: the logits are not finite; only sampler_free is left then */
 int64_t sampler_tokens(const struct sampler *s);        /* tokens sampled so far */
 
 #endif

@@ -127,6 +127,13 @@ struct writer *writer_open(const char *path, struct err *e)
 	return w;
 }
 
+bool writer_same(const struct writer *a, const struct writer *b)
+{
+	struct stat x, y;
+
+	return a && b && a->tmp && b->tmp && !fstat(fileno(a->f), &x) && !fstat(fileno(b->f), &y) && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
 static int write_out(struct writer *w, const char *s, size_t n, struct err *e)
 {
 	errno = 0;

@@ -302,8 +302,8 @@ int judge_step(struct judge *j, struct err *e)
 {
 	if (j->remote)
 		remote_step(j->remote, 100);
-	else
-		sampler_step(j->sampler);
+	else if (sampler_step(j->sampler, e) < 0)
+		return err_prefix(e, "the judge");
 	if (!j->broken)
 		return 0;
 	*e = j->why;

@@ -111,14 +111,14 @@ static bool fits(struct backend *be, const struct shape *s, const char *what, do
 
 static void bench_decode(const struct shape *s, struct backend *be, const struct peaks *p, int64_t seqs, int64_t past)
 {
-	const double cache = (double)((seqs + 1) * (past + 512) + seqs * KV_PAGE) * (double)(2 * s->L * s->G * s->D) * 2;
+	const double cache = (double)((seqs + 1) * (2 * past + 512) + seqs * KV_PAGE) * (double)(2 * s->L * s->G * s->D) * 2;
 	double flops, bytes, seconds;
 	char what[64];
 
 	snprintf(what, sizeof what, "decode, %lld of %lld tokens", (long long)seqs, (long long)past);
 	if (!fits(be, s, what, cache + 2.2 * weights_of(s)))
 		return;
-	seconds = decode(s, be, "bfloat16", seqs, past, &flops, &bytes);
+	seconds = decode(s, be, "bfloat16", seqs, past, false, &flops, &bytes);
 	printf("%-6s %-28s %10.0f tok/s  %5.1f %% of bandwidth  %5.1f %% of the peak\n", s->name, what, (double)seqs / seconds,
 	       100 * bytes / seconds / p->bytes, 100 * flops / seconds / p->flops);
 	fflush(stdout);
@@ -194,6 +194,7 @@ int main(int argc, char **argv)
 		if (!wanted(s->name, argc, argv))
 			continue;
 		bench_decode(s, be, &p, 1, 64);
+		bench_decode(s, be, &p, 8, 512);
 		bench_decode(s, be, &p, 64, 512);
 		bench_decode(s, be, &p, 512, 1024);
 		bench_train(s, be, &p, false);

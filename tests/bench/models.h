@@ -74,8 +74,8 @@ static inline void nothing(void *arg, const struct sampler_done *d)
 	(void)d;
 }
 
-/* Seconds for one step of `seqs` sequences that already hold about `past` tokens. */
-static inline double decode(const struct shape *s, struct backend *be, const char *dtype, int64_t seqs, int64_t past, double *flops, double *bytes)
+/* Seconds for one step of `seqs` sequences that already hold about `past` tokens: of one prompt, whose keys and values they share, or of a prompt each. */
+static inline double decode(const struct shape *s, struct backend *be, const char *dtype, int64_t seqs, int64_t past, bool shared, double *flops, double *bytes)
 {
 	struct model *m = random_model(s, be, MODEL_SAMPLE, dtype);
 	struct sampler_params p = {.temperature = 1, .top_p = 1, .max_tokens = 1 << 20, .seed = 1};
@@ -83,18 +83,26 @@ static inline double decode(const struct shape *s, struct backend *be, const cha
 	int32_t *prompt = xcalloc((size_t)past, sizeof *prompt);
 	double best = INFINITY, weights = weights_of(s);
 	struct err e;
-	int64_t step, steps = s->V > 100000 ? 6 : 40;
+	const int64_t prompts = shared ? 1 : seqs;
+	int64_t step, steps = s->V > 100000 ? 6 : 40, before;
 
-	for (int64_t i = 0; i < past; i++)
-		prompt[i] = (int32_t)(i * 7 % s->V);
-	sampler_add(sampler, &(struct sampler_prompt){.id = prompt, .n = past, .samples = (int32_t)seqs, .stream = 1}, &e);
+	for (int64_t k = 0; k < prompts; k++) {
+		for (int64_t i = 0; i < past; i++)
+			prompt[i] = (int32_t)((i * 7 + k * 11) % s->V);
+		sampler_add(sampler, &(struct sampler_prompt){.id = prompt, .n = past, .samples = (int32_t)(seqs / prompts), .stream = (uint64_t)k + 1}, &e);
+	}
+	do {                                    /* until all of them are there */
+		before = sampler_tokens(sampler);
+		sampler_step(sampler, NULL);
+	} while (sampler_tokens(sampler) < before + seqs);
 	for (step = 0; step < 3; step++)
-		sampler_step(sampler);
+		sampler_step(sampler, NULL);
+	past += sampler_tokens(sampler) / seqs;
 	for (int round = 0; round < 4; round++) {
 		double start = clock_seconds();
 
 		for (step = 0; step < steps; step++)
-			sampler_step(sampler);
+			sampler_step(sampler, NULL);
 		best = fmin(best, (clock_seconds() - start) / (double)steps);
 	}
 	past += 2 * steps;
@@ -126,6 +134,7 @@ static inline double train_on(const struct shape *s, struct backend *be, const c
 	for (int round = 0; round < rounds; round++) {
 		double start = clock_seconds();
 		const float *at = d;
+		float seen;                     /* of what the step made: now it is done */
 
 		for (int64_t done = 0, take; done < n; done += take) {
 			struct pass p;
@@ -138,6 +147,7 @@ static inline double train_on(const struct shape *s, struct backend *be, const c
 			at += predicted;
 		}
 		optimizer_step(o, 1e-4);
+		be->download(be, &seen, m->norm->data, sizeof seen);
 		best = fmin(best, clock_seconds() - start);
 	}
 	tape_free(&t);
@@ -197,7 +207,7 @@ static inline double grpo_sample(const struct shape *s, struct backend *be, cons
 	for (int64_t q = 0; q < g->questions; q++)
 		sampler_add(sampler, &(struct sampler_prompt){.id = g->id + q * g->group * len, .n = g->prompt, .samples = (int32_t)g->group, .stream = (uint64_t)q}, &e);
 	while (sampler_busy(sampler))
-		sampler_step(sampler);
+		sampler_step(sampler, NULL);
 	start = clock_seconds() - start;
 	sampler_free(sampler);
 	model_free(m);

@@ -149,7 +149,7 @@ static void multiply(const product &p)
 					sum += number(p.d.bias, p.lc.type, i);
 				put(p.out, p.lc.type, at, sum);
 			}
-	races_written(p.out, (size_t)((p.lc.batch - 1) * p.lc.step + (n - 1) * (int64_t)p.lc.ld + m) * (p.lc.type == CUDA_R_32F ? 4 : 2));
+	races_written(p.out, (size_t)((p.lc.batch - 1) * p.lc.step + (n - 1) * (int64_t)p.lc.ld + m) * (p.lc.type == CUDA_R_32F ? 4 : 2), true);
 }
 
 static void check(const void *p, const emu_layout &l, const char *what)

@@ -32,7 +32,8 @@
 #define __restrict__
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
-#define __shared__ static __attribute__((section("emu_shared")))
+#define __shared__ static
+#define EMU_OWN __attribute__((section("emu_own")))     /* variables that kernels use and that are nobody's shared memory (races.cpp) */
 
 /* ---- numbers ---- */
 
@@ -80,6 +81,7 @@ template <class T> static inline void __stcs(T *p, T x) { *p = x; }
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 void emu_atomic(const void *p, size_t bytes);
+void emu_writes(const void *p, size_t bytes);   /* what is no assignment here */
 /* Threads change at barriers only, so this needs nothing else. There is none for floats: their order would not be the same every time. */
 template <class T> __attribute__((no_sanitize("thread"))) static inline T atomicAdd(T *p, T x)
 {

@@ -40,7 +40,7 @@ struct emu_copy {
 	uint16_t *to;
 	const uint16_t *from;
 };
-static std::vector<emu_copy> emu_copies[1024];
+EMU_OWN static std::vector<emu_copy> emu_copies[1024];
 
 static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
 {
@@ -49,16 +49,14 @@ static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
 		fprintf(stderr, "emulated GPU: an asynchronous copy is not of 16 aligned bytes\n");
 		abort();
 	}
+	emu_writes(to, 16);                     /* from now on, until it has arrived */
 	emu_copies[threadIdx.x].push_back({to, there ? from : NULL});
 }
 
 static inline void copies_arrived()
 {
 	for (const emu_copy &c : emu_copies[threadIdx.x])
-		if (c.from)
-			memcpy(c.to, c.from, 16);
-		else
-			memset(c.to, 0, 16);
+		*(uint4 *)c.to = c.from ? *(const uint4 *)c.from : make_uint4(0, 0, 0, 0);
 	emu_copies[threadIdx.x].clear();
 }
 

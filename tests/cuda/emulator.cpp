@@ -347,7 +347,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 		DIE("a copy from the host comes from device memory");
 	return emu_submit(s, [to, from, bytes] {
 		memcpy(to, from, bytes);
-		races_written(to, bytes);
+		races_written(to, bytes, false);
 	});
 }
 
@@ -356,7 +356,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 	emu_device_range(p, bytes, "cudaMemsetAsync");
 	return emu_submit(s, [p, value, bytes] {
 		memset(p, value, bytes);
-		races_written(p, bytes);
+		races_written(p, bytes, false);
 	});
 }
 
@@ -373,10 +373,8 @@ const char *cudaGetErrorString(cudaError_t e)
 
 /* ---- blocks of threads ---- */
 
-uint3 threadIdx, blockIdx;
-dim3 blockDim, gridDim;
-extern char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] __attribute__((weak));
-__attribute__((section("emu_shared"), used)) static char emu_shared_is_there[16];
+EMU_OWN uint3 threadIdx, blockIdx;
+EMU_OWN dim3 blockDim, gridDim;
 
 enum state { READY, AT_BARRIER, IN_WARP, ENDED };
 
@@ -410,7 +408,7 @@ static std::vector<char *> spare_stacks;
 static context scheduler;
 static const std::function<void()> *body;
 /* gave: by warp; got: by the first lane of a mask. All lanes that were let go on have run again before any are next time. */
-static emu_lanes gave[MOST_THREADS / 32], got[MOST_THREADS];
+static emu_lanes *const gave = new emu_lanes[MOST_THREADS / 32], *const got = new emu_lanes[MOST_THREADS];
 static int barrier_in[MOST_THREADS], barrier_or, barrier_and, barrier_count;
 static char *shared_base, *shared_now;
 static size_t shared_bytes;
@@ -467,6 +465,7 @@ static void yield()
 }
 
 void emu_atomic(const void *p, size_t bytes) { races_atomic(p, bytes); }
+void emu_writes(const void *p, size_t bytes) { races_writes(p, bytes); }
 void __threadfence() { races_fence(); }
 void emu_wait_for_last() { races_waited(); }
 
@@ -619,9 +618,8 @@ static void run_threads()
 static void run_block(unsigned x, unsigned y, unsigned z)
 {
 	blockIdx = {x, y, z};
-	memset(__start_emu_shared, 0xff, (size_t)(__stop_emu_shared - __start_emu_shared));
 	memset(shared_now, 0xff, shared_bytes);
-	races_block(((uint64_t)z * gridDim.y + y) * gridDim.x + x, shared_now, shared_bytes, __start_emu_shared, (size_t)(__stop_emu_shared - __start_emu_shared));
+	races_block(((uint64_t)z * gridDim.y + y) * gridDim.x + x, shared_now, shared_bytes);
 	for (int i = 0; i < threads; i++) {
 		fiber *f = &thread[i];
 		const unsigned k = (unsigned)i;

@@ -82,6 +82,16 @@ static __global__ void read_late(struct numbers a)
 	}
 }
 
+static __global__ void unwritten(struct numbers a)
+{
+	__shared__ float room[32];
+
+	if (threadIdx.x)
+		room[threadIdx.x] = 1;
+	__syncthreads();
+	a.x[threadIdx.x] = room[threadIdx.x];
+}
+
 static __global__ void two_blocks(struct numbers a)
 {
 	a.x[threadIdx.x] = (float)blockIdx.x;
@@ -171,6 +181,8 @@ int main(int argc, char **argv)
 		cudaLaunchKernel(shuffled, 1, 32, args, 0, s);
 	} else if (!strcmp(name, "read-late")) {
 		cudaLaunchKernel(read_late, 1, 64, args, 0, s);
+	} else if (!strcmp(name, "unwritten")) {
+		cudaLaunchKernel(unwritten, 2, 32, args, 0, s);
 	} else if (!strcmp(name, "two-blocks")) {
 		cudaLaunchKernel(two_blocks, 2, 64, args, 0, s);
 	} else if (!strcmp(name, "no-fence")) {
@@ -178,8 +190,7 @@ int main(int argc, char **argv)
 		cudaLaunchKernel(no_fence, 2, 1, args, 0, s);
 	} else if (!strcmp(name, "early-read")) {
 		cudaMemsetAsync(a.x, 0, 64 * sizeof(float), s);
-		cudaStreamSynchronize(s);
-		a.n = 1;                        /* the first one may */
+		a.n = 1;                        /* the first one may: a copy has ended */
 		launch_early(s, a);
 		launch_early(s, a);
 	} else if (!strcmp(name, "early-write") || !strcmp(name, "early-end")) {

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <map>
-#include <set>
 #include <sys/mman.h>
 
 /* A use, in 64 bits: launch, block, the block's time and the thread. The time goes up by one at every barrier of the block or of a warp.
@@ -25,25 +24,29 @@ static const size_t RANGE = (size_t)1 << 40, MOST_SHARED = 256 << 10;
 static char *range, *range_end;         /* of device memory; what is behind range_end was never given out */
 static cell *cells;                     /* of the range */
 static cell *cells_shared, *cells_fixed;
-static const char *shared_at, *fixed_at;
-static size_t shared_size, fixed_size;
+static const char *shared_at;
+static size_t shared_size;
+/* Shared memory that is declared lies among this library's variables, all of which are taken for such: what the emulator itself has is in EMU_OWN. */
+extern char __bss_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
+extern char __start_emu_own[] __attribute__((visibility("hidden"))), __stop_emu_own[] __attribute__((visibility("hidden")));
 
-static const void *kernel;
-static unsigned launch, stable, turn, block_now, now, barrier_time;      /* stable: launches below that one have ended whenever this one begins */
+static const void *kernel, *kernels[1 << LAUNCH_BITS];  /* the latter by launch; NULL: a copy, or a product of the library */
+static unsigned launch, stable = 1, turn, block_now, now, barrier_time;      /* stable: launches below that one have ended whenever this one begins */
 static unsigned warp_time[32];
 static bool running, early, waited[1024];
 static bool fenced;
-static std::map<const void *, std::set<unsigned>> released;             /* blocks that came to an atomic variable behind a fence */
-static std::set<unsigned> acquired;                                     /* blocks that the one at its turn knows to be done */
+/* Blocks that came to an atomic variable behind a fence, and when the last barrier before was: what they did before it is there for whoever comes after. */
+static std::map<const void *, std::map<unsigned, unsigned>> released;
+static std::map<unsigned, unsigned> acquired;
 
 /* Where code is, as addr2line takes it */
 static const char *place(const void *code)
 {
-	static char said[2][200];
+	static char said[4][200];
 	static int which;
 	Dl_info in;
 
-	which = !which;
+	which = (which + 1) % 4;
 	if (dladdr(code, &in) && in.dli_fname)
 		snprintf(said[which], sizeof said[which], "%s+%#zx", in.dli_fname, (size_t)((const char *)code - (const char *)in.dli_fbase));
 	else
@@ -71,7 +74,7 @@ char *races_range(size_t bytes)
 		if (R1_RACES)
 			cells = mapped(RANGE * sizeof *cells);
 		cells_shared = mapped(MOST_SHARED * sizeof *cells);
-		cells_fixed = mapped(MOST_SHARED * sizeof *cells);
+		cells_fixed = mapped((size_t)(_end - __bss_start) * sizeof *cells);
 	}
 	if (bytes > (size_t)(range + RANGE - range_end))
 		abort();
@@ -96,19 +99,22 @@ static unsigned next_launch()
 	if (launch == LAST_LAUNCH) {
 		madvise(cells, (size_t)(range_end - range) * sizeof(cell), MADV_DONTNEED);
 		madvise(cells_shared, MOST_SHARED * sizeof(cell), MADV_DONTNEED);
-		madvise(cells_fixed, MOST_SHARED * sizeof(cell), MADV_DONTNEED);
-		launch = stable = 0;
+		madvise(cells_fixed, (size_t)(_end - __bss_start) * sizeof(cell), MADV_DONTNEED);
+		launch = 0;
+		stable = 1;
 	}
 	return ++launch;
 }
 
-void races_written(const void *p, size_t bytes)
+void races_written(const void *p, size_t bytes, bool by_kernel)
 {
 	use u = {};
 
-	if (!R1_RACES || (const char *)p < range || (const char *)p >= range_end)
+	if (!R1_RACES || !bytes || (const char *)p < range || (const char *)p >= range_end)
 		return;
-	u.launch = stable = next_launch();
+	u.launch = next_launch();
+	stable = launch + !by_kernel;
+	kernels[launch] = NULL;
 	for (size_t i = 0; i < bytes; i++)
 		cell_of(p)[i].write = u;
 }
@@ -117,7 +123,7 @@ void races_launch(const void *which, bool may_be_early)
 {
 	kernel = which;
 	early = may_be_early;
-	next_launch();
+	kernels[next_launch()] = kernel;
 	if (!early)
 		stable = launch;
 	released.clear();
@@ -134,7 +140,7 @@ void races_end_of_launch()
 	running = false;
 }
 
-void races_block(uint64_t block, const void *shared, size_t shared_bytes, const void *fixed, size_t fixed_bytes)
+void races_block(uint64_t block, const void *shared, size_t shared_bytes)
 {
 	block_now = (unsigned)(block % ALL_BLOCKS);
 	now = barrier_time = 1;
@@ -146,8 +152,6 @@ void races_block(uint64_t block, const void *shared, size_t shared_bytes, const 
 	acquired.clear();
 	shared_at = (const char *)shared;
 	shared_size = shared_bytes;
-	fixed_at = (const char *)fixed;
-	fixed_size = fixed_bytes;
 }
 
 void races_thread(int thread)
@@ -199,7 +203,7 @@ static bool before(const use &u, bool shared, bool atomic)
 	if (u.launch != launch || (atomic && u.thread & ATOMIC))
 		return true;
 	if (u.block != block_now)
-		return shared || acquired.count(u.block) != 0;
+		return shared || (acquired.count(u.block) && u.time < acquired[u.block]);
 	if (u.time < barrier_time)
 		return true;
 	if (u.thread & (ATOMIC | OF_A_BLOCK))
@@ -262,6 +266,15 @@ static void written_by(cell *c, bool shared, bool atomic, const void *pc)
 	c->write = mine(atomic ? ATOMIC : 0);
 }
 
+/* Whether the block wrote any of it (not all: there are gaps in structs) */
+static bool written_here(const cell *c, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (c[i].write.launch == launch && c[i].write.block == block_now)
+			return true;
+	return false;
+}
+
 static void used(const void *p, size_t bytes, bool write, bool atomic, const void *pc)
 {
 	const char *at = (const char *)p;
@@ -272,15 +285,22 @@ static void used(const void *p, size_t bytes, bool write, bool atomic, const voi
 		return;
 	if ((size_t)(at - shared_at) < shared_size)
 		c = cells_shared + (size_t)(at - shared_at);
-	else if ((size_t)(at - fixed_at) < fixed_size)
-		c = cells_fixed + (size_t)(at - fixed_at);
+	else if (at >= __bss_start && at < _end && (at < __start_emu_own || at >= __stop_emu_own))
+		c = cells_fixed + (at - __bss_start);
 	else if (at >= range && at < range_end)
 		c = cell_of(p), shared = false;
 	else
 		return;
 	if (!waited[turn] && !shared && (write || c->write.launch >= stable)) {
-		fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and at %s thread %u of block %u, which has not waited, %s\n", place(kernel), place(pc), turn, block_now,
-			write ? "writes" : "reads what kernels that may still run have written");
+		fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and at %s thread %u of block %u, which has not waited, ", place(kernel), place(pc), turn, block_now);
+		if (write)
+			fprintf(stderr, "writes\n");
+		else
+			fprintf(stderr, "reads what kernels that may still run have written: %s\n", place(kernels[c->write.launch]));
+		abort();
+	}
+	if (shared && !write && !written_here(c, bytes)) {
+		fprintf(stderr, "emulated GPU: race: kernel %s: at %s thread %u of block %u reads shared memory that nobody has written\n", place(kernel), place(pc), turn, block_now);
 		abort();
 	}
 	for (size_t i = 0; i < bytes; i++) {
@@ -295,13 +315,18 @@ static void used(const void *p, size_t bytes, bool write, bool atomic, const voi
 	}
 }
 
+void races_writes(const void *p, size_t bytes)
+{
+	used(p, bytes, true, false, __builtin_return_address(0));
+}
+
 void races_atomic(const void *p, size_t bytes)
 {
 	used(p, bytes, true, true, __builtin_return_address(0));
-	std::set<unsigned> &done = released[p];
-	acquired.insert(done.begin(), done.end());
+	for (const auto &r : released[p])
+		acquired[r.first] = r.second;
 	if (fenced)
-		done.insert(block_now);
+		released[p][block_now] = barrier_time;
 }
 
 #define HOOK(bytes) \

@@ -3,7 +3,7 @@
  * The kernels are compiled with -fsanitize=thread, which has every read and write call a function; here these functions are, not those of the
  * thread sanitizer. Threads of a block are ordered by __syncthreads, those of a warp by __syncwarp as well (not by shuffles, which order no memory),
  * blocks by a fence and an atomic operation. A kernel that may begin before the last one has ended writes nothing before it has waited, and reads
- * nothing that kernels that may still run have written.
+ * nothing that kernels that may still run have written. Nobody reads shared memory that the block has not written.
  */
 #ifndef TESTS_CUDA_RACES_H
 #define TESTS_CUDA_RACES_H
@@ -20,11 +20,11 @@
 /* Device memory comes from one range of addresses, beside which stands who used it last: `bytes` of whole pages that nobody had, not to be touched yet */
 char *races_range(size_t bytes);
 void races_forget(const void *p, size_t bytes);         /* given back */
-void races_written(const void *p, size_t bytes);        /* between two kernels, by a copy or a product */
+void races_written(const void *p, size_t bytes, bool by_kernel);   /* between two kernels: by a product, which is one; by a copy, which ends before the next begins */
 
 /* What is at its turn: a kernel, one of its blocks, one of its threads. early: it may have begun before the last one ended. */
 void races_launch(const void *kernel, bool early);
-void races_block(uint64_t block, const void *shared, size_t shared_bytes, const void *fixed, size_t fixed_bytes);
+void races_block(uint64_t block, const void *shared, size_t shared_bytes);
 void races_thread(int thread);
 void races_end_of_launch();
 void races_synchronized();              /* the host has waited for all of them */
@@ -36,6 +36,7 @@ void races_warp(int first);             /* all lanes of the warp whose first thr
 /* By the thread whose turn it is */
 void races_waited();                    /* for the kernels before */
 void races_fence();
+void races_writes(const void *p, size_t bytes);
 void races_atomic(const void *p, size_t bytes);
 
 #endif

@@ -64,7 +64,7 @@ static void sample(struct backend *be, const struct config *c)
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 30, .samples = 3}, &e) == 0);
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = id, .n = 1, .samples = 3}, &e) == 0);
 	while (sampler_busy(s))
-		sampler_step(s);
+		sampler_step(s, NULL);
 	CHECK_INT(seen.completions, 6);
 	CHECK_INT(seen.tokens, 6 * 20);
 	sampler_free(s);
@@ -114,7 +114,7 @@ static void pages(const struct config *c)
 				want += samples;
 				left--;
 			}
-			sampler_step(s);
+			sampler_step(s, NULL);
 		}
 		CHECK_INT(seen.completions, want);
 		CHECK((int64_t)backend_dry_peak(be) - weights <= sampler_measure(m, slots, context) + context * 64);   /* tables of angles */

@@ -298,7 +298,7 @@ static void alike(const char *name, struct backend *be)
 
 			CHECK(sampler_add(s, &(struct sampler_prompt){.id = ids, .n = 5, .samples = 1}, &e) == 0);
 			while (sampler_busy(s))
-				sampler_step(s);
+				sampler_step(s, NULL);
 			sampler_free(s);
 			CHECK(got.n > 0 && got.n <= 12);
 			memcpy(ids + 5, got.id, (size_t)got.n * sizeof *ids);
@@ -349,7 +349,7 @@ static void greedy(const char *name, struct backend *be)
 	s = sampler_new(f.m, &p, 3, 128, keep_tokens, got);
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = prompt, .n = (int64_t)js_size(ids), .samples = 1}, &e) == 0);
 	while (sampler_busy(s))
-		sampler_step(s);
+		sampler_step(s, NULL);
 	sampler_free(s);
 	for (i = 0; i < 64; i++)
 		CHECK_INT(got[i], js_int(js_at(want, i)));

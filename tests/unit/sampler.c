@@ -75,7 +75,7 @@ static struct run *sample(struct backend *be, const struct sampler_params *p, in
 				TEST_FAIL("%s", e.msg);
 			next++;
 		}
-		sampler_step(s);
+		sampler_step(s, NULL);
 	}
 	sampler_free(s);
 	model_free(m);

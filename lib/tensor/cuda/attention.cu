@@ -122,6 +122,14 @@ static void prepare(struct cuda *c, const struct attention *given, int64_t rows,
 	a->scale = given->scale, a->scale2 = given->scale * LOG2E;
 }
 
+/* `added` of the entry that last wrote pages of a layer, of whatever cache */
+static int64_t *layer_written(struct cuda *c, int64_t layer)
+{
+	if ((int64_t)c->pages_written.size() <= layer)
+		c->pages_written.resize((size_t)layer + 1);
+	return &c->pages_written[(size_t)layer];
+}
+
 void cuda_attention(struct backend *be, const struct attention *given)
 {
 	struct cuda *c = cuda_of(be);
@@ -133,13 +141,16 @@ void cuda_attention(struct backend *be, const struct attention *given)
 	if (given->cache) {
 		const struct kv_cache *cache = given->cache;
 		const size_t before = (size_t)(given->layer * cache->pages);
+		int64_t *written = layer_written(c, given->layer), past_written = *written;
 		struct write_pages w = {a.b, a.k, a.v, (char *)cache->k + before * kv_page_bytes(cache, cache->k_width),
 					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, given->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, given->half, 0, 0) && attention_wide(w.to_v, given->half, 0, 0);
 		if (!turn_and_write(c, &w, given, cuda_last_launch<struct rope>(c, LAST_ROPE)))
 			attention_write_pages(c, &w);
+		*written = c->added;
 		a.k = w.to_k, a.v = w.to_v;
+		a.past_is_there = past_written < c->solid;
 		for (int64_t i = 0; i < given->seqs; i++)
 			single = single || given->seq[i].n == 1;
 		if (single)

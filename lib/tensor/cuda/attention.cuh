@@ -83,7 +83,7 @@ struct attend {
 	int32_t dk, dv;                 /* numbers of a key, of a value */
 	int32_t chunk, splits;
 	int32_t wide;                   /* all of it may be read 16 bytes at a time */
-	int32_t half, unused;           /* half: q, k, v and out are of bfloat16 */
+	int32_t half, past_is_there;    /* half: q, k, v and out are of bfloat16. past_is_there: in the pages, before the last kernel has ended */
 	float scale, scale2;            /* scale2: in powers of two, scale * log2(e) */
 };
 

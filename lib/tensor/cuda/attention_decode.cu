@@ -2,12 +2,40 @@
  *
  * A block has one piece of one sequence's keys and all query heads of a key/value head (up to 16). 64 keys at a time come to shared memory, four numbers a
  * load, 16 of a thread in flight together; then scores, half the block for each half of the heads, a thread a key; then the values, which
- * are on their way to registers by then, a thread for four numbers of every so many keys. Registers bound the blocks of a multiprocessor: three or four up
- * to 8 heads, whose loads and sums go side by side; where there are few blocks, it is the loads in flight that count.
+ * are on their way to registers by then, a thread for four numbers of every so many keys. Registers bound the blocks of a multiprocessor: three up
+ * to 8 heads, whose loads and sums go side by side; where there are few blocks, it is the loads in flight that count. The first tile's are asked for before
+ * the kernel that makes the queries has ended, but for the new row, which comes with them.
  */
 #include "attention_tile.cuh"
 
-enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16, FEW_PIECES = 8, QUERIES = 4 };
+enum { KEYS = 64, THREADS = 128, MOST_GROUPS = 16, FEW_PIECES = 32, TOGETHER = 8, QUERIES = 4 };
+
+/* Four numbers, past the first-level cache: that one may hold what was there before other blocks wrote, or the kernel that this one did not wait for. */
+static __device__ __forceinline__ float4 fresh4(const float *p, int d, int width, int wide)
+{
+	if (wide)
+		return d < width ? __ldcg((const float4 *)(p + d)) : make_float4(0, 0, 0, 0);
+	return make_float4(d < width ? __ldcg(p + d) : 0, d + 1 < width ? __ldcg(p + d + 1) : 0, d + 2 < width ? __ldcg(p + d + 2) : 0,
+			   d + 3 < width ? __ldcg(p + d + 3) : 0);
+}
+static __device__ __forceinline__ uint2 fresh4(const uint16_t *p, int d, int width, int wide)
+{
+	uint32_t x[4] = {0, 0, 0, 0};
+
+	if (wide)
+		return d < width ? __ldcg((const uint2 *)(p + d)) : make_uint2(0, 0);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		if (d + i < width)
+			x[i] = __ldcg(p + d + i);
+	return make_uint2(x[0] | x[1] << 16, x[2] | x[3] << 16);
+}
+static __device__ __forceinline__ struct device_seq fresh_seq(const struct batch &b, int seq)
+{
+	const int4 s = __ldcg((const int4 *)(b.seq + seq));
+
+	return {s.x, s.y, s.z, s.w};
+}
 
 /* Pieces of a sequence: their weights are 2^(lse - the greatest), and sum to 1. A block for a head; V numbers of a piece to a thread, and as many pieces
  * side by side as the block has room for */
@@ -19,11 +47,11 @@ template <int V> static __global__ void __launch_bounds__(THREADS) combine(struc
 	float *parts = w + (a.splits + 3) / 4 * 4, most = -INFINITY, sum = 0;
 
 	next_may_start();
-	wait_for_last();
-	const struct device_seq s = a.b.seq[seq];
+	const struct device_seq s = fresh_seq(a.b, seq);
 	const int n = (s.past + a.chunk) / a.chunk;
 	const int64_t step = a.b.seqs * a.heads, at = (int64_t)seq * a.heads + head, to = (int64_t)s.row * a.heads + head;
 
+	wait_for_last();
 	if (s.n != 1)
 		return;
 	for (int i = tid; i < n; i += THREADS)
@@ -56,14 +84,7 @@ template <int V> static __global__ void __launch_bounds__(THREADS) combine(struc
 		a.lse[to] = (most + log2f(sum)) * LN2;
 }
 
-/* The same of a few pieces, by the block that made the last of them, for its heads: `weight` has room for FEW_PIECES of each. What other blocks have just
- * written is not in the first-level cache. */
-static __device__ __forceinline__ float4 fresh4(const float *p, int d, int width, int wide)
-{
-	if (wide)
-		return __ldcg((const float4 *)(p + d));
-	return make_float4(__ldcg(p + d), d + 1 < width ? __ldcg(p + d + 1) : 0, d + 2 < width ? __ldcg(p + d + 2) : 0, d + 3 < width ? __ldcg(p + d + 3) : 0);
-}
+/* The same of a few pieces, by the block that made the last of them, for its heads: `weight` has room for FEW_PIECES of each. */
 template <class T> static __device__ void combine_few(const struct attend &a, const struct device_seq &s, int seq, int head, int heads, float *weight)
 {
 	const int lane = threadIdx.x % 32, n = (s.past + a.chunk) / a.chunk, n4 = (a.dv + 3) / 4;
@@ -72,8 +93,7 @@ template <class T> static __device__ void combine_few(const struct attend &a, co
 	for (int h = threadIdx.x / 32; h < heads; h += THREADS / 32) {
 		const float lse = lane < n ? __ldcg(a.part_lse + at + h + lane * step) : -INFINITY, most = warp_max(lse), w = exp2f(lse - most), sum = warp_sum(w);
 
-		if (lane < FEW_PIECES)
-			weight[h * FEW_PIECES + lane] = w / sum;
+		weight[h * FEW_PIECES + lane] = w / sum;
 		if (a.lse && lane == 0)
 			a.lse[to + h] = (most + log2f(sum)) * LN2;
 	}
@@ -82,14 +102,21 @@ template <class T> static __device__ void combine_few(const struct attend &a, co
 		const int h = i / n4, d = (i - h * n4) * 4;
 		float x[4] = {0, 0, 0, 0};
 
-#pragma unroll
-		for (int j = 0; j < FEW_PIECES; j++)
-			if (j < n) {
-				const float4 y = fresh4(a.part + (at + h + j * step) * a.dv, d, a.dv, a.wide);
-				const float w = weight[h * FEW_PIECES + j];
+		for (int first = 0; first < n; first += TOGETHER) {
+			float4 y[TOGETHER];
 
-				x[0] = fmaf(w, y.x, x[0]), x[1] = fmaf(w, y.y, x[1]), x[2] = fmaf(w, y.z, x[2]), x[3] = fmaf(w, y.w, x[3]);
-			}
+#pragma unroll
+			for (int j = 0; j < TOGETHER; j++)
+				if (first + j < n)
+					y[j] = fresh4(a.part + (at + h + (first + j) * step) * a.dv, d, a.dv, a.wide);
+#pragma unroll
+			for (int j = 0; j < TOGETHER; j++)
+				if (first + j < n) {
+					const float w = weight[h * FEW_PIECES + first + j];
+
+					x[0] = fmaf(w, y[j].x, x[0]), x[1] = fmaf(w, y[j].y, x[1]), x[2] = fmaf(w, y[j].z, x[2]), x[3] = fmaf(w, y[j].w, x[3]);
+				}
+		}
 		store4((T *)a.out + (to + h) * a.dv, d, a.dv, a.wide, x);
 	}
 }
@@ -99,22 +126,13 @@ template <class T> struct four;
 template <> struct four<float> {
 	enum { AHEAD = 8 };             /* so many at once */
 	float4 x;
-	__device__ __forceinline__ void read(const float *p, int d, int width, int wide) { x = load4(p, d, width, wide); }
+	__device__ __forceinline__ void read(const float *p, int d, int width, int wide) { x = fresh4(p, d, width, wide); }
 	__device__ __forceinline__ float4 numbers() const { return x; }
 };
 template <> struct four<uint16_t> {
 	enum { AHEAD = 16 };
 	uint2 x;
-	__device__ __forceinline__ void read(const uint16_t *p, int d, int width, int wide)
-	{
-		if (wide) {
-			x = d < width ? *(const uint2 *)(p + d) : make_uint2(0, 0);
-		} else {
-			const float4 y = load4(p, d, width, wide);
-
-			x = make_uint2(to_bf16x2(y.x, y.y), to_bf16x2(y.z, y.w));
-		}
-	}
+	__device__ __forceinline__ void read(const uint16_t *p, int d, int width, int wide) { x = fresh4(p, d, width, wide); }
 	__device__ __forceinline__ float4 numbers() const { return make_float4(first_of(x.x), second_of(x.x), first_of(x.y), second_of(x.y)); }
 };
 
@@ -127,7 +145,7 @@ struct tile_pages {
 
 #pragma unroll
 		for (int i = 0; i < KEYS / KV_PAGE; i++)
-			page[i] = first + i * KV_PAGE < to ? table[i] : 0;
+			page[i] = first + i * KV_PAGE < to ? __ldcg(table + i) : 0;
 	}
 	__device__ __forceinline__ int64_t at(const struct attend &a, int g, int width, int j) const
 	{
@@ -151,8 +169,59 @@ template <int E> static __device__ __forceinline__ void add_value(float (&sum)[E
 	}
 }
 
+/* The first n keys of a tile come to shared memory, zeros behind them; row `fresh` is left alone. */
+template <class T, bool WIDE> static __device__ __forceinline__ void keys_come(const struct attend &a, const struct tile_pages &pages, int g, float *k, int n4, int stride, int n,
+									      int fresh)
+{
+	enum { AHEAD = four<T>::AHEAD };
+
+	for (int at = threadIdx.x; at < KEYS * n4; at += AHEAD * THREADS) {
+		four<T> x[AHEAD];
+
+#pragma unroll
+		for (int u = 0; u < AHEAD; u++) {
+			const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+
+			x[u] = {};
+			if (j < n && j != fresh)
+				x[u].read((const T *)a.k + pages.at(a, g, a.dk, j), d, a.dk, WIDE);
+		}
+#pragma unroll
+		for (int u = 0; u < AHEAD; u++) {
+			const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+
+			if (j < KEYS && j != fresh)
+				*(float4 *)(k + j * stride + d) = x[u].numbers();
+		}
+	}
+}
+
+/* The queries of `heads` heads from the first on, zeros behind them up to all */
+template <class T, bool WIDE> static __device__ __forceinline__ void queries_come(const struct attend &a, const T *from, float *q, int n4, int stride, int heads, int all)
+{
+	for (int at = threadIdx.x; at < all * n4; at += QUERIES * THREADS) {
+		four<T> x[QUERIES];
+
+#pragma unroll
+		for (int u = 0; u < QUERIES; u++) {
+			const int h = (at + u * THREADS) / n4, d = (at + u * THREADS - h * n4) * 4;
+
+			x[u] = {};
+			if (h < heads)
+				x[u].read(from + (int64_t)h * a.dk, d, a.dk, WIDE);
+		}
+#pragma unroll
+		for (int u = 0; u < QUERIES; u++) {
+			const int h = (at + u * THREADS) / n4, d = (at + u * THREADS - h * n4) * 4;
+
+			if (h < all)
+				*(float4 *)(q + h * stride + d) = x[u].numbers();
+		}
+	}
+}
+
 /* HE: heads of a thread's scores; the block has 2 HE. T: numbers of q, pages and out. WIDE: as attend's `wide` */
-template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(THREADS, HE == 1 ? 4 : HE <= 4 ? 3 : 2) decode(struct attend a)
+template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(THREADS, HE <= 4 ? 3 : 2) decode(struct attend a)
 {
 	enum { E = 2 * HE, AHEAD = four<T>::AHEAD };
 	const int n4 = (a.dk + 3) / 4, stride = tile_stride(n4), parts = (a.each + E - 1) / E, g = blockIdx.y / parts, head = blockIdx.y % parts * E;
@@ -164,31 +233,14 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 	__shared__ uint32_t before;
 
 	next_may_start();
-	wait_for_last();
-	const struct device_seq s = a.b.seq[seq];
+	const struct device_seq s = fresh_seq(a.b, seq);
 	const int from = blockIdx.z * a.chunk, to = min(s.past + 1, from + a.chunk);
+	const bool none = s.n != 1 || from >= to, ahead = a.past_is_there && !none;
 
-	if (s.n != 1 || from >= to)
+	if (!ahead)
+		wait_for_last();
+	if (none)
 		return;
-	for (int at = tid; at < E * n4; at += QUERIES * THREADS) {
-		four<T> x[QUERIES];
-
-#pragma unroll
-		for (int u = 0; u < QUERIES; u++) {
-			const int i = at + u * THREADS, h = i / n4, d = (i - h * n4) * 4;
-
-			x[u] = {};
-			if (h < heads)
-				x[u].read((const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head + h) * a.dk, d, a.dk, WIDE);
-		}
-#pragma unroll
-		for (int u = 0; u < QUERIES; u++) {
-			const int i = at + u * THREADS, h = i / n4, d = (i - h * n4) * 4;
-
-			if (h < E)
-				*(float4 *)(q + h * stride + d) = x[u].numbers();
-		}
-	}
 	if (tid < E) {
 		max_of[tid] = -INFINITY;
 		sum_of[tid] = 0;
@@ -199,35 +251,33 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 		for (int e = 0; e < 4; e++)
 			sum[h][e] = 0;
 	for (int first = from; first < to; first += KEYS) {
-		const int n = min((int)KEYS, to - first);
+		const int n = min((int)KEYS, to - first), fresh = first == from && ahead ? s.past - first : KEYS;      /* fresh: not there yet */
 		const struct tile_pages pages(a, seq, first, to);
 		float score[HE];
 		four<T> v[AHEAD];
 
-		__syncthreads();
-		for (int at = tid; at < KEYS * n4; at += AHEAD * THREADS) {
-			four<T> x[AHEAD];
-
-#pragma unroll
-			for (int u = 0; u < AHEAD; u++) {
-				const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
-
-				x[u] = {};
-				if (j < n)
-					x[u].read((const T *)a.k + pages.at(a, g, a.dk, j), d, a.dk, WIDE);
-			}
-#pragma unroll
-			for (int u = 0; u < AHEAD; u++) {
-				const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
-
-				if (j < KEYS)
-					*(float4 *)(k + j * stride + d) = x[u].numbers();
-			}
-		}
+		keys_come<T, WIDE>(a, pages, g, k, n4, stride, n, fresh);
 #pragma unroll
 		for (int u = 0; u < AHEAD; u++)
-			if (group < groups && group + u * groups < n)
+			if (group < groups && group + u * groups < n && group + u * groups != fresh)
 				v[u].read((const T *)a.v + pages.at(a, g, a.dv, group + u * groups), 4 * d4, a.dv, WIDE);
+		if (first == from) {
+			if (ahead)
+				wait_for_last();
+			queries_come<T, WIDE>(a, (const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head) * a.dk, q, n4, stride, heads, E);
+		}
+		if (fresh < n) {
+			if (tid < n4) {
+				four<T> x;
+
+				x.read((const T *)a.k + pages.at(a, g, a.dk, fresh), 4 * tid, a.dk, WIDE);
+				*(float4 *)(k + fresh * stride + 4 * tid) = x.numbers();
+			}
+#pragma unroll
+			for (int u = 0; u < AHEAD; u++)
+				if (group < groups && group + u * groups == fresh)
+					v[u].read((const T *)a.v + pages.at(a, g, a.dv, fresh), 4 * d4, a.dv, WIDE);
+		}
 		__syncthreads();
 #pragma unroll
 		for (int h = 0; h < HE; h++)
@@ -275,8 +325,7 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 		for (int j = group + AHEAD * groups; j < n; j += groups)
 			add_value<E>(sum, p + j, load4((const T *)a.v + pages.at(a, g, a.dv, j), 4 * d4, a.dv, WIDE));
 	}
-	__syncthreads();
-	if (group < groups)
+	if (group < groups)                     /* nobody looks at keys any more */
 #pragma unroll
 		for (int h = 0; h < E; h++)
 			store(k + ((group * E + h) * n4 + d4) * 4, vec<4>{{sum[h][0], sum[h][1], sum[h][2], sum[h][3]}});

@@ -26,7 +26,9 @@
 #include <cstring>
 
 #include <cuda_runtime.h>
+#include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 extern "C" {
 #include "base/err.h"
@@ -59,8 +61,10 @@ struct cuda {
 	struct list *list;
 	int64_t added;                  /* entries that were ever put on the list, and what else changed memory */
 	int64_t syncs;                  /* calls of cuda_sync */
-	bool weights_changed;           /* since the last of them, maybe */
+	int64_t weights_written;        /* `added` of the kernel that last wrote weights */
+	int64_t solid;                  /* `added` of the last entry that was not to begin early: what those before it wrote, anything behind it can read */
 	bool early;                     /* kernels may begin before the last one has ended (cuda_launch) */
+	std::unordered_map<const void *, size_t> shared_asked;          /* by kernel */
 	std::unordered_set<const void *> begun_early;   /* those that ever were to */
 	struct products *products;
 	struct upload_buffers *large;
@@ -68,6 +72,7 @@ struct cuda {
 	uint32_t *counter;              /* of attention_decode */
 	int64_t counters;
 	struct batches *batches;        /* of attention_tiles.cu */
+	std::vector<int64_t> pages_written;     /* of attention.cu, by layer */
 };
 
 static inline struct cuda *cuda_of(struct backend *be)
@@ -127,7 +132,7 @@ struct entry {
 	int64_t bytes;                  /* of all of the entry, a multiple of 16 */
 };
 /* Room at the end of the list, cleared, whose `run` and `bytes` are set; then cuda_added. */
-struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes);
+struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes, bool early = false);
 void cuda_added(struct cuda *c);
 
 /* What the last entry is, where somebody may want to do it in one with the next. */
@@ -175,8 +180,9 @@ template <class A> static cudaError_t cuda_run_launch(struct cuda *c, const stru
 }
 
 /* kernel<<<grid, block, shared>>>(a), in its turn. An empty grid is nothing to do.
- * early: it may begin while the one before still runs (sm_90's programmatic dependent launch): it calls wait_for_last before it reads or writes
- * anything but what has been there since the last cuda_sync. */
+ * early: it may begin while the one before still runs (sm_90's programmatic dependent launch). Every thread calls wait_for_last. Before, it writes nothing,
+ * and reads nothing but what has been there since the last cuda_sync, what copies brought (a copy is never under way with a kernel), and what was written
+ * by entries before `solid`: kernels that are to begin early and follow one another may all be running, but not with what is before them. */
 template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), dim3 grid, dim3 block, size_t shared, const A &a, bool early = false,
 					  enum last_kind kind = LAST_OTHER)
 {
@@ -184,12 +190,14 @@ template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), di
 
 	if (!grid.x || !grid.y || !grid.z)
 		return;
-	if (shared > SHARED_UNASKED)
+	if (shared > SHARED_UNASKED && shared > c->shared_asked[(const void *)kernel]) {        /* never less: an entry may wait that needs more */
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), "shared memory");
+		c->shared_asked[(const void *)kernel] = shared;
+	}
 	/* A multiprocessor that has its memory divided another way would have to become idle first. */
 	if (early && c->early && c->begun_early.insert((const void *)kernel).second)
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), "shared memory");
-	l = (struct launch_entry<A> *)cuda_add(c, cuda_run_launch<A>, sizeof *l);
+	l = (struct launch_entry<A> *)cuda_add(c, cuda_run_launch<A>, sizeof *l, early);
 	l->kernel = kernel;
 	l->shared = shared;
 	l->early = early;

@@ -18,7 +18,7 @@ enum { MOST_PLANS = 4096 };
 struct shape {
 	int64_t m, n, k, lda, ldb, ldc, batch, step_a, step_b, step_c;
 	int32_t trans_a, trans_b, half, c_half, bias, unused;
-	uint32_t align_a, align_b, align_c, align_plus;
+	uint32_t align_a, align_b, align_c, align_plus, align_bias, unused2;
 };
 
 struct plan {
@@ -41,6 +41,7 @@ struct products {
 	void *workspace;
 	std::vector<plan *> table;      /* of 2 * MOST_PLANS, by hash */
 	int plans;
+	int64_t plain;                  /* products that the library did not take */
 };
 
 static void lt_check(cublasStatus_t r, const char *what)
@@ -106,7 +107,7 @@ static cublasLtMatrixLayout_t layout(bool half, int64_t rows, int64_t cols, int6
 }
 
 /* C^T = op(B)^T op(A)^T: B comes first. */
-static plan *make_plan(struct products *p, const struct shape *s)
+static plan *make_plan(struct products *p, const struct shape *s, const void *bias)
 {
 	plan *x = new plan();
 	const cublasOperation_t first = s->trans_b ? CUBLAS_OP_T : CUBLAS_OP_N, second = s->trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
@@ -121,6 +122,8 @@ static plan *make_plan(struct products *p, const struct shape *s)
 	lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first), "a product");
 	lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second), "a product");
 	lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue), "a product");
+	if (s->bias)                            /* its alignment is read from it */
+		lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias), "a bias");
 	x->a = layout(s->half, s->trans_a ? s->k : s->m, s->trans_a ? s->m : s->k, s->lda, s->batch, s->step_a);
 	x->b = layout(s->half, s->trans_b ? s->n : s->k, s->trans_b ? s->k : s->n, s->ldb, s->batch, s->step_b);
 	x->c = layout(s->c_half, s->m, s->n, s->ldc, s->batch, s->step_c);
@@ -137,7 +140,7 @@ static plan *make_plan(struct products *p, const struct shape *s)
 	return x;
 }
 
-static plan *plan_of(struct products *p, const struct shape *s)
+static plan *plan_of(struct products *p, const struct shape *s, const void *bias)
 {
 	const uint64_t *w = (const uint64_t *)s;
 	uint64_t h = 0;
@@ -151,7 +154,7 @@ static plan *plan_of(struct products *p, const struct shape *s)
 		if (!memcmp(&p->table[at]->shape, s, sizeof *s))
 			return p->table[at];
 	p->plans++;
-	return p->table[at] = make_plan(p, s);
+	return p->table[at] = make_plan(p, s, bias);
 }
 
 struct product_entry {
@@ -166,7 +169,7 @@ static cudaError_t run_product(struct cuda *c, const struct entry *e)
 {
 	const struct product_entry *g = (const struct product_entry *)e;
 	struct products *p = c->products;
-	plan *x = plan_of(p, &g->shape);
+	plan *x = plan_of(p, &g->shape, g->bias);
 	const float one = 1, beta = g->plus ? 1 : 0;
 	const void *plus = g->plus ? g->plus : g->c;
 
@@ -250,7 +253,8 @@ static bool by_library(struct cuda *c, const struct product *g)
 	s.align_b = alignment(g->b, g->ldb, g->step_b, item);
 	s.align_c = alignment(g->c, g->ldc, g->step_c, item_c);
 	s.align_plus = alignment(g->plus ? g->plus : g->c, g->ldc, g->step_c, item_c);
-	if (!plan_of(c->products, &s)->there)
+	s.align_bias = bias ? g->c_half ? 256 : alignment(bias, 0, 0, sizeof(float)) : 0;      /* a narrowed one is scratch memory */
+	if (!plan_of(c->products, &s, bias)->there)
 		return false;
 	if (bias && g->c_half)                  /* cuBLASLt's bias is of C's numbers */
 		bias = narrowed(c, SCRATCH_SUMS, bias, 1, g->n, 1, &ld, &step);
@@ -287,6 +291,8 @@ static void plainly(struct cuda *c, const struct product *g)
 {
 	const int64_t tall = div_up(g->m, 8);
 
+	if (getenv("R1_CUDA_STATS") && !c->products->plain++)
+		fprintf(stderr, "cuda: cuBLASLt does not take a product of %lld x %lld x %lld (m n k): a slow one does\n", (long long)g->m, (long long)g->n, (long long)g->k);
 	cuda_launch(c, plain_product, dim3((unsigned)div_up(g->n, 32), (unsigned)MIN(tall, 65535), (unsigned)g->batch), dim3(32, 8), 0, *g);
 }
 

@@ -286,7 +286,7 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 template <int KIND> static void start(struct cuda *c, const struct few *f)
 {
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
-	const bool early = f->weight && !c->weights_changed;
+	const bool early = f->weight && c->weights_written < c->solid;
 
 	if constexpr (form<KIND, 1, 4>::gated)
 		start_columns<KIND, 4>(c, f, early);
@@ -350,8 +350,11 @@ bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows,
 	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
 	struct few f;
 
-	if (!last || last->gated || (last->n.x && !apart(out, rows * cols * 2, last->n.x, last->n.rows * last->n.cols * 4)) || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
+	if (!last || last->gated || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
 	    last->g.ldc != 2 * cols)
+		return false;
+	if (!apart(out, rows * cols * 2, last->g.a, ((rows - 1) * last->g.lda + last->g.k) * 2) ||      /* what the other blocks read */
+	    (last->n.x && !apart(out, rows * cols * 2, last->n.x, rows * last->n.cols * 4)))
 		return false;
 	f = *last;
 	f.gated = out;

@@ -29,6 +29,7 @@ struct list {
 	std::vector<char> bytes;
 	size_t used, last;              /* last: where the last entry is */
 	enum last_kind kind;
+	int64_t solid;                  /* what c->solid was before it */
 	int entries;
 	bool running;                   /* something was started since the last cuda_sync */
 	std::vector<graph> graphs;
@@ -179,11 +180,11 @@ void cuda_sync(struct cuda *c)
 	l->staged = l->fetched = 0;
 	l->constants = 0;
 	l->running = false;
-	c->weights_changed = false;
+	c->solid = c->added + 1;
 	c->syncs++;
 }
 
-struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes)
+struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes, bool early)
 {
 	struct list *l = c->list;
 	struct entry *e;
@@ -200,6 +201,9 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 	l->used += bytes;
 	l->entries++;
 	c->added++;
+	l->solid = c->solid;
+	if (!early)
+		c->solid = c->added;
 	return e;
 }
 
@@ -222,6 +226,7 @@ void cuda_take_back(struct cuda *c)
 	l->used = l->last;
 	l->joined++;
 	l->entries--;
+	c->solid = l->solid;
 	l->kind = LAST_OTHER;
 }
 

@@ -88,8 +88,8 @@ static void op_adamw_mixed(struct backend *be, const struct mixed *x, int64_t n,
 	a.lr = o->lr, a.beta1 = o->beta1, a.beta2 = o->beta2, a.eps = o->eps, a.weight_decay = o->weight_decay, a.grad_scale = o->grad_scale;
 	a.unbias1 = (float)(1 / (1 - power(o->beta1, o->step)));
 	a.unbias2 = (float)(1 / (1 - power(o->beta2, o->step)));
-	cuda_of(be)->weights_changed = true;
 	cuda_launch(cuda_of(be), update_numbers, cuda_grid(n, THREADS), THREADS, 0, a);
+	cuda_of(be)->weights_written = cuda_of(be)->added;
 }
 
 static void op_adamw(struct backend *be, float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *o)
@@ -120,8 +120,8 @@ static void op_split(struct backend *be, uint16_t *half, uint16_t *low, const fl
 {
 	const struct numbers a = {NULL, x, half, low, n};
 
-	cuda_of(be)->weights_changed = true;
 	cuda_launch(cuda_of(be), split_numbers, cuda_grid(n, THREADS), THREADS, 0, a);
+	cuda_of(be)->weights_written = cuda_of(be)->added;
 }
 
 /* What float16 can say, as cpu/isa/mixed.c does it */

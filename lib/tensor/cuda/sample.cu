@@ -97,6 +97,7 @@ static __device__ void find_bucket(struct room *r, unsigned long long count, dou
 	before_number += (unsigned long long)r->taken - number;
 	before_weight += r->above - weight;
 	all = __ballot_sync(ALL_LANES, before_number + number >= count || (double)(before_weight + weight) >= mass || lane == 31);
+	__syncwarp();                           /* all have read what one changes */
 	if (lane == __ffs((int)all) - 1) {
 		int b;
 

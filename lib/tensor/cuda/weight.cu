@@ -19,7 +19,6 @@ static struct packed *op_pack(struct backend *be, int64_t n, int64_t k, enum wei
 	p->k = k;
 	p->type = type;
 	p->data = be->alloc(be, (size_t)(n * k) * size_of(type));
-	cuda_of(be)->weights_changed = true;
 	return p;
 }
 
@@ -52,6 +51,7 @@ static void convert_all(struct cuda *c, void *to, const void *from, int64_t n, b
 	struct convert a = {to, from, n, widen};
 
 	cuda_launch(c, convert_numbers, cuda_grid(n, 1024), 256, 0, a);
+	c->weights_written = c->added;
 }
 
 static void op_pack_rows(struct backend *be, struct packed *to, int64_t from, int64_t rows, const void *host, enum weight_type type)
@@ -61,7 +61,6 @@ static void op_pack_rows(struct backend *be, struct packed *to, int64_t from, in
 	const char *numbers = (const char *)host;
 	int64_t n = rows * to->k, some;
 
-	c->weights_changed = true;
 	if (type == to->type) {
 		cuda_upload(c, at, host, (size_t)n * size_of(type));
 		return;
