@@ -20,14 +20,13 @@ FINDING_PPO_EQUAL ?= 40#                  steps of PPO, one that is looked at, t
 FINDING_N     ?= 16#                      completions that best-of-N, majority and search choose from
 
 F := $(R1)/findings
-comma := ,
 finding_names := zero cons stages language student sizes greedy few-shot hacking process process-rl search ppo thinking length-bias
 finding_more_names := language ppo
 # $(call finding_rl,NAME,MODEL,KNOBS): RL on the town, in $F/NAME/
 finding_rl = $(call r1_zero,$F/$1,$2,STEPS=$(FINDING_STEPS) LR=$(COLD_ZERO_LR) $3)
 # $(call finding_last,FOLDER): the last step's final.jsonl
 finding_last = $$(ls $1/[0-9]*/final.jsonl | tail -n 1)
-rewards_of = $(BIN)/r1-eval -q --json
+rewards_of = $(EVAL) --json
 # $(call finding_pace,FOLDER): seconds from one step's end to the next, the median
 finding_pace = $$(for m in $1/[0-9]*/metrics.jsonl; do stat -c %.6Y $$m; done | sort -n | awk 'NR > 1 { print $$1 - last } { last = $$1 }' | \
 	  sort -n | awk '{ x[NR] = $$1 } END { print x[int((NR + 1) / 2)] }')

@@ -50,9 +50,12 @@ BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
+REFLECT       ?= $(if $(INSPECT),wait$(comma)等)# words that tell of reflection, where r1-eval's are not those (with INSPECT: the miniature's)
 
 # $(call unless,KNOB,A,B): A, or B if the knob was given
 unless = $(if $(filter command environment,$(origin $1)),$3,$2)
+comma := ,
+EVAL = $(BIN)/r1-eval -q $(if $(REFLECT),--reflect '$(REFLECT)')
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
@@ -60,6 +63,13 @@ MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODEL
 # What fixes the bytes of a run; threads, batch, jobs and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
+# $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
+digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
+whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
+$(call whole,STEPS)$(call whole,LOOK_EVERY)
+$(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
+$(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
+ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
@@ -77,14 +87,17 @@ evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample,$1,-n $3 --temper
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
-	@gnuplot -c stages/curve.gp $(ZERO) -
+	@gnuplot -c stages/curve.gp $(ZERO) - | sed 's/\f//g;s/ *$$//' | cat -s
 
 zero-help: ## list the knobs of make zero
-	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
+	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
-# A run must not change its knobs on the way: the file is made once and compared ever after.
+# A run must not change its knobs on the way: the file is made once and compared ever after. Nor may two makes write into one folder: its lock
+# is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
 $(ZERO)/knobs: FORCE
-	@mkdir -p $(@D)
+	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
+	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
+	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
@@ -174,7 +187,7 @@ $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 	@$(call zero_have,$*)
 	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
 	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
-	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(BIN)/r1-eval -q --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
+	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(EVAL) --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
@@ -190,7 +203,7 @@ $(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl FORCE
 
 $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $(filter %.json,$^) | \
-	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflect_rate // .reflection_rate, .reflections_each // .reflections, .mix_rate // .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
+	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflection_rate, .reflections, .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
@@ -198,7 +211,7 @@ $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
 	@mv $@.tmp $@
 
 $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
-	@$(BIN)/r1-eval -q --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
+	@$(EVAL) --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 
 .PHONY: zero zero-help FORCE

@@ -1,4 +1,4 @@
-/* inspect.c - completions read back: what their reflections follow, and what comes of them */
+/* inspect.c - completions read back: what their reflections follow, and what comes of them. How many reflect or mix languages, r1-eval says. */
 #include "world.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "base/tool.h"
 
 struct counts {
-	int64_t completions, reflecting, mixing, checks, chinese;
+	int64_t completions, checks, chinese;
 	int64_t wrong_looked, wrong_kept;       /* values that were wrong: looked at again, gone on from */
 	int64_t right_looked, right_kept;
 	int64_t repaired, broken;               /* checks that made a wrong value right, a right one wrong */
@@ -90,14 +90,11 @@ static void inspect_text(struct counts *c, const char *text)
 {
 	char *copy = xstrdup(text), *piece, *save = NULL;
 	struct line l = {0};
-	int64_t before = c->checks, chinese = c->chinese;
 
 	for (piece = strtok_r(copy, ";", &save); piece; piece = strtok_r(NULL, ";", &save))
 		inspect_piece(c, &l, piece);
 	leave_step(c, &l);
 	c->completions++;
-	c->reflecting += c->checks > before;
-	c->mixing += c->chinese > chinese;
 	free(copy);
 }
 
@@ -112,10 +109,7 @@ static int put_counts(const struct counts *c, struct writer *out, struct err *e)
 	int rc;
 
 	record_set_int(&r, "completions", c->completions);
-	record_set_int(&r, "reflections", c->checks);
-	set_share(&r, "reflections_each", c->checks, c->completions);
-	set_share(&r, "reflect_rate", c->reflecting, c->completions);
-	set_share(&r, "mix_rate", c->mixing, c->completions);
+	record_set_int(&r, "checks", c->checks);
 	set_share(&r, "chinese_rate", c->chinese, c->checks);
 	record_set_int(&r, "after_wrong", c->wrong_looked);
 	record_set_int(&r, "after_right", c->right_looked);
