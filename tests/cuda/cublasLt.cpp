@@ -1,6 +1,5 @@
 /* cublasLt.cpp - matrix products of the emulated GPU. Matrices are column-major, as cuBLAS has them. */
 #include "cublasLt.h"
-#include "races.h"
 
 #include <cstdio>
 #include <cstdlib>

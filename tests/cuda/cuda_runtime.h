@@ -23,6 +23,8 @@
 #include <functional>
 #include <type_traits>
 
+#include "races.h"
+
 #define R1_EMULATED 1
 
 #define __global__
@@ -80,19 +82,17 @@ template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline void __stcs(T *p, T x) { *p = x; }
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
-void emu_atomic(const void *p, size_t bytes);
-void emu_writes(const void *p, size_t bytes);   /* what is no assignment here */
 /* Threads change at barriers only, so this needs nothing else. There is none for floats: their order would not be the same every time. */
 template <class T> __attribute__((no_sanitize("thread"))) static inline T atomicAdd(T *p, T x)
 {
 	static_assert(std::is_integral<T>::value, "sums of floats in no order");
 	T was = *p;
-	emu_atomic(p, sizeof *p);
+	races_atomic(p, sizeof *p);
 	*p = was + x;
 	return was;
 }
-void __threadfence();
-void emu_wait_for_last();               /* griddepcontrol.wait */
+static inline void __threadfence() { races_fence(); }
+static inline void emu_wait_for_last() { races_waited(); }      /* griddepcontrol.wait */
 
 /* ---- threads ---- */
 

@@ -49,7 +49,7 @@ static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
 		fprintf(stderr, "emulated GPU: an asynchronous copy is not of 16 aligned bytes\n");
 		abort();
 	}
-	emu_writes(to, 16);                     /* from now on, until it has arrived */
+	races_writes(to, 16);                     /* from now on, until it has arrived */
 	emu_copies[threadIdx.x].push_back({to, there ? from : NULL});
 }
 

@@ -1,6 +1,5 @@
 /* emulator.cpp - the GPU that is not there (cuda_runtime.h): memory, streams, graphs, and blocks of fibers */
 #include "cuda_runtime.h"
-#include "races.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -418,7 +417,7 @@ static void fiber_main()
 {
 	(*body)();
 	thread[current].state = ENDED;
-	races_ended(current);
+	races_ended();
 #if defined __x86_64__
 	context never;
 	emu_switch(&never, scheduler);
@@ -464,10 +463,6 @@ static void yield()
 	emu_switch(&thread[current].at, scheduler);
 }
 
-void emu_atomic(const void *p, size_t bytes) { races_atomic(p, bytes); }
-void emu_writes(const void *p, size_t bytes) { races_writes(p, bytes); }
-void __threadfence() { races_fence(); }
-void emu_wait_for_last() { races_waited(); }
 
 int emu_lane()
 {

@@ -1,6 +1,7 @@
 /* races.cpp - who used each byte last, and whether who uses them now was ordered behind that (races.h) */
 #include "races.h"
 
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,8 +23,8 @@ struct cell {
 
 static const size_t RANGE = (size_t)1 << 40, MOST_SHARED = 256 << 10;
 static char *range, *range_end;         /* of device memory; what is behind range_end was never given out */
-static cell *cells;                     /* of the range */
-static cell *cells_shared, *cells_fixed;
+/* Of the range, of dynamic shared memory, and of the library's variables; NULL where nobody looks for races */
+static cell *cells, *cells_shared, *cells_fixed;
 static const char *shared_at;
 static size_t shared_size;
 /* Shared memory that is declared lies among this library's variables, all of which are taken for such: what the emulator itself has is in EMU_OWN. */
@@ -54,27 +55,54 @@ static const char *place(const void *code)
 	return said[which];
 }
 
-static cell *mapped(size_t bytes)
+__attribute__((noreturn, format(printf, 2, 3))) static void race(const void *pc, const char *form, ...)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	va_list args;
+
+	fprintf(stderr, "emulated GPU: race: kernel %s%s: thread %u of block %u%s ", place(kernel), early ? ", which may begin early" : "", turn, block_now,
+		waited[turn] ? "" : " has not waited,");
+	va_start(args, form);
+	vfprintf(stderr, form, args);
+	va_end(args);
+	fprintf(stderr, pc ? ", at %s\n" : "\n", place(pc));
+	abort();
+}
+
+static size_t fixed_bytes()
+{
+	return (size_t)(_end - __bss_start);
+}
+
+static char *mapped(size_t bytes, int how)
+{
+	void *p = mmap(NULL, bytes, how, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED) {
 		fprintf(stderr, "emulated GPU: no room for who used what\n");
 		abort();
 	}
-	return (cell *)p;
+	return (char *)p;
+}
+
+static cell *cells_for(size_t bytes)
+{
+	return (cell *)mapped(bytes * sizeof(cell), PROT_READ | PROT_WRITE);
+}
+
+static void forget(cell *c, size_t bytes)
+{
+	madvise(c, bytes * sizeof *c, MADV_DONTNEED);
 }
 
 char *races_range(size_t bytes)
 {
 	if (!range) {
-		range = range_end = (char *)mmap(NULL, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (range == MAP_FAILED)
-			abort();
-		if (R1_RACES)
-			cells = mapped(RANGE * sizeof *cells);
-		cells_shared = mapped(MOST_SHARED * sizeof *cells);
-		cells_fixed = mapped((size_t)(_end - __bss_start) * sizeof *cells);
+		range = range_end = mapped(RANGE, PROT_NONE);
+		if (R1_RACES) {
+			cells = cells_for(RANGE);
+			cells_shared = cells_for(MOST_SHARED);
+			cells_fixed = cells_for(fixed_bytes());
+		}
 	}
 	if (bytes > (size_t)(range + RANGE - range_end))
 		abort();
@@ -90,16 +118,18 @@ static cell *cell_of(const void *p)
 void races_forget(const void *p, size_t bytes)
 {
 	if (R1_RACES)
-		madvise(cell_of(p), bytes * sizeof(cell), MADV_DONTNEED);
+		forget(cell_of(p), bytes);
 }
 
 /* The number of what comes next on the list; numbers that have run out begin again, with nothing known. */
 static unsigned next_launch()
 {
 	if (launch == LAST_LAUNCH) {
-		madvise(cells, (size_t)(range_end - range) * sizeof(cell), MADV_DONTNEED);
-		madvise(cells_shared, MOST_SHARED * sizeof(cell), MADV_DONTNEED);
-		madvise(cells_fixed, (size_t)(_end - __bss_start) * sizeof(cell), MADV_DONTNEED);
+		if (R1_RACES) {
+			forget(cells, (size_t)(range_end - range));
+			forget(cells_shared, MOST_SHARED);
+			forget(cells_fixed, fixed_bytes());
+		}
 		launch = 0;
 		stable = 1;
 	}
@@ -159,12 +189,10 @@ void races_thread(int thread)
 	turn = (unsigned)thread;
 }
 
-void races_ended(int thread)
+void races_ended()
 {
-	if (waited[thread])
-		return;
-	fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and thread %d of block %u ends without having waited\n", place(kernel), thread, block_now);
-	abort();
+	if (!waited[turn])
+		race(NULL, "and ends without having waited");
 }
 
 static void forward()
@@ -213,18 +241,19 @@ static bool before(const use &u, bool shared, bool atomic)
 	return same_warp && u.time < warp_time[turn / 32];
 }
 
-__attribute__((noreturn)) static void race(bool shared, const use &u, const char *then, const char *was, const void *pc)
+/* `then` is done to what u did `was` to. */
+__attribute__((noreturn)) static void race_with(const use &u, bool shared, const char *then, const char *was, const void *pc)
 {
-	fprintf(stderr, "emulated GPU: race in kernel %s: at %s thread %u of block %u %s %s memory that ", place(kernel), place(pc), turn, block_now, then, shared ? "shared" : "global");
-	if (u.block == ALL_BLOCKS)
-		fprintf(stderr, "several blocks have %s\n", was);
-	else if (u.thread & OF_A_BLOCK)
-		fprintf(stderr, "several warps of block %u have %s\n", (unsigned)u.block, was);
-	else if (u.thread & OF_A_WARP)
-		fprintf(stderr, "several lanes of warp %u of block %u have %s\n", (unsigned)(u.thread & 1023) / 32, (unsigned)u.block, was);
-	else
-		fprintf(stderr, "thread %u of block %u has %s\n", (unsigned)u.thread & 1023, (unsigned)u.block, was);
-	abort();
+	const unsigned thread = u.thread & 1023, block = u.block;
+	const char *memory = shared ? "shared" : "global";
+
+	if (block == ALL_BLOCKS)
+		race(pc, "%s %s memory that several blocks have %s", then, memory, was);
+	if (u.thread & OF_A_BLOCK)
+		race(pc, "%s %s memory that several warps of block %u have %s", then, memory, block, was);
+	if (u.thread & OF_A_WARP)
+		race(pc, "%s %s memory that several lanes of warp %u of block %u have %s", then, memory, thread / 32, block, was);
+	race(pc, "%s %s memory that thread %u of block %u has %s", then, memory, thread, block, was);
 }
 
 static use mine(unsigned flags)
@@ -241,7 +270,7 @@ static use mine(unsigned flags)
 static void read_by(cell *c, bool shared, const void *pc)
 {
 	if (!before(c->write, shared, false))
-		race(shared, c->write, "reads", c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
+		race_with(c->write, shared, "reads", c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
 	use r = mine(0);
 	const use &u = c->read;
 	if (!shared && u.launch == launch && u.block != block_now) {
@@ -260,9 +289,9 @@ static void written_by(cell *c, bool shared, bool atomic, const void *pc)
 	const char *what = atomic ? "changes by an atomic operation" : "writes";
 
 	if (!before(c->write, shared, atomic))
-		race(shared, c->write, what, c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
+		race_with(c->write, shared, what, c->write.thread & ATOMIC ? "changed by an atomic operation" : "written", pc);
 	if (!before(c->read, shared, false))
-		race(shared, c->read, what, "read", pc);
+		race_with(c->read, shared, what, "read", pc);
 	c->write = mine(atomic ? ATOMIC : 0);
 }
 
@@ -291,18 +320,12 @@ static void used(const void *p, size_t bytes, bool write, bool atomic, const voi
 		c = cell_of(p), shared = false;
 	else
 		return;
-	if (!waited[turn] && !shared && (write || c->write.launch >= stable)) {
-		fprintf(stderr, "emulated GPU: race: kernel %s may begin early, and at %s thread %u of block %u, which has not waited, ", place(kernel), place(pc), turn, block_now);
-		if (write)
-			fprintf(stderr, "writes\n");
-		else
-			fprintf(stderr, "reads what kernels that may still run have written: %s\n", place(kernels[c->write.launch]));
-		abort();
-	}
-	if (shared && !write && !written_here(c, bytes)) {
-		fprintf(stderr, "emulated GPU: race: kernel %s: at %s thread %u of block %u reads shared memory that nobody has written\n", place(kernel), place(pc), turn, block_now);
-		abort();
-	}
+	if (!waited[turn] && !shared && write)
+		race(pc, "writes");
+	if (!waited[turn] && !shared && c->write.launch >= stable)
+		race(pc, "reads what kernels that may still run have written: %s", place(kernels[c->write.launch]));
+	if (shared && !write && !written_here(c, bytes))
+		race(pc, "reads shared memory that nobody has written");
 	for (size_t i = 0; i < bytes; i++) {
 		const cell had = c[i];
 

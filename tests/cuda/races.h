@@ -28,15 +28,15 @@ void races_block(uint64_t block, const void *shared, size_t shared_bytes);
 void races_thread(int thread);
 void races_end_of_launch();
 void races_synchronized();              /* the host has waited for all of them */
-void races_ended(int thread);           /* the thread has */
 
 void races_barrier();                   /* all threads of the block came to it */
 void races_warp(int first);             /* all lanes of the warp whose first thread that is came to a __syncwarp */
 
 /* By the thread whose turn it is */
+void races_ended();
 void races_waited();                    /* for the kernels before */
 void races_fence();
-void races_writes(const void *p, size_t bytes);
+void races_writes(const void *p, size_t bytes);         /* what is no assignment here */
 void races_atomic(const void *p, size_t bytes);
 
 #endif

@@ -169,53 +169,27 @@ template <int E> static __device__ __forceinline__ void add_value(float (&sum)[E
 	}
 }
 
-/* The first n keys of a tile come to shared memory, zeros behind them; row `fresh` is left alone. */
-template <class T, bool WIDE> static __device__ __forceinline__ void keys_come(const struct attend &a, const struct tile_pages &pages, int g, float *k, int n4, int stride, int n,
-									      int fresh)
+/* Rows of `width` numbers come to shared memory, AHEAD loads of a thread at once: row j of the first n from at(j), zeros behind them up to `all`; row `skip` is
+ * left alone. */
+template <class T, bool WIDE, int AHEAD, class At> static __device__ __forceinline__ void rows_come(float *to, int stride, int all, int n4, int n, int skip, int width, At at)
 {
-	enum { AHEAD = four<T>::AHEAD };
-
-	for (int at = threadIdx.x; at < KEYS * n4; at += AHEAD * THREADS) {
+	for (int i = threadIdx.x; i < all * n4; i += AHEAD * THREADS) {
 		four<T> x[AHEAD];
 
 #pragma unroll
 		for (int u = 0; u < AHEAD; u++) {
-			const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+			const int j = (i + u * THREADS) / n4, d = (i + u * THREADS - j * n4) * 4;
 
 			x[u] = {};
-			if (j < n && j != fresh)
-				x[u].read((const T *)a.k + pages.at(a, g, a.dk, j), d, a.dk, WIDE);
+			if (j < n && j != skip)
+				x[u].read(at(j), d, width, WIDE);
 		}
 #pragma unroll
 		for (int u = 0; u < AHEAD; u++) {
-			const int j = (at + u * THREADS) / n4, d = (at + u * THREADS - j * n4) * 4;
+			const int j = (i + u * THREADS) / n4, d = (i + u * THREADS - j * n4) * 4;
 
-			if (j < KEYS && j != fresh)
-				*(float4 *)(k + j * stride + d) = x[u].numbers();
-		}
-	}
-}
-
-/* The queries of `heads` heads from the first on, zeros behind them up to all */
-template <class T, bool WIDE> static __device__ __forceinline__ void queries_come(const struct attend &a, const T *from, float *q, int n4, int stride, int heads, int all)
-{
-	for (int at = threadIdx.x; at < all * n4; at += QUERIES * THREADS) {
-		four<T> x[QUERIES];
-
-#pragma unroll
-		for (int u = 0; u < QUERIES; u++) {
-			const int h = (at + u * THREADS) / n4, d = (at + u * THREADS - h * n4) * 4;
-
-			x[u] = {};
-			if (h < heads)
-				x[u].read(from + (int64_t)h * a.dk, d, a.dk, WIDE);
-		}
-#pragma unroll
-		for (int u = 0; u < QUERIES; u++) {
-			const int h = (at + u * THREADS) / n4, d = (at + u * THREADS - h * n4) * 4;
-
-			if (h < all)
-				*(float4 *)(q + h * stride + d) = x[u].numbers();
+			if (j < all && j != skip)
+				*(float4 *)(to + j * stride + d) = x[u].numbers();
 		}
 	}
 }
@@ -256,15 +230,18 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 		float score[HE];
 		four<T> v[AHEAD];
 
-		keys_come<T, WIDE>(a, pages, g, k, n4, stride, n, fresh);
+		rows_come<T, WIDE, AHEAD>(k, stride, KEYS, n4, n, fresh, a.dk, [&](int j) { return (const T *)a.k + pages.at(a, g, a.dk, j); });
 #pragma unroll
 		for (int u = 0; u < AHEAD; u++)
 			if (group < groups && group + u * groups < n && group + u * groups != fresh)
 				v[u].read((const T *)a.v + pages.at(a, g, a.dv, group + u * groups), 4 * d4, a.dv, WIDE);
 		if (first == from) {
+			const T *queries = (const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head) * a.dk;
+
 			if (ahead)
 				wait_for_last();
-			queries_come<T, WIDE>(a, (const T *)a.q + s.row * a.q_stride + (int64_t)(g * a.each + head) * a.dk, q, n4, stride, heads, E);
+			rows_come<T, WIDE, QUERIES>(q, stride, E, n4, heads, -1, a.dk,
+						    [&](int h) { return queries + (int64_t)h * a.dk; });
 		}
 		if (fresh < n) {
 			if (tid < n4) {
@@ -322,8 +299,13 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 		for (int u = 0; u < AHEAD; u++)
 			if (group + u * groups < n)
 				add_value<E>(sum, p + group + u * groups, v[u].numbers());
-		for (int j = group + AHEAD * groups; j < n; j += groups)
-			add_value<E>(sum, p + j, load4((const T *)a.v + pages.at(a, g, a.dv, j), 4 * d4, a.dv, WIDE));
+#pragma unroll 1
+		for (int j = group + AHEAD * groups; j < n; j += groups) {
+			four<T> x;
+
+			x.read((const T *)a.v + pages.at(a, g, a.dv, j), 4 * d4, a.dv, WIDE);
+			add_value<E>(sum, p + j, x.numbers());
+		}
 	}
 	if (group < groups)                     /* nobody looks at keys any more */
 #pragma unroll

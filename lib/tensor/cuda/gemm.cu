@@ -41,7 +41,7 @@ struct products {
 	void *workspace;
 	std::vector<plan *> table;      /* of 2 * MOST_PLANS, by hash */
 	int plans;
-	int64_t plain;                  /* products that the library did not take */
+	bool told;                      /* that the library did not take a product */
 };
 
 static void lt_check(cublasStatus_t r, const char *what)
@@ -291,8 +291,10 @@ static void plainly(struct cuda *c, const struct product *g)
 {
 	const int64_t tall = div_up(g->m, 8);
 
-	if (getenv("R1_CUDA_STATS") && !c->products->plain++)
+	if (getenv("R1_CUDA_STATS") && !c->products->told) {
+		c->products->told = true;
 		fprintf(stderr, "cuda: cuBLASLt does not take a product of %lld x %lld x %lld (m n k): a slow one does\n", (long long)g->m, (long long)g->n, (long long)g->k);
+	}
 	cuda_launch(c, plain_product, dim3((unsigned)div_up(g->n, 32), (unsigned)MIN(tall, 65535), (unsigned)g->batch), dim3(32, 8), 0, *g);
 }
 
