@@ -726,10 +726,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model || !o.output)
 		return tool_usage(&t, "--%s is missing", o.model ? "output" : "model");
-	if (o.trainer.lora && !strcmp(o.model, o.output))
-		return tool_usage(&t, "--lora writes an adapter, for which its base must stay: name another folder by --output");
-	if (!o.trainer.lora && (o.trainer.lora_alpha > 0 || strcmp(o.trainer.lora_targets, "all") != 0))
-		return tool_usage(&t, "--lora-%s is of --lora, which is missing", o.trainer.lora_alpha > 0 ? "alpha" : "targets");
+	if (trainer_check(&o.trainer, o.model, o.output, &e) < 0)
+		return tool_usage(&t, "%s", e.msg);
 	if (o.warmup && o.warmup_ratio > 0)
 		return tool_usage(&t, "--warmup and --warmup-ratio exclude each other");
 	o.goal = scorer_objective(o.objective);

@@ -544,12 +544,10 @@ static bool replaced(const struct work *w, struct stat *now)
 	return stat(followed(w->o), now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev);
 }
 
-static int say_interrupted(const struct options *o, struct err *e)
+static int say_interrupted(const struct work *w, struct err *e)
 {
-	struct stat st;
-
-	if (o->output && strcmp(o->output, "-") != 0 && (stat(o->output, &st) < 0 || S_ISREG(st.st_mode)))
-		return err_set(e, "interrupted: %s is not written", o->output);
+	if (outlet_appears(w->out))
+		return err_set(e, "interrupted: %s is not written", w->o->output);
 	return err_set(e, "interrupted: the completions written are whole");
 }
 
@@ -622,7 +620,7 @@ static int run(struct work *w, const struct options *o, struct tool *t, char **f
 	}
 	progress_end(&w->progress);
 	if (w->rc >= 0 && tool_interrupted())
-		w->rc = say_interrupted(o, e);
+		w->rc = say_interrupted(w, e);
 	else if (w->rc >= 0 && w->bad)
 		w->rc = err_set(e, "%s", w->why.msg);
 	if (outlet_close(w->out, w->rc >= 0, e) < 0)

@@ -619,10 +619,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (!o.model)
 		return tool_usage(&t, "--model is missing");
-	if (o.trainer.lora && o.output && !strcmp(o.model, o.output))
-		return tool_usage(&t, "--lora writes an adapter, for which its base must stay: name another folder by --output");
-	if (!o.trainer.lora && (o.trainer.lora_alpha > 0 || strcmp(o.trainer.lora_targets, "all") != 0))
-		return tool_usage(&t, "--lora-%s is of --lora, which is missing", o.trainer.lora_alpha > 0 ? "alpha" : "targets");
+	if (trainer_check(&o.trainer, o.model, o.output, &e) < 0)
+		return tool_usage(&t, "%s", e.msg);
 	if (o.dual_clip > 0 && o.dual_clip <= 1)
 		return tool_usage(&t, "--dual-clip %g is not more than 1", o.dual_clip);
 	if (!(o.kind = loss_find(o.loss, &e)))

@@ -77,6 +77,11 @@ int outlet_close(struct outlet *o, bool whole, struct err *e)
 	return rc;
 }
 
+bool outlet_appears(const struct outlet *o)
+{
+	return writer_appears(o->out);
+}
+
 void outlet_set_step(struct outlet *o, int64_t step)
 {
 	assert(!o->head);

@@ -47,6 +47,7 @@ struct problem;
 struct outlet *outlet_open(const struct outlet_params *p, struct err *e);
 /* whole: all completions are there. Not whole: what was written stays (a file of `output` does not appear); 0 unless stdout fails. */
 int outlet_close(struct outlet *o, bool whole, struct err *e);
+bool outlet_appears(const struct outlet *o);                    /* `output` is a file that is there when all of it is */
 
 /* NULL and e if the file holds something else of this problem; r is kept then. The problem lives until all its completions are written. */
 struct problem *outlet_add(struct outlet *o, struct record *r, struct err *e);

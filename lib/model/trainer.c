@@ -27,6 +27,15 @@ static int ask_for_adapter(struct trainer *t, const char *path, struct err *e)
 	return 0;
 }
 
+int trainer_check(const struct trainer_args *a, const char *model, const char *output, struct err *e)
+{
+	if (a->lora && output && !strcmp(model, output))
+		return err_set(e, "--lora writes an adapter, for which its base must stay: name another folder by --output");
+	if (!a->lora && (a->lora_alpha > 0 || strcmp(a->lora_targets, "all") != 0))
+		return err_set(e, "--lora-%s is of --lora, which is missing", a->lora_alpha > 0 ? "alpha" : "targets");
+	return 0;
+}
+
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
 {
 	struct config *c;

@@ -65,6 +65,8 @@ struct trainer {
 	const struct js *run;           /* NULL, or what is written beside it (state.h) */
 };
 
+/* Options that contradict each other: -1. output: where it is written, NULL where the model is. */
+int trainer_check(const struct trainer_args *a, const char *model, const char *output, struct err *e);
 /* With a->lora and a path that is no adapter: a new one, on that model as its base. */
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */

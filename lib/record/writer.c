@@ -127,6 +127,11 @@ struct writer *writer_open(const char *path, struct err *e)
 	return w;
 }
 
+bool writer_appears(const struct writer *w)
+{
+	return w && w->tmp;
+}
+
 bool writer_same(const struct writer *a, const struct writer *b)
 {
 	struct stat x, y;
