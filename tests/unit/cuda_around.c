@@ -1,5 +1,5 @@
-/* What the CUDA backend does in one kernel where operations stand next to each other (a norm and its product, a product and its gate, turning and
- * writing pages) has the bits that they give one by one. Not in managed memory, where nothing is put off. */
+/* What the CUDA backend does in one kernel where operations stand next to each other (a norm and its product, a product and its gate, or its turning,
+ * turning and writing pages) has the bits that they give one by one. Not in managed memory, where nothing is put off. */
 #include "backend_util.h"
 
 struct made {
@@ -85,8 +85,9 @@ static struct made feed(struct backend *be, int64_t rows, int64_t k, int64_t f, 
 	return made;
 }
 
-/* Two sequences of `n` new rows each behind past ones, turned, written and attended to; half: in bfloat16 */
-static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int64_t dim, int n, bool half, bool alone)
+/* Two sequences of `n` new rows each behind past ones, turned, written and attended to; half: in bfloat16, and made by a product of width k (0: by none),
+ * with what `without` has set left out: 1 its norm, 2 its bias */
+static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int64_t dim, int n, bool half, int64_t k, unsigned without, bool alone)
 {
 	struct made made = {.n = 0};
 	const int64_t rows = 2 * n, stride = (heads + 2 * kv_heads) * dim, size = half ? 2 : 4, pages = 4 * kv_heads * dim * KV_PAGE;
@@ -97,8 +98,16 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 	void *out = half ? (void *)half_numbers(be, rows * heads * dim) : (void *)numbers(be, rows * heads * dim);
 	struct seq seq[2] = {{.row = 0, .n = n, .past = 9, .page = page[0]}, {.row = n, .n = n, .past = 12, .page = page[1]}};
 	int32_t at[32], *position = be->alloc(be, sizeof at);
+	float *x = numbers(be, rows * k + 1), *w = numbers(be, k + 1), *bias = numbers(be, stride), *host = xmalloc((size_t)(stride * k + 1) * sizeof *host);
+	uint16_t *normed = half_numbers(be, rows * k + 1);
+	struct packed *p = NULL;
+	int64_t j;
 	int i, round;
 
+	for (j = 0; j < stride * k; j++)
+		host[j] = (float)(0.2 * rng_double(&test_rng) - 0.1);
+	if (k)
+		p = backend_pack(be, host, stride, k, WEIGHT_BF16, false);
 	cache.k = half ? (void *)half_numbers(be, pages) : (void *)numbers(be, pages);
 	cache.v = half ? (void *)half_numbers(be, pages) : (void *)numbers(be, pages);
 	for (i = 0; i < n; i++) {
@@ -107,6 +116,13 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 	}
 	be->upload(be, position, at, sizeof at);
 	for (round = 0; round < 2; round++) {   /* in the second, tables are there and nothing comes in between */
+		part(be, table, alone);
+		if (k && !(without & 1))
+			be->rmsnorm(be, &(struct norm){.rows = rows, .cols = k, .x = x, .w = w, .eps = 1e-6f, .half = true}, normed);
+		part(be, table, alone);
+		if (k)
+			be->gemm(be, &(struct gemm){.m = rows, .n = stride, .k = k, .a = normed, .a_half = true, .lda = k, .trans_b = true, .c = qkv, .c_half = true,
+						    .ldc = stride, .packed = p, .bias = without & 2 ? NULL : bias});
 		part(be, table, alone);
 		be->rope(be, &(struct rope){.rows = rows, .heads = heads + kv_heads, .head_dim = dim, .x = qkv, .out = qkv, .x_stride = stride, .x_head = dim,
 					    .out_stride = stride, .out_head = dim, .position = position, .cos_sin = table, .half = half});
@@ -119,6 +135,9 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 	see(be, &made, cache.v, pages * size);
 	see(be, &made, out, rows * heads * dim * size);
 	see(be, &made, lse, rows * heads * 4);
+	be->unpack(be, p);
+	free(host);
+	be->free(be, x), be->free(be, w), be->free(be, bias), be->free(be, normed);
 	be->free(be, qkv), be->free(be, table), be->free(be, lse), be->free(be, out), be->free(be, position), be->free(be, cache.k), be->free(be, cache.v);
 	return made;
 }
@@ -155,12 +174,14 @@ int main(void)
 #define FEED(alone) feed(be, rows, k, f, without, alone)
 			SAME(FEED);
 		}
-	for (i = 0; i < 12; i++) {
+	for (i = 0; i < 24; i++) {
 		const int64_t kv_heads = 1 + below(3), heads = kv_heads * (1 + below(5)), dim = 2 * (1 + below(20));
 		const int n = below(2) ? 1 : 1 + (int)below(5);
 		const bool half = i % 2;
+		const int64_t k = half && i % 4 == 3 ? widths[below(5)] : 0;
+		const unsigned without = (unsigned)below(4);
 
-#define TURN(alone) turn(be, heads, kv_heads, dim, n, half, alone)
+#define TURN(alone) turn(be, heads, kv_heads, dim, n, half, k, without, alone)
 		SAME(TURN);
 	}
 	backend_close(be);

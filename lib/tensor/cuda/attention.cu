@@ -1,6 +1,7 @@
 /* attention.cu - causal attention over a flat batch: new keys and values go to their pages, then each sequence to the kernel that suits it */
 #include "attention.cuh"
 #include "attention_tile.cuh"
+#include "gemm.cuh"
 
 /* K and V of a page are [G][KV_PAGE][D]. A thread moves four numbers. */
 template <class T> static __global__ void put_pages(struct write_pages w)
@@ -9,12 +10,9 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	const int64_t each = (int64_t)w.kv_heads * n4, n = w.b.rows * each;
 
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
-		const int64_t row = i / each, seq = w.b.of_row[row];
+		const int64_t row = i / each;
 		const int at = (int)(i - row * each), g = at / n4, d = (at - g * n4) * 4;
-		const struct device_seq s = w.b.seq[seq];
-		const int p = s.past + (int)row - s.row;
-		const int64_t to = (((int64_t)w.b.page[seq * w.b.pages + p / KV_PAGE] * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
-		const int64_t from = row * w.stride + (int64_t)g * w.dim;
+		const int64_t to = page_place(w, (int)row) + (int64_t)g * KV_PAGE * w.dim, from = row * w.stride + (int64_t)g * w.dim;
 		const float4 k = load4((const T *)w.k + from, d, w.dim, w.wide);
 
 		store4((T *)w.to_k + to, d, w.dim, w.wide, {k.x, k.y, k.z, k.w});
@@ -26,29 +24,23 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	}
 }
 
-/* The same after turning (struct rope, in halves): queries and keys of the new rows are turned where they are. A block for each row; a thread has two
- * numbers of it. */
+/* The same after turning. A block for each row; a thread has two numbers of it. */
 struct turned {
-	struct write_pages w;
+	struct turn t;
 	void *qkv;
-	const int32_t *position;
-	const float *cos_sin;
-	int64_t heads;                  /* H */
 };
 
 template <class T> static __global__ void turn_pages(struct turned z)
 {
-	const struct write_pages &w = z.w;
-	const int half = w.dim / 2, keys = (int)z.heads, values = keys + w.kv_heads, n = (values + w.kv_heads) * half;
+	const struct write_pages &w = z.t.w;
+	const int half = w.dim / 2, values = (int)z.t.heads, keys = values - w.kv_heads, n = (values + w.kv_heads) * half;
 
 	next_may_start();
-	wait_for_last();
 	for (int64_t row = blockIdx.x; row < w.b.rows; row += gridDim.x) {
-		const float *turn = z.cos_sin + (int64_t)z.position[row] * w.dim;
-		const int64_t seq = w.b.of_row[row];
-		const int p = w.b.seq[seq].past + (int)row - w.b.seq[seq].row;
-		const int64_t page = w.b.page[seq * w.b.pages + p / KV_PAGE];
+		const float *turn = z.t.cos_sin + (int64_t)__ldcg(z.t.position + row) * w.dim;
+		const int64_t place = page_place(w, (int)row);
 
+		wait_for_last();
 		for (int i = threadIdx.x; i < n; i += blockDim.x) {
 			const int head = i / half, j = i - head * half, g = head < values ? head - keys : head - values;
 			T *x = (T *)z.qkv + row * w.stride + head * w.dim;
@@ -57,32 +49,37 @@ template <class T> static __global__ void turn_pages(struct turned z)
 			if (head < values) {
 				const float c = turn[j], s = turn[half + j], was = a;
 
-				a = was * c - b * s;
-				b = b * c + was * s;
+				a = turn_first(was, b, c, s);
+				b = turn_second(was, b, c, s);
 				store(x + j, vec<1>{{a}});
 				store(x + half + j, vec<1>{{b}});
 			}
 			if (head >= keys) {
-				T *to = (T *)(head < values ? w.to_k : w.to_v) + ((page * w.kv_heads + g) * KV_PAGE + p % KV_PAGE) * w.dim;
+				T *to = (T *)(head < values ? w.to_k : w.to_v) + place + (int64_t)g * KV_PAGE * w.dim;
 
 				store(to + j, vec<1>{{a}});
 				store(to + half + j, vec<1>{{b}});
 			}
 		}
 	}
+	wait_for_last();                        /* a block without a row, too */
 }
 
-/* If turning the rows is the last that is on the list: with it. */
-static bool turn_and_write(struct cuda *c, const struct write_pages *w, const struct attention *a, const struct rope *r)
+/* If turning the rows is the last that is on the list, or has been done by the product that made them: with it. */
+static bool turn_and_write(struct cuda *c, const struct write_pages *w, const struct attention *a)
 {
+	const struct rope *r = cuda_last_launch<struct rope>(c, LAST_ROPE);
 	struct turned z;
 
+	if (cuda_pages_few(c, w, a))
+		return true;
 	if (!r || r->out != a->qkv || r->x != a->qkv || r->half != a->half || r->rows != a->rows || r->heads != a->heads + a->kv_heads || r->head_dim != a->head_dim ||
 	    r->x_stride != a->qkv_stride || r->out_stride != a->qkv_stride || r->x_head != a->head_dim || r->out_head != a->head_dim || r->interleaved || r->inverse)
 		return false;
 	memset(&z, 0, sizeof z);
-	z.w = *w;
-	z.qkv = r->out, z.position = r->position, z.cos_sin = r->cos_sin, z.heads = a->heads;
+	z.t.w = *w;
+	z.t.position = r->position, z.t.cos_sin = r->cos_sin, z.t.heads = r->heads;
+	z.qkv = r->out;
 	cuda_take_back(c);
 	cuda_launch(c, a->half ? turn_pages<uint16_t> : turn_pages<float>, cuda_grid(a->rows, 1), a->rows < c->multiprocessors ? 1024 : 256, 0, z, true);
 	return true;
@@ -146,7 +143,7 @@ void cuda_attention(struct backend *be, const struct attention *given)
 					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, given->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, given->half, 0, 0) && attention_wide(w.to_v, given->half, 0, 0);
-		if (!turn_and_write(c, &w, given, cuda_last_launch<struct rope>(c, LAST_ROPE)))
+		if (!turn_and_write(c, &w, given))
 			attention_write_pages(c, &w);
 		*written = c->added;
 		a.k = w.to_k, a.v = w.to_v;

@@ -103,6 +103,14 @@ struct write_pages {
 	int32_t kv_heads, dim, wide, half;
 };
 void attention_write_pages(struct cuda *c, const struct write_pages *w);        /* attention.cu */
+
+/* Rows [ (H + 2 G) dim ] of a batch: queries and keys are turned where they are (struct rope, in halves), and then keys and values go to their pages. */
+struct turn {
+	struct write_pages w;           /* dim is set; to_k NULL: they go nowhere */
+	const int32_t *position;        /* [rows] */
+	const float *cos_sin;           /* [positions][dim]; NULL: nothing is turned */
+	int64_t heads;                  /* H + G, that are turned */
+};
 bool attention_wide(const void *p, bool half, int64_t a, int64_t b);            /* p and so many numbers are multiples of 16 bytes */
 
 /* Tiled attention in float32 (attention_full.cu), or of bfloat16 by the tensor cores (attention_half.cu, dk = dv <= 256). The tiles have as many rows as

@@ -30,12 +30,6 @@ static __device__ __forceinline__ uint2 fresh4(const uint16_t *p, int d, int wid
 			x[i] = __ldcg(p + d + i);
 	return make_uint2(x[0] | x[1] << 16, x[2] | x[3] << 16);
 }
-static __device__ __forceinline__ struct device_seq fresh_seq(const struct batch &b, int seq)
-{
-	const int4 s = __ldcg((const int4 *)(b.seq + seq));
-
-	return {s.x, s.y, s.z, s.w};
-}
 
 /* Pieces of a sequence: their weights are 2^(lse - the greatest), and sum to 1. A block for a head; V numbers of a piece to a thread, and as many pieces
  * side by side as the block has room for */

@@ -41,6 +41,24 @@ template <class T = float> static __device__ __forceinline__ const T *key_of(con
 	return x + (((int64_t)a.b.page[seq * a.b.pages + p / KV_PAGE] * a.kv_heads + g) * KV_PAGE + p % KV_PAGE) * width;
 }
 
+/* The tables of a batch came with copies: a kernel that may begin early may read them before it waits, past the first-level cache. */
+static __device__ __forceinline__ struct device_seq fresh_seq(const struct batch &b, int seq)
+{
+	const int4 s = __ldcg((const int4 *)(b.seq + seq));
+
+	return {s.x, s.y, s.z, s.w};
+}
+
+/* Where a row's key and value go to, of head 0; those of the next head are KV_PAGE dim numbers further on. */
+static __device__ __forceinline__ int64_t page_place(const struct write_pages &w, int row)
+{
+	const int seq = __ldcg(w.b.of_row + row);
+	const struct device_seq s = fresh_seq(w.b, seq);
+	const int p = s.past + row - s.row;
+
+	return ((int64_t)__ldcg(w.b.page + seq * w.b.pages + p / KV_PAGE) * w.kv_heads * KV_PAGE + p % KV_PAGE) * w.dim;
+}
+
 /* Floats d .. d+3 of a row that has `width`; those behind its end are 0. */
 static __device__ __forceinline__ float4 load4(const float *p, int d, int width, int wide)
 {

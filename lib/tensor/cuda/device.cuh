@@ -130,6 +130,16 @@ __device__ __forceinline__ uint4 load_once(const uint4 *p)
 #endif
 }
 
+/* 128 bytes of global memory are brought to the second-level cache, the same one for all: they may still be written after this. */
+__device__ __forceinline__ void prefetch(const void *p)
+{
+#if defined __CUDA_ARCH__ && !defined R1_EMULATED
+	asm volatile("prefetch.global.L2 [%0];" : : "l"(p));
+#else
+	(void)p;
+#endif
+}
+
 /* V numbers that are moved at once: 4 or, of bfloat16, 8 where addresses are multiples of their size, else 1 */
 template <int V> struct vec {
 	float x[V];
@@ -207,6 +217,16 @@ __device__ __forceinline__ float power2(float x)
 #else
 	return exp2f(x);
 #endif
+}
+
+/* The first and the second number of a pair (a, b), turned: the same bits wherever that is done */
+__device__ __forceinline__ float turn_first(float a, float b, float cos, float sin)
+{
+	return fmaf(a, cos, -__fmul_rn(b, sin));
+}
+__device__ __forceinline__ float turn_second(float a, float b, float cos, float sin)
+{
+	return fmaf(b, cos, __fmul_rn(a, sin));
 }
 
 __device__ __forceinline__ float sigmoid(float x)

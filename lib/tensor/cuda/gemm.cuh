@@ -2,6 +2,8 @@
 #ifndef TENSOR_CUDA_GEMM_CUH
 #define TENSOR_CUDA_GEMM_CUH
 
+#include "attention.cuh"
+
 struct product {                        /* struct gemm of backend.h */
 	int64_t m, n, k, lda, ldb, ldc, batch, step_a, step_b, step_c;
 	const void *a, *b, *plus;       /* plus: what is added, as C lies and of its numbers; may be C; NULL: nothing */
@@ -35,6 +37,7 @@ struct few {
 	struct product g;
 	struct normed n;                /* that makes A; n.x NULL: A is there */
 	void *gated;                    /* [m, n/2]: silu(C's left half) * its right half; NULL: nobody asks */
+	struct turn turn;               /* of C's rows, before they are written; cos_sin NULL: none */
 	int32_t weight, staged;         /* B is a packed weight; A (of bfloat16) goes through shared memory */
 };
 
@@ -43,5 +46,8 @@ struct few {
 bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight);
 /* The gate of what the last product made, if that can be done with it: else false. */
 bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows, int64_t cols);
+/* The same of rotary positions, and then of the pages that what was turned goes to. */
+bool cuda_turn_few(struct cuda *c, const struct rope *r);
+bool cuda_pages_few(struct cuda *c, const struct write_pages *w, const struct attention *a);
 
 #endif

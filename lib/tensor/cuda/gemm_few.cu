@@ -5,15 +5,14 @@
  * asked for at once, 8 loads a lane, and the first of it before anything else: a weight does not wait for whoever makes A. An element's sum is
  * that of its lanes, each in k's order, in a fixed tree: M and COLS change no bit of it.
  *
- * Around a product. A norm that makes A, and a gate that takes C (all of it: gate, then up), are done here if they stand next to it on the list: each
- * kernel less saves the time in which the memory would have nothing to do. They write what they would have written by themselves, to the bit.
+ * Around a product. A norm that makes A, a gate that takes C (all of it: gate, then up), rotary positions that turn C and the pages that keys and values
+ * then go to are done here if they stand next to it on the list: each kernel less saves the time in which the memory would have nothing to do. They
+ * write what they would have written by themselves, to the bit. Where pairs of columns belong together, a warp has both.
  */
-#include "cuda.cuh"
-#include "device.cuh"
+#include "attention_tile.cuh"
 #include "gemm.cuh"
-#include "mma.cuh"
 
-enum { WARPS = 4, STEP = 256, LOADS = 8, MOST_STAGED = 32 << 10 };
+enum { WARPS = 4, STEP = 256, LOADS = 8, TURN_LOADS = 12, MOST_STAGED = 32 << 10 };
 
 /* Eight numbers on their way. A weight's (`once`: nobody reads them again soon) are asked for where that is written, before wait_for_last or behind it. */
 template <bool HALF> struct eight;
@@ -57,36 +56,43 @@ template <> struct eight<false> {
 };
 
 /* How A and B are kept, and what is around */
-enum kind { FULL, MIXED, HALVES, NORMED, GATED, NORMED_GATED };
+enum kind { FULL, MIXED, HALVES, NORMED, GATED, NORMED_GATED, TURNED, NORMED_TURNED };
 template <int KIND, int M, int COLS> struct form {
-	static const bool normed = KIND == NORMED || KIND == NORMED_GATED, gated = KIND == GATED || KIND == NORMED_GATED;
+	static const bool normed = KIND == NORMED || KIND == NORMED_GATED || KIND == NORMED_TURNED;
+	static const bool gated = KIND == GATED || KIND == NORMED_GATED, turned = KIND >= TURNED, pairs = gated || turned;
 	static const bool a_half = KIND >= HALVES, b_half = KIND >= MIXED;
-	enum { UNROLL = LOADS / COLS / (b_half ? 1 : 2), EACH = gated ? COLS / 2 : COLS };     /* EACH: columns, or pairs of them, of a warp */
+	enum { UNROLL = (turned ? TURN_LOADS : LOADS) / COLS / (b_half ? 1 : 2), EACH = pairs ? COLS / 2 : COLS };     /* EACH: columns, or pairs of them, of a warp */
+	static __host__ __device__ __forceinline__ int64_t all(const struct product &g) { return pairs ? g.n / 2 : g.n; }
 };
 
 /* Column j of a warp that begins at `first`; what is behind the last is the last again, and not written. */
-template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(const struct product &g, int64_t first, int j)
+template <int KIND, int COLS> static __device__ __forceinline__ int64_t column(const struct few &f, int64_t first, int j)
 {
-	if constexpr (form<KIND, 1, COLS>::gated) {
-		const int64_t half = g.n / 2, at = first + j % (COLS / 2);
+	typedef form<KIND, 1, COLS> form;
+	const int64_t at = min(first + j % form::EACH, form::all(f.g) - 1);
 
-		return (at < half ? at : half - 1) + (j < COLS / 2 ? 0 : half);
+	if constexpr (form::turned) {
+		const int half = f.turn.w.dim / 2;
+
+		return at + (int)at / half * half + j / form::EACH * half;
 	} else {
-		return first + j < g.n ? first + j : g.n - 1;
+		return at + j / form::EACH * (f.g.n / 2);
 	}
 }
 
 /* Where k has no more steps there are zeros. */
-template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_read(eight<form<KIND, M, COLS>::b_half> (*b)[COLS], const struct product &g, int64_t first,
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_read(eight<form<KIND, M, COLS>::b_half> (*b)[COLS], const struct few &f, int64_t first,
 										     int64_t k)
 {
+	const struct product &g = f.g;
+
 #pragma unroll
 	for (int u = 0; u < form<KIND, M, COLS>::UNROLL; u++)
 #pragma unroll
 		for (int j = 0; j < COLS; j++) {
 			b[u][j].clear();
 			if (k + u * STEP < g.k)
-				b[u][j].once(g.b, column<KIND, COLS>(g, first, j) * g.ldb + k + u * STEP);
+				b[u][j].once(g.b, column<KIND, COLS>(f, first, j) * g.ldb + k + u * STEP);
 		}
 }
 
@@ -176,13 +182,53 @@ template <int M> static __device__ void normalise(const struct normed &n, uint16
 	__syncthreads();
 }
 
+/* What turns a lane's number, of a row and of the pair of columns that its warp has next. Tables come with copies: all of it may be read before wait_for_last. */
+struct turning {
+	const float *cos_sin;                   /* of the row's position */
+	int64_t place;                          /* in the pages */
+	int head;
+	float cos, sin;
+	__device__ __forceinline__ void row(const struct turn &t, int row)
+	{
+		cos_sin = t.cos_sin + (int64_t)__ldcg(t.position + row) * t.w.dim;
+		place = t.w.to_k ? page_place(t.w, row) : 0;
+	}
+	__device__ __forceinline__ void pair(const struct turn &t, int64_t first)
+	{
+		const int half = t.w.dim / 2, j = (int)first % half;
+
+		head = (int)first / half;
+		if (head < t.heads) {
+			cos = __ldcg(cos_sin + j);
+			sin = __ldcg(cos_sin + half + j);
+		}
+	}
+	/* x, or its partner `other`, is the first of the pair */
+	__device__ __forceinline__ float turned(const struct turn &t, float x, float other, bool second) const
+	{
+		if (head >= t.heads)
+			return x;
+		return second ? turn_second(other, x, cos, sin) : turn_first(x, other, cos, sin);
+	}
+	/* Column `col` of the row is a query's: NULL. */
+	__device__ __forceinline__ uint16_t *page(const struct turn &t, int64_t col) const
+	{
+		const int values = (int)t.heads, keys = values - t.w.kv_heads;
+
+		if (!t.w.to_k || head < keys)
+			return NULL;
+		return (uint16_t *)(head < values ? t.w.to_k : t.w.to_v) + place + (head - (head < values ? keys : values)) * (int64_t)KV_PAGE * t.w.dim + col - (int64_t)head * t.w.dim;
+	}
+};
+
 /* Lane i * COLS + j writes element (i, j), which all lanes have. */
-template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_write(const struct few &f, float (*sum)[COLS], int64_t first)
+template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_write(const struct few &f, float (*sum)[COLS], int64_t first, const struct turning &t)
 {
+	typedef form<KIND, M, COLS> form;
 	const struct product &g = f.g;
 	const int lane = threadIdx.x % 32, i = lane / COLS, j = lane % COLS;
-	const bool mine = i < M && first + j % form<KIND, M, COLS>::EACH < (form<KIND, M, COLS>::gated ? g.n / 2 : g.n);
-	const int64_t col = column<KIND, COLS>(g, first, j), at = i * g.ldc + col;
+	const bool mine = i < M && first + j % form::EACH < form::all(g);
+	const int64_t col = column<KIND, COLS>(f, first, j), at = i * g.ldc + col;
 	float x = 0;
 
 #pragma unroll
@@ -193,14 +239,22 @@ template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_
 
 			x = u == i && v == j ? y : x;
 		}
-	if (mine) {
-		if (g.bias)
-			x += g.bias[col];
-		if (g.plus)
-			x += number(g.plus, g.c_half, at);
-		put_number(g.c, g.c_half, at, x);
+	if (mine && g.bias)
+		x += g.bias[col];
+	if (mine && g.plus)
+		x += number(g.plus, g.c_half, at);
+	if constexpr (form::turned) {
+		static_assert(COLS == 2, "a pair to a warp");
+		uint16_t *to = t.page(f.turn, col);
+
+		x = from_bf16(to_bf16(x));
+		x = t.turned(f.turn, x, __shfl_xor_sync(ALL_LANES, x, 1), j);
+		if (mine && to)
+			*to = to_bf16(x);
 	}
-	if constexpr (form<KIND, M, COLS>::gated) {
+	if (mine)
+		put_number(g.c, g.c_half, at, x);
+	if constexpr (form::gated) {
 		const float gate = from_bf16(to_bf16(x)), up = __shfl_down_sync(ALL_LANES, gate, COLS / 2);
 
 		if (mine && j < COLS / 2)
@@ -213,16 +267,26 @@ template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WA
 	typedef form<KIND, M, COLS> form;
 	enum { EACH = form::EACH, UNROLL = form::UNROLL };
 	const struct product &g = f.g;
-	const int64_t k0 = threadIdx.x % 32 * 8, all = form::gated ? g.n / 2 : g.n, step = (int64_t)gridDim.x * WARPS * EACH;
+	const int64_t k0 = threadIdx.x % 32 * 8, all = form::all(g), step = (int64_t)gridDim.x * WARPS * EACH;
 	int64_t first = ((int64_t)blockIdx.x * WARPS + threadIdx.x / 32) * EACH, k = k0;
 	DYNAMIC_SHARED(uint16_t, room);
 	eight<form::b_half> b[UNROLL][COLS];
 	float sum[M][COLS] = {};
 	const void *a = g.a;
 	int64_t lda = g.lda;
+	struct turning t = {};
 
 	next_may_start();
-	few_read<KIND, M, COLS>(b, g, first, k);
+	few_read<KIND, M, COLS>(b, f, first, k);
+	if constexpr (form::turned) {
+		t.row(f.turn, min((int)threadIdx.x % 32 / COLS, M - 1));
+		t.pair(f.turn, min(first, all - 1));
+	}
+	if (g.bias && threadIdx.x % 32 < COLS)          /* what is needed in the end, or by the norm, and nobody read lately */
+		prefetch(g.bias + column<KIND, COLS>(f, first, threadIdx.x % 32));
+	if constexpr (form::normed)
+		for (int64_t i = threadIdx.x * 32; i < g.k; i += WARPS * 32 * 32)
+			prefetch(f.n.w + i);
 	wait_for_last();
 	if constexpr (form::normed)
 		normalise<M>(f.n, room);
@@ -237,17 +301,20 @@ template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WA
 		few_steps<KIND, M, COLS>(g, a, lda, b, k, sum);
 		k += UNROLL * STEP;
 		if (k - k0 < g.k) {
-			few_read<KIND, M, COLS>(b, g, first, k);
+			few_read<KIND, M, COLS>(b, f, first, k);
 			continue;
 		}
-		few_write<KIND, M, COLS>(f, sum, first);
+		few_write<KIND, M, COLS>(f, sum, first, t);
 		for (int i = 0; i < M; i++)
 			for (int j = 0; j < COLS; j++)
 				sum[i][j] = 0;
 		first += step;
 		k = k0;
-		if (first < all)
-			few_read<KIND, M, COLS>(b, g, first, k);
+		if (first < all) {
+			few_read<KIND, M, COLS>(b, f, first, k);
+			if constexpr (form::turned)
+				t.pair(f.turn, first);
+		}
 	}
 }
 
@@ -277,7 +344,7 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 		few_rows<KIND, 6, COLS>, few_rows<KIND, 7, COLS>, few_rows<KIND, 8, COLS>};
 	typedef form<KIND, 1, COLS> form;
 	const struct product *g = &f->g;
-	const int64_t blocks = div_up(form::gated ? g->n / 2 : g->n, WARPS * form::EACH);
+	const int64_t blocks = div_up(form::all(*g), WARPS * form::EACH);
 
 	cuda_launch(c, by_rows[g->m], (unsigned)(form::normed ? blocks_with_norm(c, blocks) : blocks), WARPS * 32,
 		    f->staged ? (size_t)(g->m * g->k) * sizeof(uint16_t) : 0, *f, early, LAST_FEW);
@@ -288,7 +355,9 @@ template <int KIND> static void start(struct cuda *c, const struct few *f)
 	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
 	const bool early = f->weight && c->weights_written < c->solid;
 
-	if constexpr (form<KIND, 1, 4>::gated)
+	if constexpr (form<KIND, 1, 2>::turned)
+		start_columns<KIND, 2>(c, f, early);
+	else if constexpr (form<KIND, 1, 4>::gated)
 		start_columns<KIND, 4>(c, f, early);
 	else if (f->g.n >= 4 * lanes)
 		start_columns<KIND, 4>(c, f, early);
@@ -300,7 +369,11 @@ template <int KIND> static void start(struct cuda *c, const struct few *f)
 
 static void start_any(struct cuda *c, const struct few *f)
 {
-	if (f->n.x && f->gated)
+	if (f->n.x && f->turn.cos_sin)
+		start<NORMED_TURNED>(c, f);
+	else if (f->turn.cos_sin)
+		start<TURNED>(c, f);
+	else if (f->n.x && f->gated)
 		start<NORMED_GATED>(c, f);
 	else if (f->n.x)
 		start<NORMED>(c, f);
@@ -350,7 +423,7 @@ bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows,
 	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
 	struct few f;
 
-	if (!last || last->gated || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
+	if (!last || last->gated || last->turn.cos_sin || !last->g.a_half || !last->g.c_half || last->g.c != gate_up || last->g.plus || last->g.m != rows || last->g.n != 2 * cols ||
 	    last->g.ldc != 2 * cols)
 		return false;
 	if (!apart(out, rows * cols * 2, last->g.a, ((rows - 1) * last->g.lda + last->g.k) * 2) ||      /* what the other blocks read */
@@ -358,6 +431,38 @@ bool cuda_gate_few(struct cuda *c, void *out, const void *gate_up, int64_t rows,
 		return false;
 	f = *last;
 	f.gated = out;
+	cuda_take_back(c);
+	start_any(c, &f);
+	return true;
+}
+
+bool cuda_turn_few(struct cuda *c, const struct rope *r)
+{
+	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
+	struct few f;
+
+	if (!last || last->gated || last->turn.cos_sin || !last->g.a_half || !last->g.c_half || !r->half || last->g.plus || last->g.c != r->x || r->out != r->x ||
+	    last->g.m != r->rows || last->g.ldc != r->x_stride || r->out_stride != r->x_stride || r->x_head != r->head_dim || r->out_head != r->head_dim ||
+	    last->g.n % r->head_dim || r->heads * r->head_dim > last->g.n || r->interleaved || r->inverse)
+		return false;
+	f = *last;
+	f.turn.position = r->position, f.turn.cos_sin = r->cos_sin;
+	f.turn.heads = r->heads, f.turn.w.dim = (int32_t)r->head_dim;
+	cuda_take_back(c);
+	start_any(c, &f);
+	return true;
+}
+
+bool cuda_pages_few(struct cuda *c, const struct write_pages *w, const struct attention *a)
+{
+	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
+	struct few f;
+
+	if (!last || !last->turn.cos_sin || last->turn.w.to_k || last->g.c != a->qkv || last->g.ldc != a->qkv_stride || last->g.m != a->rows ||
+	    last->turn.w.dim != a->head_dim || last->turn.heads != a->heads + a->kv_heads || last->g.n != (a->heads + 2 * a->kv_heads) * a->head_dim || !a->half)
+		return false;
+	f = *last;
+	f.turn.w = *w;
 	cuda_take_back(c);
 	start_any(c, &f);
 	return true;

@@ -163,8 +163,8 @@ template <class T> static __global__ void rope_pairs(struct rope r)
 			const float a = load<1>(x + first).x[0], b = load<1>(x + second).x[0], c = turn[j], s = r.inverse ? -turn[half + j] : turn[half + j];
 			T *out = (T *)r.out + row * r.out_stride + head * r.out_head;
 
-			store(out + first, vec<1>{{a * c - b * s}});
-			store(out + second, vec<1>{{b * c + a * s}});
+			store(out + first, vec<1>{{turn_first(a, b, c, s)}});
+			store(out + second, vec<1>{{turn_second(a, b, c, s)}});
 		}
 	}
 }
@@ -179,6 +179,8 @@ static void op_rope(struct backend *be, const struct rope *given)
 	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
 	r.position = given->position, r.cos_sin = given->cos_sin;
 	r.interleaved = given->interleaved, r.inverse = given->inverse, r.half = given->half;
+	if (cuda_turn_few(cuda_of(be), &r))
+		return;
 	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows, 1), THREADS, 0, r,
 		    false, LAST_ROPE);
 }
