@@ -23,7 +23,7 @@ DATA          ?= run/data/train.jsonl#    problems to train on
 HELDOUT       ?= $(call unless,DATA,run/data/heldout.jsonl,$(DATA))# problems to evaluate on (with DATA alone: those)
 TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL: r1-zero)
 STEPS         ?= 120#                     steps of RL (10,400)
-QUESTIONS     ?= 16#                      problems a step (32)
+QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
 GROUP         ?= 16#                      completions a problem (16)
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
 LR            ?= 6e-5#                    learning rate (3e-6)
@@ -144,11 +144,20 @@ zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
+# $(call zero_ask,NUMBER): a step's problems, from where the last step's end, round and round, but each once: where there are too few the step is
+# smaller. That is said by the first of such steps in a row.
+zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, line, asked) { for (i = 0; i < n; i++) { \
+	  line = l[((step - 1) * n + i) % NR + 1]; if (line ~ /[^ \t\r]/ && !asked[line]++) { k++; if (say) print line } } return k + 0 } \
+	  /[^ \t\r]/ { some = 1 } { l[NR] = $$0 } \
+	  END { if (!some) { print FILENAME ": there are no problems in it" > "/dev/stderr"; exit 1 } k = ask(step, 1); \
+	    if (k < n && (step == 1 || ask(step - 1, 0) == n)) \
+	      print FILENAME ": step " step " has " k " problems, not QUESTIONS=" n ": none is asked twice in a step" > "/dev/stderr" }'
+
 # $(call zero_step,THIS,PREVIOUS,NUMBER)
 define zero_step
 $(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	@awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< | data/import > $$@.tmp
+	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
