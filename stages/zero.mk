@@ -14,7 +14,7 @@
 #   run/zero/report.txt             the table, before and after
 #
 # Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
-# to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows.
+# to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows, a line each.
 #
 # knob           default                  meaning (the paper's value)
 ZERO          ?= run/zero#                where the run lies
@@ -98,6 +98,8 @@ $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
 	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
 	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
+	@for f in $(DATA) $(HELDOUT); do if [ -e $$f ] && [ "$$(head -c 1 $$f)" = '[' ]; then \
+	  echo "$$f is an array, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; fi; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
