@@ -150,10 +150,27 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	if [ "$$(id -u)" = 0 ]; then run ''; elif sudo -n true 2>/dev/null; then run sudo; \
 	else echo "missing packages; run:  sudo apt-get install$$missing" >&2; exit 1; fi
 
+# Where programs look for each other from where they are: r1-reward for r1-sandbox in its own folder, all for the CUDA backend in ../lib/r1.
+PREFIX ?= /usr/local
+PROGRAMS := $(TOOLS) r1-sandbox
+LIBRARY := $(if $(NVCC),r1-cuda.so)
+PAGES := $(wildcard man/*.[157])
+man_folder = "$(DESTDIR)$(PREFIX)/share/man/man$1"
+install: $(PROGRAMS:%=$B/bin/%) $(LIBRARY:%=$B/bin/%) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(LIBRARY),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
+	install -m 755 $(PROGRAMS:%=$B/bin/%) "$(DESTDIR)$(PREFIX)/bin"
+	$(if $(LIBRARY),install -m 755 $B/bin/$(LIBRARY) "$(DESTDIR)$(PREFIX)/lib/r1")
+	$(foreach s,1 5 7,install -m 644 $(filter %.$s,$(PAGES)) $(call man_folder,$s);)
+
+uninstall: ## remove from PREFIX what make install put there
+	rm -f $(foreach p,$(PROGRAMS),"$(DESTDIR)$(PREFIX)/bin/$p") "$(DESTDIR)$(PREFIX)/lib/r1/r1-cuda.so" \
+	  $(foreach s,1 5 7,$(foreach p,$(notdir $(filter %.$s,$(PAGES))),$(call man_folder,$s)/$p))
+	if [ -d "$(DESTDIR)$(PREFIX)/lib/r1" ]; then rmdir "$(DESTDIR)$(PREFIX)/lib/r1"; fi
+
 clean: ## remove what was built (not run/)
 	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so sandbox/r1-sandbox
 
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
-.PHONY: all deps clean help packages no-nvcc
+.PHONY: all deps install uninstall clean help packages no-nvcc

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/progress.h"
@@ -44,6 +45,7 @@ struct work {
 	struct template *template;
 	struct data data, held_out;
 	struct js *run;
+	uint64_t begun_with;            /* --model's hash; 0: it is not there any more, being --output, which is gone on with */
 	struct writer *out;
 };
 
@@ -569,24 +571,51 @@ static int train(struct work *w, struct err *e)
 
 /* ---- the whole ---- */
 
+static uint64_t model_hash(const struct checkpoint *ck)
+{
+	return hash_mix(safetensors_hash(ck->weights), ck->adapter ? safetensors_hash(ck->adapter) : 0);
+}
+
+/* What --model is, of a run that is gone on with: that model is looked at, and no more. */
+static int look_at_model(struct work *w, struct err *e)
+{
+	struct checkpoint *ck;
+	struct stat from, to;
+
+	if (stat(w->o->model, &from) == 0 && stat(w->o->output, &to) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+		return 0;
+	ck = checkpoint_open(w->o->model, e);
+	if (!ck)
+		return -1;
+	w->begun_with = model_hash(ck);
+	checkpoint_close(ck);
+	return 0;
+}
+
 static int open_all(struct work *w, struct err *e)
 {
 	const struct options *o = w->o;
 	bool resume = o->resume && file_is_dir(o->output);
 	int moments;
 
+	if (resume && look_at_model(w, e) < 0)
+		return -1;
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
 	if (!w->be || trainer_open(&w->trainer, resume ? o->output : o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = completion_template(w->trainer.ck, o->template, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
+	if (resume && o->trainer.lora && !w->trainer.ck->adapter)
+		return err_set(e, "%s: is of another run: it trains a whole model, without --lora", o->output);
 	moments = trainer_begin(&w->trainer, resume, e);
 	if (moments < 0)
 		return -1;
-	if (!resume)
+	if (!resume) {
 		w->trainer.state = (struct state){0};
-	else if (!moments || !w->trainer.state.step)
+		w->begun_with = model_hash(w->trainer.ck);
+	} else if (!moments || !w->trainer.state.step) {
 		return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
+	}
 	w->out = writer_open(NULL, e);
 	return w->out ? 0 : -1;
 }
@@ -609,19 +638,33 @@ static struct js *value_of(const struct opt *opts, const char *name)
 	return js_new_string(s, strlen(s));
 }
 
-/* What the examples, their order and the steps depend on; more epochs are the same run if no rate hangs on their number. */
-static struct js *describe_run(const struct work *w)
+static struct js *hex(uint64_t x)
 {
-	static const char *const names[] = {"objective", "seed", "batch", "lr", "schedule", "final-lr", "warmup", "warmup-ratio", "beta1", "beta2",
+	char text[24];
+	int n = snprintf(text, sizeof text, "%016llx", (unsigned long long)x);
+
+	return js_new_string(text, (size_t)n);
+}
+
+/* What the examples, their order and the steps depend on; more epochs are the same run if no rate hangs on their number. What is `auto` is what
+ * came of it. there: what an earlier description says, or NULL. */
+static struct js *describe_run(const struct work *w, const struct js *there)
+{
+	static const char *const names[] = {"objective", "seed", "backend", "batch", "lr", "schedule", "final-lr", "warmup", "warmup-ratio", "beta1", "beta2",
 					    "adam-eps", "weight-decay", "max-grad-norm"};
+	const struct trainer *t = &w->trainer;
 	const struct data *d = &w->data;
+	const char *dtype = strcmp(w->o->trainer.dtype, "auto") != 0 ? w->o->trainer.dtype : t->ck->config.dtype;
+	const char *moments = t->optimizer->dtype == ST_BF16 ? "bfloat16" : "float32";
 	struct js *run = js_object();
-	char hash[24];
 	size_t i;
 
-	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_mix(hash_mix(hash_bytes(d->token, d->tokens * sizeof *d->token),
-		 hash_bytes(d->span, d->n * sizeof *d->span)), hash_bytes(d->target ? (void *)d->target : "", d->targets * sizeof *d->target)));
-	js_set(run, "data", js_new_string(hash, strlen(hash)));
+	if (w->begun_with || js_get(there, "model"))
+		js_set(run, "model", w->begun_with ? hex(w->begun_with) : js_copy(js_get(there, "model")));
+	js_set(run, "data", hex(hash_mix(hash_mix(hash_bytes(d->token, d->tokens * sizeof *d->token), hash_bytes(d->span, d->n * sizeof *d->span)),
+					 hash_bytes(d->target ? (void *)d->target : "", d->targets * sizeof *d->target))));
+	js_set(run, "dtype", js_new_string(dtype, strlen(dtype)));
+	js_set(run, "moments", js_new_string(moments, strlen(moments)));
 	for (i = 0; i < sizeof names / sizeof names[0]; i++)
 		js_set(run, names[i], value_of(w->opts, names[i]));
 	if (strcmp(w->o->schedule, "constant") != 0 || w->o->warmup_ratio > 0)
@@ -636,7 +679,7 @@ static int check_run(struct work *w, struct err *e)
 	struct js_iter it;
 	int rc = 0;
 
-	w->trainer.run = w->run = describe_run(w);
+	w->trainer.run = w->run = describe_run(w, there);
 	for (it = js_each(w->run); rc == 0 && js_next(&it);) {
 		const struct js *old = js_get(there, it.key);
 		struct buf a = {0}, b = {0};
@@ -647,6 +690,8 @@ static int check_run(struct work *w, struct err *e)
 		js_write(it.value, 0, &b);
 		if (a.n == b.n && !memcmp(a.p, b.p, a.n))
 			rc = 0;
+		else if (!strcmp(it.key, "model"))
+			rc = err_set(e, "%s: is of another run: it began with another model than %s", w->o->output, w->o->model);
 		else if (!strcmp(it.key, "data"))
 			rc = err_set(e, "%s: is of another run: its examples are others", w->o->output);
 		else

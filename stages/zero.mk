@@ -14,7 +14,7 @@
 #   run/zero/report.txt             the table, before and after
 #
 # Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
-# to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows.
+# to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows, a line each.
 #
 # knob           default                  meaning (the paper's value)
 ZERO          ?= run/zero#                where the run lies
@@ -23,7 +23,7 @@ DATA          ?= run/data/train.jsonl#    problems to train on
 HELDOUT       ?= $(call unless,DATA,run/data/heldout.jsonl,$(DATA))# problems to evaluate on (with DATA alone: those)
 TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL: r1-zero)
 STEPS         ?= 120#                     steps of RL (10,400)
-QUESTIONS     ?= 16#                      problems a step (32)
+QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
 GROUP         ?= 16#                      completions a problem (16)
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
 LR            ?= 6e-5#                    learning rate (3e-6)
@@ -98,6 +98,8 @@ $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
 	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
 	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
+	@for f in $(DATA) $(HELDOUT); do if [ -e $$f ] && [ "$$(head -c 1 $$f)" = '[' ]; then \
+	  echo "$$f is an array, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; fi; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \
@@ -119,7 +121,7 @@ $(ZERO)/0000/policy-again:
 	$(zero_begin)
 # The first critic has seen completions of the base.
 $(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(DATA)
-	head -n $(QUESTIONS) $(DATA) | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
+	head -n $(QUESTIONS) $(DATA) | data/import | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(ZERO)/0000/critic-again:
@@ -144,11 +146,20 @@ zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
 
+# $(call zero_ask,NUMBER): a step's problems, from where the last step's end, round and round, but each once: where there are too few the step is
+# smaller. That is said by the first of such steps in a row.
+zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, line, asked) { for (i = 0; i < n; i++) { \
+	  line = l[((step - 1) * n + i) % NR + 1]; if (line ~ /[^ \t\r]/ && !asked[line]++) { k++; if (say) print line } } return k + 0 } \
+	  /[^ \t\r]/ { some = 1 } { l[NR] = $$0 } \
+	  END { if (!some) { print FILENAME ": there are no problems in it" > "/dev/stderr"; exit 1 } k = ask(step, 1); \
+	    if (k < n && (step == 1 || ask(step - 1, 0) == n)) \
+	      print FILENAME ": step " step " has " k " problems, not QUESTIONS=" n ": none is asked twice in a step" > "/dev/stderr" }'
+
 # $(call zero_step,THIS,PREVIOUS,NUMBER)
 define zero_step
 $(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	@awk -v n=$(QUESTIONS) -v step=$3 '{l[NR] = $$$$0} END {for (i = 0; i < n; i++) print l[((step - 1) * n + i) % NR + 1]}' $$< | data/import > $$@.tmp
+	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@
 
 $(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "base/rng.h"
 #include "record/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little endian and so must the machine be");
@@ -422,6 +423,25 @@ void safetensors_forget(const struct safetensors *s, const struct st_tensor *t)
 const char *safetensors_file(const struct safetensors *s, int file)
 {
 	return s->private->source[file].name;
+}
+
+uint64_t safetensors_hash(const struct safetensors *s)
+{
+	const size_t pieces = 64, piece = 4096;
+	uint64_t sum = 0;
+	size_t i, k;
+
+	for (i = 0; i < s->n; i++) {
+		const struct st_tensor *t = &s->tensor[i];
+		uint64_t h = hash_mix(hash_mix(hash_str(t->name), t->dtype), hash_bytes(t->shape, (size_t)t->ndim * sizeof *t->shape));
+
+		if (t->bytes <= pieces * piece)
+			h = hash_mix(h, hash_bytes(t->data, t->bytes));
+		for (k = 0; t->bytes > pieces * piece && k < pieces; k++)
+			h = hash_mix(h, hash_bytes(t->data + (t->bytes - piece) * k / (pieces - 1), piece));
+		sum += h;
+	}
+	return sum;
 }
 
 /* Sign, exponent and fraction are moved to their places; the product mends the exponent's bias, for subnormal numbers too. */

@@ -68,6 +68,8 @@ const struct st_tensor *safetensors_find(const struct safetensors *s, const char
 /* The tensor was read: its pages need not stay in this process's memory. It can be read again all the same. */
 void safetensors_forget(const struct safetensors *s, const struct st_tensor *t);
 const char *safetensors_file(const struct safetensors *s, int file);                           /* that file's name */
+/* Tells models apart: of names, types, shapes and numbers (of a tensor of more than 256 KiB those at 64 places), in whatever files and order. */
+uint64_t safetensors_hash(const struct safetensors *s);
 
 /* Rows and columns of a block of F8_E4M3; 128 by 128 otherwise. */
 void safetensors_blocks(struct safetensors *s, int64_t rows, int64_t cols);

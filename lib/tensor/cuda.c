@@ -1,4 +1,4 @@
-/* cuda.c - loading the CUDA backend, which is a shared object beside the program (lib/tensor/cuda/) or the one that R1_CUDA names */
+/* cuda.c - loading the CUDA backend, which is a shared object (lib/tensor/cuda/): beside the program, where make install puts it, or the one that R1_CUDA names */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +10,26 @@
 
 #define FILE_NAME "r1-cuda.so"
 
-/* Beside this program; freed by the caller, NULL: not known. */
+/* The one that was built with this program, or installed with it; where there is none, where it would be built. Freed by the caller, NULL: not known. */
 static char *beside(void)
 {
-	char path[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	static const char *const place[] = {FILE_NAME, "../lib/r1/" FILE_NAME};
+	char here[4096];
+	ssize_t n = readlink("/proc/self/exe", here, sizeof here - 1);
+	size_t i;
 
-	if (n < 0)
+	here[n < 0 ? 0 : n] = 0;
+	if (!strrchr(here, '/'))
 		return NULL;
-	path[n] = 0;
-	slash = strrchr(path, '/');
-	return slash ? xasprintf("%.*s/%s", (int)(slash - path), path, FILE_NAME) : NULL;
+	*strrchr(here, '/') = 0;
+	for (i = 0; i < 2; i++) {
+		char *path = xasprintf("%s/%s", here, place[i]);
+
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return xasprintf("%s/" FILE_NAME, here);
 }
 
 struct backend *backend_cuda_load(struct err *e)

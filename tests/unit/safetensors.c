@@ -427,6 +427,59 @@ static void eight_bits(void)
 	free(memory);
 }
 
+/* The hash of two tensors, `small` and `large`, in one file or in one each */
+static uint64_t hash_of(float *small, float *large, int64_t n, bool large_first, int64_t shard)
+{
+	char *dir = scratch("hashed"), *p = file_join(dir, "model.safetensors"), *index = file_join(dir, "model.safetensors.index.json");
+	struct safetensors_writer *w;
+	struct safetensors *s;
+	uint64_t h;
+	struct err e;
+	int i;
+
+	CHECK(file_remove_tree(dir, &e) == 0 && file_make_dirs(dir, &e) == 0);
+	w = safetensors_create(p, &e);
+	CHECK(w);
+	safetensors_shard(w, shard);
+	for (i = 0; i < 2; i++)
+		safetensors_declare(w, i == large_first ? "small" : "large", ST_F32, (int64_t[]){i == large_first ? 9 : n}, 1);
+	for (i = 0; i < 2; i++)
+		safetensors_write(w, i == large_first ? small : large, i == large_first ? 9 : n);
+	CHECK(safetensors_finish(w, &e) == 0);
+	s = safetensors_open(shard ? index : p, &e);
+	CHECK(s);
+	h = safetensors_hash(s);
+	safetensors_close(s);
+	free(dir);
+	free(p);
+	free(index);
+	return h;
+}
+
+/* Other numbers, another hash: at the ends of a large tensor, anywhere in a small one; files and order do not matter. */
+static void hashes(void)
+{
+	static float large[1 << 18], small[9];
+	const int64_t n = 1 << 18, at[] = {0, n - 1};
+	uint64_t h = hash_of(small, large, n, false, 0);
+	int i;
+
+	CHECK(h == hash_of(small, large, n, true, 0));
+	CHECK(h == hash_of(small, large, n, false, 64));
+	CHECK(h != hash_of(small, large, n - 1, false, 0));
+	for (i = 0; i < 9; i++) {
+		small[i] = 1;
+		CHECK(h != hash_of(small, large, n, false, 0));
+		small[i] = 0;
+	}
+	for (i = 0; i < 2; i++) {
+		large[at[i]] = 1;
+		CHECK(h != hash_of(small, large, n, false, 0));
+		large[at[i]] = 0;
+	}
+	CHECK(h == hash_of(small, large, n, false, 0));
+}
+
 static void disk_full(void)
 {
 	static float x[1 << 16];
@@ -454,6 +507,7 @@ int main(void)
 	written_shards();
 	other_types();
 	eight_bits();
+	hashes();
 	disk_full();
 	return 0;
 }
