@@ -54,6 +54,14 @@ static size_t capacity()
 	return s ? strtoull(s, NULL, 10) : (size_t)8 << 30;
 }
 
+/* R1_EMULATED_SHARED: bytes of shared memory that a block may have; an H200's. An A100's are 166912, an RTX 4090's 101376. */
+static size_t most_shared()
+{
+	const char *s = getenv("R1_EMULATED_SHARED");
+
+	return s ? strtoull(s, NULL, 10) : MOST_SHARED;
+}
+
 static cudaError_t allocate(void **p, size_t bytes, size_t align)
 {
 	const size_t room = (bytes + align - 1) / align * align, inner = pages(room ? room : 1);
@@ -281,13 +289,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 	p->major = 9;
 	p->multiProcessorCount = 4;
 	p->totalGlobalMem = capacity();
-	p->sharedMemPerBlockOptin = MOST_SHARED;
+	p->sharedMemPerBlockOptin = most_shared();
 	return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attr, int)
 {
-	*value = attr == cudaDevAttrMultiProcessorCount ? 4 : MOST_SHARED;
+	*value = attr == cudaDevAttrMultiProcessorCount ? 4 : (int)most_shared();
 	return cudaSuccess;
 }
 
@@ -654,7 +662,7 @@ static void run_grid(const void *kernel, bool early, const std::function<void()>
 cudaError_t emu_set_attribute(const void *kernel, cudaFuncAttribute attr, int value)
 {
 	if (attr == cudaFuncAttributeMaxDynamicSharedMemorySize) {
-		if (value > MOST_SHARED)
+		if (value < 0 || (size_t)value > most_shared())
 			return cudaErrorInvalidValue;
 		shared_allowed[kernel] = value;
 	}

@@ -190,7 +190,7 @@ void cuda_attention_back(struct backend *be, const struct attention *given, cons
 {
 	struct cuda *c = cuda_of(be);
 	const int64_t dim = given->head_dim, n = given->rows * given->heads;
-	const int64_t rows = given->half ? HALF_BACK_ROWS : attention_back_full_rows(c, dim);
+	const int64_t rows = given->half ? attention_back_half_rows(c, dim) : attention_back_full_rows(c, dim);
 	const struct cut cut[2] = {{CUT_ROWS, rows, given->heads / given->kv_heads}, {CUT_KEYS, rows, 1}};
 	float *delta = (float *)cuda_scratch_of(c, SCRATCH_ATTENTION, (size_t)n * sizeof *delta);
 	struct tiles none, tiles[2];

@@ -134,8 +134,8 @@ static inline int64_t latent_each(const struct latent *a, const struct seq *seq)
 	return MAX(1, MIN(rows, scores / MAX(1, seq->n)) / a->heads);
 }
 
-/* The gradient: dq from tiles of rows, dk and dv from tiles of keys; both of as many rows as attention_back_full_rows says, or HALF_BACK_ROWS */
-#define HALF_BACK_ROWS 64
+/* The gradient: dq from tiles of rows, dk and dv from tiles of keys; both of as many rows as these say */
+int64_t attention_back_half_rows(struct cuda *c, int64_t dim);
 int64_t attention_back_full_rows(struct cuda *c, int64_t dim);
 void attention_back_full(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys);
 void attention_back_half(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys);

@@ -158,7 +158,11 @@ static size_t shared_of(int64_t dim, int64_t nc, int64_t rt)
 
 int64_t attention_back_full_rows(struct cuda *c, int64_t dim)
 {
-	return dim <= 128 && shared_of(dim, div_up(dim, 64), 4) <= c->shared_most ? 64 : 32;
+	const int64_t nc = div_up(dim, 64);
+
+	if (dim <= 128 && shared_of(dim, nc, 4) <= c->shared_most)
+		return 64;
+	return shared_of(dim, nc, 2) <= c->shared_most ? 32 : 16;
 }
 
 template <int RT, int NC> static void launch(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys)
@@ -187,5 +191,7 @@ void attention_back_full(struct cuda *c, struct attend_back *z, const struct til
 	case 34: launch<2, 2>(c, z, rows, keys); break;
 	case 35: launch<2, 3>(c, z, rows, keys); break;
 	case 36: launch<2, 4>(c, z, rows, keys); break;
+	case 19: launch<1, 3>(c, z, rows, keys); break;
+	case 20: launch<1, 4>(c, z, rows, keys); break;
 	}
 }

@@ -114,7 +114,9 @@ int64_t attention_full_rows(struct cuda *c, int64_t dk, int64_t dv)
 {
 	const int64_t nc = columns_of(dv);
 
-	return nc <= 4 && shared_of(dk, nc, 4) <= c->shared_most ? 64 : 32;
+	if (nc <= 4 && shared_of(dk, nc, 4) <= c->shared_most)
+		return 64;
+	return nc <= 4 || shared_of(dk, nc, 2) <= c->shared_most ? 32 : 16;
 }
 
 template <int RT, int NC> static void launch(struct cuda *c, const struct attend &a, unsigned tiles)
@@ -142,5 +144,6 @@ void attention_full(struct cuda *c, const struct attend *given, const struct til
 	case 35: launch<2, 3>(c, a, tiles->count); break;
 	case 36: launch<2, 4>(c, a, tiles->count); break;
 	case 40: launch<2, 8>(c, a, tiles->count); break;
+	case 24: launch<1, 8>(c, a, tiles->count); break;
 	}
 }
