@@ -118,6 +118,41 @@ static void check_impossible(struct backend *be)
 	CHECK_REACHES(how, 0, 1, 0, 0, 1, 0);
 }
 
+/* Cuts among tokens that are far from the likeliest, each with 6e-6 of its weight */
+static void check_far(struct backend *be)
+{
+	const float x[] = {-12, 0, -12, -300, -12};
+	struct sampling how = plain(1 - 0x1p-53);
+
+	CHECK_INT(draw(be, x, 5, how), 4);
+	how.top_k = 3;
+	CHECK_INT(draw(be, x, 5, how), 2);
+	how.top_k = 2;
+	CHECK_INT(draw(be, x, 5, how), 1);      /* the second is in front of it */
+	how.uniform = 1e-7;
+	CHECK_INT(draw(be, x, 5, how), 0);
+	how = plain(1 - 0x1p-53);
+	how.top_p = 0.999995f;                  /* of 1.0000184: 1.0000134, which takes all three */
+	CHECK_INT(draw(be, x, 5, how), 4);
+	how.top_p = 0.99999f;                   /* 1.0000084: two */
+	CHECK_INT(draw(be, x, 5, how), 2);
+}
+
+/* Where all are equally likely the first `top_k` are kept, and every one has its part of the uniform number. */
+static void check_ties(struct backend *be, int n)
+{
+	float *x = random_floats(be, n, 0);
+	struct sampling how = plain(0);
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		how.uniform = rng_double(&test_rng);
+		how.top_k = i % 2 ? n * 3 / 4 : 0;
+		CHECK_INT(draw(be, x, n, how), (int)(how.uniform * (how.top_k ? how.top_k : n)));
+	}
+	be->free(be, x);
+}
+
 /* Pearson's statistic of many draws, all rows in one call, against what the cut distribution says */
 static void check_frequencies(struct backend *be, int n, const struct sampling *like, const double *want)
 {
@@ -215,6 +250,22 @@ static void check_large(struct backend *be, int n, struct sampling how)
 	be->free(be, x);
 }
 
+/* What is drawn for a row, and its logprob's bits, are the same whatever is cut off beside it: other kernels may have it then. */
+static void check_alike(struct backend *be, int n)
+{
+	struct sampling how[3] = {plain(rng_double(&test_rng)), plain(rng_double(&test_rng)), plain(0.5)};
+	float *x = random_floats(be, 3 * (int64_t)n, 3), *y = copy_floats(be, x, 3 * (int64_t)n), alone[3], beside[3];
+	int32_t a[3], b[3];
+
+	how[1].temperature = 0;
+	be->sample(be, x, 3, n, how, a, alone);
+	how[2].top_k = 3;
+	be->sample(be, y, 3, n, how, b, beside);
+	CHECK_MEM(b, sizeof *b * 2, a, sizeof *a * 2);
+	CHECK_MEM(beside, sizeof *beside * 2, alone, sizeof *alone * 2);
+	be->free(be, x), be->free(be, y);
+}
+
 int main(void)
 {
 	struct backend *be;
@@ -226,7 +277,11 @@ int main(void)
 		check_cuts(be);
 		check_greedy(be);
 		check_impossible(be);
+		check_far(be);
+		check_ties(be, 8001);
 		check_distribution(be);
+		for (i = 1; i < 40000; i = i * 7 + 1)
+			check_alike(be, i);
 		for (i = 0; i < 12; i++) {
 			struct sampling how = plain(i < 10 ? rng_double(&test_rng) : i == 10 ? 0 : 1 - 0x1p-53);
 

@@ -366,18 +366,6 @@ void attention_parts(struct cuda *c, struct attend *a)
 	a->part_lse = a->part + n * (size_t)a->dv;
 }
 
-/* Zeros, as many as there are (sequence, heads); a kernel leaves them so. */
-static uint32_t *counters(struct cuda *c, int64_t n)
-{
-	if (c->counters < n) {
-		cuda_give_back(c, c->counter);
-		c->counters = cuda_bucket(n);
-		c->counter = (uint32_t *)cuda_memory(c, (size_t)c->counters * sizeof *c->counter);
-		cuda_fill(c, c->counter, 0, (size_t)c->counters * sizeof *c->counter);
-	}
-	return c->counter;
-}
-
 template <int HE> static void launch(struct cuda *c, const struct attend &a)
 {
 	const int64_t n4 = div_up(a.dk, 4), stride = tile_stride((int)n4), groups = MIN(THREADS / n4, (int)MOST_GROUPS);
@@ -397,7 +385,7 @@ void attention_decode(struct cuda *c, const struct attend *given)
 	a.splits = (int32_t)splits;
 	attention_parts(c, &a);
 	if (a.part && splits <= FEW_PIECES)
-		a.counter = counters(c, a.b.seqs * a.heads);
+		a.counter = cuda_counters(c, a.b.seqs * a.heads);
 	if (a.each <= 2)
 		launch<1>(c, a);
 	else if (a.each <= 4)

@@ -69,7 +69,7 @@ struct cuda {
 	struct products *products;
 	struct upload_buffers *large;
 	struct cuda_scratch scratch[SCRATCHES];
-	uint32_t *counter;              /* of attention_decode */
+	uint32_t *counter;              /* of cuda_counters */
 	int64_t counters;
 	struct batches *batches;        /* of attention_tiles.cu */
 	std::vector<int64_t> pages_written;     /* of attention.cu, by layer */
@@ -103,6 +103,7 @@ static inline int64_t cuda_bucket(int64_t n)
 void *cuda_memory(struct cuda *c, size_t bytes);        /* as be->alloc */
 void cuda_give_back(struct cuda *c, void *p);
 void *cuda_scratch_of(struct cuda *c, enum cuda_scratch_use use, size_t bytes); /* at least so many, not kept, 256-byte aligned */
+uint32_t *cuda_counters(struct cuda *c, int64_t n);     /* zeros, and a kernel that uses them leaves them so */
 void cuda_upload(struct cuda *c, void *to, const void *host, size_t bytes);     /* host's numbers are taken at once */
 void cuda_download(struct cuda *c, void *host, const void *from, size_t bytes); /* waits */
 void cuda_memory_ops(struct backend *be);

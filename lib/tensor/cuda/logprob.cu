@@ -15,7 +15,7 @@ struct logprobs {
 
 template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_rows(struct logprobs a)
 {
-	__shared__ struct softmax_sums room[32];
+	__shared__ struct softmax_sums room[ROW_PIECES];
 	const int64_t row = blockIdx.x;
 	const float *x = a.logits + row * a.vocab;
 	const struct softmax_sums s = row_sums<V>(x, a.by, a.vocab, room);
@@ -31,7 +31,7 @@ template <int V> static __global__ void __launch_bounds__(ROW_THREADS) logprob_r
  * whose numbers all have been read when others are written in their place. */
 template <int V, class T> static __global__ void __launch_bounds__(ROW_THREADS) logprob_back_rows(struct logprobs a)
 {
-	__shared__ struct softmax_sums room[32];
+	__shared__ struct softmax_sums room[ROW_PIECES];
 	const int64_t row = blockIdx.x;
 	float *x = a.grad + row * a.vocab;
 	const struct softmax_sums s = row_sums<V>(x, a.by, a.vocab, room);

@@ -56,6 +56,17 @@ void *cuda_scratch_of(struct cuda *c, enum cuda_scratch_use use, size_t bytes)
 	return s->p;
 }
 
+uint32_t *cuda_counters(struct cuda *c, int64_t n)
+{
+	if (c->counters < n) {
+		cuda_give_back(c, c->counter);
+		c->counters = cuda_bucket(n);
+		c->counter = (uint32_t *)cuda_memory(c, (size_t)c->counters * sizeof *c->counter);
+		cuda_fill(c, c->counter, 0, (size_t)c->counters * sizeof *c->counter);
+	}
+	return c->counter;
+}
+
 /* Through two pinned buffers, so that the host fills one while the device reads the other */
 static void upload_large(struct cuda *c, char *to, const char *host, size_t bytes)
 {

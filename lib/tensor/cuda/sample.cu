@@ -1,21 +1,32 @@
-/* sample.cu - drawing tokens: a block for each row of logits, of which an id and a logprob come back
+/* sample.cu - drawing tokens: a block for each row of logits or, where rows are few, several; an id and a logprob come back
  *
  * The definition is that of cpu/sample.c. The weights, exp(z), are made again in each reading of the row. How much weight lies above a cut is
- * counted in fixed point, 2^-44 being the unit: whole numbers can be added in any order. The walk along the ids to the token that
- * the uniform number falls on is in double: over chunks first, then within one.
+ * counted in fixed point, 2^-44 being the unit: whole numbers can be added in any order. The token that the uniform number falls on is found by a warp
+ * that narrows it down, from the row's pieces (logprob.cuh) to stretches of one to tokens, by running sums in double. What one block does and what
+ * several do is the same sums.
  */
 #include "cuda.cuh"
 #include "logprob.cuh"
 
-enum { BUCKETS = 1024, CHUNKS = 256, LEAST_CHUNK = 1024, WARPS = ROW_THREADS / 32 };
+enum { BUCKETS = 1024, WARPS = ROW_THREADS / 32, SOME_WARPS = 4 };
 #define UNIT 17592186044416.0           /* 2^44 */
+#define LIKELY 0x38800000u              /* the bits of 2^-14, with which a bucket begins */
 
 struct draws {
 	const float *logits;
 	const struct sampling *how;
 	int32_t *id;
 	float *logprob;
+	struct found *found;            /* [rows][ROW_PIECES]: where several blocks have a row */
+	uint32_t *counter;              /* [rows]: of those, blocks that are done */
 	int64_t rows, vocab;
+};
+
+/* What is known of a piece of a row */
+struct found {
+	double weight;                  /* of its tokens above the cut */
+	struct softmax_sums sums;
+	int32_t best;                   /* its likeliest token */
 };
 
 struct row {
@@ -23,27 +34,26 @@ struct row {
 	int64_t n;
 	float by, max;
 	__device__ __forceinline__ float of(float logit) const { return expf(centred(logit, by, max)); }
+	__device__ __forceinline__ int64_t length() const { return piece_length(n); }
+	__device__ __forceinline__ int64_t end(int piece) const { return min((piece + 1) * length(), n); }
 	/* f(weight) of all tokens, by the whole block */
 	template <class F> __device__ __forceinline__ void each(F f) const
 	{
-		for (int64_t i = threadIdx.x; i < n; i += (int64_t)blockDim.x * ROW_LOADS) {
-			float logit[ROW_LOADS];
+		for (int64_t i = threadIdx.x; i < n; i += (int64_t)blockDim.x * ROW_LOADS)
+			some(i, blockDim.x, n, f);
+	}
+	/* ... of token i and every step-th after it, ROW_LOADS at most, before `to` */
+	template <class F> __device__ __forceinline__ void some(int64_t i, int64_t step, int64_t to, F f) const
+	{
+		float logit[ROW_LOADS];
 
 #pragma unroll
-			for (int u = 0; u < ROW_LOADS; u++)
-				logit[u] = i + u * (int64_t)blockDim.x < n ? x[i + u * (int64_t)blockDim.x] : 0;
-#pragma unroll
-			for (int u = 0; u < ROW_LOADS; u++)
-				if (i + u * (int64_t)blockDim.x < n)
-					f(of(logit[u]));
-		}
-	}
-	/* The logits of a warp's next ROW_LOADS steps, a lane's own of each; those behind `end` are whatever */
-	__device__ __forceinline__ void ahead(float *logit, int64_t from, int64_t end) const
-	{
+		for (int u = 0; u < ROW_LOADS; u++)
+			logit[u] = i + u * step < to ? x[i + u * step] : 0;
 #pragma unroll
 		for (int u = 0; u < ROW_LOADS; u++)
-			logit[u] = from + 32 * u + threadIdx.x % 32 < end ? x[from + 32 * u + threadIdx.x % 32] : 0;
+			if (i + u * step < to)
+				f(of(logit[u]));
 	}
 };
 
@@ -55,17 +65,16 @@ struct cut {
 };
 
 struct room {
-	struct softmax_sums sums[32];
+	struct softmax_sums sums[ROW_PIECES];
 	unsigned long long mass[BUCKETS];
 	unsigned number[BUCKETS];
-	double chunk[CHUNKS];
-	unsigned ties[CHUNKS], ties_before[CHUNKS];
+	double weight[ROW_PIECES];
+	unsigned ties[ROW_PIECES];
 	struct cut cut;
 	uint32_t prefix;
 	long long taken;
 	unsigned long long above;
-	int best[WARPS], found;
-	double start;
+	int best[WARPS], reached;
 };
 
 static __device__ __forceinline__ unsigned long long units(float w)
@@ -73,9 +82,9 @@ static __device__ __forceinline__ unsigned long long units(float w)
 	return (unsigned long long)((double)w * UNIT);
 }
 
-/* The bucket, from the highest down, where `count` tokens or a weight of `mass` are reached; what lies above is added to taken and above. By the
- * first warp: lane L looks after 32 buckets. */
-static __device__ void find_bucket(struct room *r, unsigned long long count, double mass)
+/* The bucket, from the highest down, where `count` tokens or a weight of `mass` are reached; what lies above is added to taken and above. If they are
+ * nowhere: the last one or, where that is not `must`, none, and reached is 0. By the first warp: lane L looks after 32 buckets. */
+static __device__ void find_bucket(struct room *r, unsigned long long count, double mass, bool must)
 {
 	const int lane = threadIdx.x % 32, first = BUCKETS - 1 - 32 * lane;
 	unsigned long long number = 0, weight = 0, before_number, before_weight;
@@ -96,8 +105,10 @@ static __device__ void find_bucket(struct room *r, unsigned long long count, dou
 	}
 	before_number += (unsigned long long)r->taken - number;
 	before_weight += r->above - weight;
-	all = __ballot_sync(ALL_LANES, before_number + number >= count || (double)(before_weight + weight) >= mass || lane == 31);
+	all = __ballot_sync(ALL_LANES, before_number + number >= count || (double)(before_weight + weight) >= mass || (must && lane == 31));
 	__syncwarp();                           /* all have read what one changes */
+	if (lane == 0)
+		r->reached = all != 0;
 	if (lane == __ffs((int)all) - 1) {
 		int b;
 
@@ -114,7 +125,8 @@ static __device__ void find_bucket(struct room *r, unsigned long long count, dou
 	__syncwarp();
 }
 
-/* The shortest beginning with `count` tokens or with a weight of `mass` (in units), whichever comes first: ten bits of the weights at a time */
+/* The shortest beginning with `count` tokens or with a weight of `mass` (in units), whichever comes first: ten bits of the weights at a time. Most tokens
+ * are far from the likeliest, and many meet in a bucket: these are counted only where the others do not reach. */
 static __device__ void cut_at(const struct row &row, struct room *r, long long count, double mass)
 {
 	__syncthreads();
@@ -123,7 +135,9 @@ static __device__ void cut_at(const struct row &row, struct room *r, long long c
 		r->taken = 0;
 		r->above = 0;
 	}
-	for (int shift = 20; shift >= 0; shift -= 10) {
+	uint32_t least = LIKELY;
+
+	for (int shift = 20; shift >= 0;) {
 		for (int b = threadIdx.x; b < BUCKETS; b += blockDim.x) {
 			r->number[b] = 0;
 			r->mass[b] = 0;
@@ -132,15 +146,19 @@ static __device__ void cut_at(const struct row &row, struct room *r, long long c
 		row.each([=](float w) {
 			const uint32_t bits = __float_as_uint(w);
 
-			if (shift == 20 || bits >> (shift + 10) == r->prefix) {
+			if (shift == 20 ? bits >= least : bits >> (shift + 10) == r->prefix) {
 				atomicAdd(&r->number[bits >> shift & (BUCKETS - 1)], 1u);
 				atomicAdd(&r->mass[bits >> shift & (BUCKETS - 1)], units(w));
 			}
 		});
 		__syncthreads();
 		if (threadIdx.x < 32)
-			find_bucket(r, (unsigned long long)count, mass);
+			find_bucket(r, (unsigned long long)count, mass, shift < 20 || !least);
 		__syncthreads();
+		if (r->reached)
+			shift -= 10;
+		else
+			least = 0;
 	}
 	if (threadIdx.x == 0) {
 		const float each = __uint_as_float(r->prefix);
@@ -183,128 +201,120 @@ static __device__ void make_cut(const struct row &row, struct room *r, const str
 	__syncthreads();
 }
 
-/* What is kept of chunk c, for the cut's ties that lie before it */
-static __device__ __forceinline__ bool kept(uint32_t bits, const struct cut &cut, long long ties_before)
+/* Of a piece, by a warp, in all lanes: the weight above the cut in double, and the number of its ties */
+static __device__ double piece_weight(const struct row &row, int piece, uint32_t bits, unsigned *ties)
 {
-	return bits > cut.bits || (bits == cut.bits && ties_before < cut.ties);
-}
-
-/* Sums of the chunks, of `size` tokens each (whole warps of them): the weight above the cut in double and the number of ties; a warp to a chunk */
-static __device__ void sum_chunks(const struct row &row, struct room *r, int64_t size, int chunks)
-{
-	const int lane = threadIdx.x % 32;
-	const struct cut cut = r->cut;
-
-	for (int c = threadIdx.x / 32; c < chunks; c += blockDim.x / 32) {
-		double sum = 0;
-		unsigned ties = 0;
-
-		const int64_t end = (c + 1) * size < row.n ? (c + 1) * size : row.n;
-
-		for (int64_t from = c * size; from < end; from += 32 * ROW_LOADS) {
-			float logit[ROW_LOADS];
-
-			row.ahead(logit, from, end);
-#pragma unroll
-			for (int u = 0; u < ROW_LOADS && from + 32 * u + lane < end; u++) {
-				const float w = row.of(logit[u]);
-				const uint32_t bits = __float_as_uint(w);
-
-				if (bits > cut.bits)
-					sum += (double)w;
-				ties += bits == cut.bits;
-			}
-		}
-		sum = warp_sum(sum);
-		for (int by = 16; by; by /= 2)
-			ties += __shfl_xor_sync(ALL_LANES, ties, by);
-		if (lane == 0) {
-			r->chunk[c] = sum;
-			r->ties[c] = ties;
-		}
-	}
-	__syncthreads();
-}
-
-/* By one thread: the ties' share is added, and the chunk is found where the running sum passes `uniform` of all. */
-static __device__ void find_chunk(struct room *r, int chunks, double uniform)
-{
-	const double each = (double)__uint_as_float(r->cut.bits);
-	long long before = 0;
-	double total = 0, sum = 0, at;
-	int found = 0;
-
-	for (int c = 0; c < chunks; c++) {
-		const long long left = r->cut.ties - before, mine = left < (long long)r->ties[c] ? left : (long long)r->ties[c];
-
-		r->ties_before[c] = (unsigned)before;
-		before += r->ties[c];
-		r->chunk[c] += mine > 0 ? (double)mine * each : 0;
-		total += r->chunk[c];
-	}
-	at = uniform * total;
-	for (int c = 0; c < chunks; c++) {
-		if (!(r->chunk[c] > 0))
-			continue;
-		found = c;
-		if (sum + r->chunk[c] > at)
-			break;
-		sum += r->chunk[c];
-	}
-	r->found = found;
-	r->start = at - sum;
-}
-
-/* By one warp: the token of the found chunk where the running sum passes what is left; the last that can be drawn, where rounding leaves none */
-static __device__ int walk(const struct row &row, const struct room *r, int64_t size)
-{
-	const int lane = threadIdx.x % 32;
-	const int64_t first = r->found * size, end = first + size < row.n ? first + size : row.n;
-	const struct cut cut = r->cut;
-	long long ties = r->ties_before[r->found];
 	double sum = 0;
-	int64_t last = -1;
+	unsigned tied = 0;
 
-	for (int64_t batch = first; batch < end; batch += 32 * ROW_LOADS) {
-		float logit[ROW_LOADS];
-
-		row.ahead(logit, batch, end);
-#pragma unroll
-		for (int u = 0; u < ROW_LOADS && batch + 32 * u < end; u++) {
-			const int64_t from = batch + 32 * u, i = from + lane;
-			const float w = i < end ? row.of(logit[u]) : 0;
-			const uint32_t bits = __float_as_uint(w);
-			const unsigned tied = __ballot_sync(ALL_LANES, i < end && bits == cut.bits);
-			const bool mine = i < end && w > 0 && kept(bits, cut, ties + __popc(tied & ((1u << lane) - 1)));
-			double up_to = mine ? (double)w : 0;
-			unsigned which;
-
-			for (int by = 1; by < 32; by *= 2) {
-				const double x = __shfl_up_sync(ALL_LANES, up_to, by);
-
-				up_to += lane >= by ? x : 0;
-			}
-			which = __ballot_sync(ALL_LANES, mine && sum + up_to > r->start);
-			if (which)
-				return (int)(from + __ffs((int)which) - 1);
-			which = __ballot_sync(ALL_LANES, mine);
-			if (which)
-				last = from + 31 - __clz((int)which);
-			sum += __shfl_sync(ALL_LANES, up_to, 31);
-			ties += __popc(tied);
-		}
-	}
-	return last < 0 ? 0 : (int)last;
+	for (int64_t i = piece * row.length() + threadIdx.x % 32; i < row.end(piece); i += 32 * ROW_LOADS)
+		row.some(i, 32, row.end(piece), [&](float w) {
+			sum += __float_as_uint(w) > bits ? (double)w : 0;
+			tied += __float_as_uint(w) == bits;
+		});
+	sum = warp_sum(sum);
+	for (int by = 16; by; by /= 2)
+		tied += __shfl_xor_sync(ALL_LANES, tied, by);
+	*ties = tied;
+	return sum;
 }
 
-/* The lowest index of the largest, in all threads */
-static __device__ int largest(const struct row &row, struct room *r)
+/* Where a warp is on its way to a token */
+struct point {
+	double left;                    /* of the running sum */
+	long long ties;                 /* that may still be drawn */
+	double each;                    /* a tie's weight */
+};
+
+/* Of 32 stretches of tokens side by side, a lane's own with the weight `sum` above the cut and `ties`: the one in which the running sum passes what is left,
+ * or the last from which a token can be drawn, where rounding leaves none. uniform >= 0: that much of it all is what is left. */
+static __device__ int narrow(struct point *p, double sum, unsigned ties, double uniform = -1)
 {
+	const int lane = threadIdx.x % 32;
+	unsigned before = ties, which;
+	double up_to;
+	long long mine;
+	int found;
+
+	for (int by = 1; by < 32; by *= 2) {
+		const unsigned x = __shfl_up_sync(ALL_LANES, before, by);
+
+		before += lane >= by ? x : 0;
+	}
+	before -= ties;
+	mine = min(p->ties - (long long)before, (long long)ties);
+	sum += mine > 0 ? (double)mine * p->each : 0;
+	up_to = sum;
+	for (int by = 1; by < 32; by *= 2) {
+		const double x = __shfl_up_sync(ALL_LANES, up_to, by);
+
+		up_to += lane >= by ? x : 0;
+	}
+	if (uniform >= 0)
+		p->left = uniform * __shfl_sync(ALL_LANES, up_to, 31);
+	which = __ballot_sync(ALL_LANES, sum > 0 && up_to > p->left);
+	found = __ffs((int)which) - 1;
+	if (!which) {
+		which = __ballot_sync(ALL_LANES, sum > 0);
+		found = which ? 31 - __clz((int)which) : 0;
+	}
+	up_to = __shfl_up_sync(ALL_LANES, up_to, 1);
+	p->left -= found ? __shfl_sync(ALL_LANES, up_to, found) : 0;
+	p->ties -= __shfl_sync(ALL_LANES, before, found);
+	return found;
+}
+
+/* By a warp: the token that the uniform number falls on. Pieces 2 L and 2 L + 1 are lane L's: their weights above the cut, and ties. */
+static __device__ int draw(const struct row &row, const struct cut &cut, const double (&weight)[2], const unsigned (&ties)[2], double uniform)
+{
+	const int lane = threadIdx.x % 32, pair = lane % 2;
+	struct point p = {0, cut.ties, (double)__uint_as_float(cut.bits)};
+	int piece = 2 * narrow(&p, weight[0] + weight[1], ties[0] + ties[1], uniform);
+	const double w0 = __shfl_sync(ALL_LANES, weight[0], piece / 2), w1 = __shfl_sync(ALL_LANES, weight[1], piece / 2);
+	const unsigned t0 = __shfl_sync(ALL_LANES, ties[0], piece / 2), t1 = __shfl_sync(ALL_LANES, ties[1], piece / 2);
+
+	piece += narrow(&p, lane > 1 ? 0 : pair ? w1 : w0, lane > 1 ? 0 : pair ? t1 : t0);
+	for (int64_t first = piece * row.length(), end = row.end(piece);;) {
+		const int64_t each = (end - first + 31) / 32, from = first + lane * each, to = min(from + each, end);
+		unsigned tied = 0;
+		double sum = 0;
+
+		for (int64_t i = from; i < to; i += ROW_LOADS)
+			row.some(i, 1, to, [&](float w) {
+				sum += __float_as_uint(w) > cut.bits ? (double)w : 0;
+				tied += __float_as_uint(w) == cut.bits;
+			});
+		first += narrow(&p, sum, tied) * each;
+		if (each <= 1)
+			return (int)first;
+		end = min(first + each, end);
+	}
+}
+
+/* Of two tokens the likelier or else the first; -1 is none */
+static __device__ __forceinline__ int better(const float *x, int a, int b)
+{
+	const int low = min(a, b), high = max(a, b);
+
+	return low < 0 || x[high] > x[low] ? high : low;
+}
+
+/* Of the warp's lanes, in all of them */
+static __device__ __forceinline__ int best_of_lanes(const float *x, int best)
+{
+	for (int by = 16; by; by /= 2)
+		best = better(x, best, __shfl_xor_sync(ALL_LANES, best, by));
+	return best;
+}
+
+static __device__ int best_of_piece(const struct row &row, int piece)
+{
+	const int end = (int)row.end(piece);
 	int best = -1;
 	float most = 0;
 
 #pragma unroll 8
-	for (int i = threadIdx.x; i < (int)row.n; i += blockDim.x) {
+	for (int i = piece * (int)row.length() + threadIdx.x % 32; i < end; i += 32) {
 		const float x = row.x[i];
 
 		if (best < 0 || x > most) {
@@ -312,69 +322,156 @@ static __device__ int largest(const struct row &row, struct room *r)
 			most = x;
 		}
 	}
-	for (int by = 16; by; by /= 2) {
-		const int other = __shfl_xor_sync(ALL_LANES, best, by), low = other < best ? other : best, high = other < best ? best : other;
+	return best_of_lanes(row.x, best);
+}
 
-		best = low < 0 || row.x[high] > row.x[low] ? high : low;
-	}
-	if (threadIdx.x % 32 == 0)
-		r->best[threadIdx.x / 32] = best;
-	__syncthreads();
-	best = r->best[0];
-	for (int i = 1; i < (int)blockDim.x / 32; i++) {
-		const int other = r->best[i];
+static __device__ __forceinline__ struct row row_at(const struct draws &a, int64_t i)
+{
+	return {a.logits + i * a.vocab, a.vocab, a.how[i].temperature > 0 ? 1 / a.how[i].temperature : 1, 0};
+}
 
-		if (other >= 0 && (best < 0 || row.x[other] > row.x[best] || (row.x[other] == row.x[best] && other < best)))
-			best = other;
-	}
-	return best;
+static __device__ __forceinline__ void put_draw(const struct draws &a, int64_t i, const struct row &row, const struct softmax_sums &s, int id)
+{
+	a.id[i] = id;
+	a.logprob[i] = logprob_of(row.x[id], row.by, s);
 }
 
 template <int V> static __global__ void __launch_bounds__(ROW_THREADS) sample_rows(struct draws a)
 {
 	__shared__ struct room r;
 	const struct sampling how = a.how[blockIdx.x];
-	const float by = how.temperature > 0 ? 1 / how.temperature : 1;
-	const int64_t some = (a.vocab + CHUNKS - 1) / CHUNKS, size = some < LEAST_CHUNK ? (int64_t)LEAST_CHUNK : (some + 31) / 32 * 32;
-	const int chunks = (int)((a.vocab + size - 1) / size);
-	struct row row = {a.logits + (int64_t)blockIdx.x * a.vocab, a.vocab, by, 0};
-	const struct softmax_sums s = row_sums<V>(row.x, by, a.vocab, r.sums);
-	int id;
+	const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32, pieces = pieces_of(a.vocab);
+	struct row row = row_at(a, blockIdx.x);
+	const struct softmax_sums s = row_sums<V>(row.x, row.by, a.vocab, r.sums);
+	int id = -1;
 
 	row.max = s.max;
 	if (!(how.temperature > 0)) {
-		id = largest(row, &r);
+		for (int p = warp; p < pieces; p += warps)
+			id = better(row.x, id, best_of_piece(row, p));
+		if (lane == 0)
+			r.best[warp] = id;
+		__syncthreads();
+		for (int i = 0; i < warps; i++)
+			id = better(row.x, id, r.best[i]);
 	} else {
 		make_cut(row, &r, how, s.sum);
-		sum_chunks(row, &r, size, chunks);
-		if (threadIdx.x == 0)
-			find_chunk(&r, chunks, how.uniform);
+		for (int p = warp; p < ROW_PIECES; p += warps) {
+			unsigned ties = 0;
+			const double weight = p < pieces ? piece_weight(row, p, r.cut.bits, &ties) : 0;
+
+			if (lane == 0) {
+				r.weight[p] = weight;
+				r.ties[p] = ties;
+			}
+		}
 		__syncthreads();
-		id = threadIdx.x < 32 ? walk(row, &r, size) : 0;
+		if (warp == 0)
+			id = draw(row, r.cut, {r.weight[2 * lane], r.weight[2 * lane + 1]}, {r.ties[2 * lane], r.ties[2 * lane + 1]}, how.uniform);
 	}
-	if (threadIdx.x)
+	if (threadIdx.x == 0)
+		put_draw(a, blockIdx.x, row, s, id);
+}
+
+/* ---- few rows, and nothing is cut off: a warp for each piece; first its sums, then what is drawn from ---- */
+
+template <int V> static __global__ void __launch_bounds__(32 * SOME_WARPS) sum_pieces(struct draws a)
+{
+	const int p = blockIdx.x * SOME_WARPS + threadIdx.x / 32;
+
+	next_may_start();
+	wait_for_last();
+	if (p >= pieces_of(a.vocab))
 		return;
-	a.id[blockIdx.x] = id;
-	a.logprob[blockIdx.x] = logprob_of(row.x[id], by, s);
+	const struct row row = row_at(a, blockIdx.y);
+	const struct softmax_sums s = piece_sums<V>(row.x + p * row.length(), row.by, row.end(p) - p * row.length());
+	if (threadIdx.x % 32 == 0)
+		a.found[blockIdx.y * ROW_PIECES + p].sums = s;
+}
+
+static __global__ void __launch_bounds__(32 * SOME_WARPS) draw_pieces(struct draws a)
+{
+	__shared__ struct softmax_sums sums[ROW_PIECES];
+	__shared__ uint32_t before;
+	const struct sampling how = a.how[blockIdx.y];
+	const int lane = threadIdx.x % 32, pieces = pieces_of(a.vocab), p = blockIdx.x * SOME_WARPS + threadIdx.x / 32;
+	struct found *found = a.found + blockIdx.y * ROW_PIECES;
+	struct row row = row_at(a, blockIdx.y);
+
+	next_may_start();
+	wait_for_last();
+	if ((int)threadIdx.x < pieces)
+		sums[threadIdx.x] = found[threadIdx.x].sums;
+	__syncthreads();
+	const struct softmax_sums s = sums_of_pieces(sums, pieces);
+	row.max = s.max;
+	if (p < pieces) {
+		unsigned ties;
+		const bool greedy = !(how.temperature > 0);
+		const double weight = greedy ? 0 : piece_weight(row, p, 0, &ties);
+		const int best = greedy ? best_of_piece(row, p) : 0;
+
+		if (lane == 0) {
+			found[p].weight = weight;
+			found[p].best = best;
+		}
+	}
+	__threadfence();                        /* the last of a row's blocks draws */
+	__syncthreads();
+	if (threadIdx.x == 0)
+		before = atomicAdd(&a.counter[blockIdx.y], 1u);
+	__syncthreads();
+	if (before + 1 < gridDim.x || threadIdx.x >= 32)
+		return;
+	__threadfence();
+	double weight[2];
+	int best[2], id;
+	for (int i = 0; i < 2; i++) {
+		weight[i] = 2 * lane + i < pieces ? __ldcg(&found[2 * lane + i].weight) : 0;
+		best[i] = 2 * lane + i < pieces ? __ldcg(&found[2 * lane + i].best) : -1;
+	}
+	id = how.temperature > 0 ? draw(row, {0, 0, 0}, weight, {0, 0}, how.uniform) : best_of_lanes(row.x, better(row.x, best[0], best[1]));
+	if (lane == 0) {
+		put_draw(a, blockIdx.y, row, s, id);
+		a.counter[blockIdx.y] = 0;
+	}
+}
+
+static bool cuts(const struct sampling *how, int64_t vocab)
+{
+	return how->temperature > 0 && ((how->top_k > 0 && how->top_k < vocab) || how->top_p < 1 || how->min_p > 0);
 }
 
 void cuda_sample(struct backend *be, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob)
 {
 	struct cuda *c = cuda_of(be);
 	const size_t each = ((size_t)rows * sizeof(int32_t) + 255) / 256 * 256;
+	const bool fours = vocab % 4 == 0 && (uintptr_t)logits % 16 == 0;
+	bool several = rows < c->multiprocessors;
 	struct draws a;
 	char *host;
 
 	if (rows <= 0)
 		return;
+	for (int64_t i = 0; i < rows; i++)
+		several = several && !cuts(&how[i], vocab);
 	host = (char *)xmalloc(2 * each);
 	a.logits = logits;
 	a.rows = rows;
 	a.vocab = vocab;
-	a.how = (const struct sampling *)cuda_constant(c, how, (size_t)rows * sizeof *how);
-	a.id = (int32_t *)cuda_scratch_of(c, SCRATCH_SUMS, 2 * each);
+	a.counter = several ? cuda_counters(c, rows) : NULL;
+	a.id = (int32_t *)cuda_scratch_of(c, SCRATCH_SUMS, 2 * each + (several ? (size_t)rows * ROW_PIECES * sizeof *a.found : 0));
 	a.logprob = (float *)((char *)a.id + each);
-	cuda_launch(c, vocab % 4 == 0 && (uintptr_t)logits % 16 == 0 ? sample_rows<4> : sample_rows<1>, (unsigned)rows, row_threads(vocab), 0, a);
+	a.found = several ? (struct found *)((char *)a.id + 2 * each) : NULL;
+	a.how = (const struct sampling *)cuda_constant(c, how, (size_t)rows * sizeof *how);
+	if (several) {
+		const dim3 grid((unsigned)div_up(pieces_of(vocab), SOME_WARPS), (unsigned)rows);
+
+		cuda_launch(c, fours ? sum_pieces<4> : sum_pieces<1>, grid, 32 * SOME_WARPS, 0, a, true);
+		cuda_launch(c, draw_pieces, grid, 32 * SOME_WARPS, 0, a, true);
+	} else {
+		cuda_launch(c, fours ? sample_rows<4> : sample_rows<1>, (unsigned)rows, row_threads(vocab), 0, a);
+	}
 	cuda_download(c, host, a.id, 2 * each);
 	memcpy(id, host, (size_t)rows * sizeof *id);
 	memcpy(logprob, host + each, (size_t)rows * sizeof *logprob);
