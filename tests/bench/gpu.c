@@ -105,21 +105,21 @@ static bool fits(struct backend *be, const struct shape *s, const char *what, do
 {
 	if (bytes < (double)be->room(be))
 		return true;
-	printf("%-6s %-28s needs %.1f GiB; %.1f free\n", s->name, what, gib(bytes), gib((double)be->room(be)));
+	printf("%-6s %-34s needs %.1f GiB; %.1f free\n", s->name, what, gib(bytes), gib((double)be->room(be)));
 	return false;
 }
 
-static void bench_decode(const struct shape *s, struct backend *be, const struct peaks *p, int64_t seqs, int64_t past)
+static void bench_decode(const struct shape *s, struct backend *be, const struct peaks *p, int64_t seqs, int64_t past, double top_p)
 {
 	const double cache = (double)((seqs + 1) * (2 * past + 512) + seqs * KV_PAGE) * (double)(2 * s->L * s->G * s->D) * 2;
 	double flops, bytes, seconds;
 	char what[64];
 
-	snprintf(what, sizeof what, "decode, %lld of %lld tokens", (long long)seqs, (long long)past);
+	snprintf(what, sizeof what, "decode, %lld of %lld tokens%s", (long long)seqs, (long long)past, top_p < 1 ? ", top-p" : "");
 	if (!fits(be, s, what, cache + 2.2 * weights_of(s)))
 		return;
-	seconds = decode(s, be, "bfloat16", seqs, past, false, &flops, &bytes);
-	printf("%-6s %-28s %10.0f tok/s  %5.1f %% of bandwidth  %5.1f %% of the peak\n", s->name, what, (double)seqs / seconds,
+	seconds = decode(s, be, "bfloat16", seqs, past, false, top_p, &flops, &bytes);
+	printf("%-6s %-34s %10.0f tok/s  %5.1f %% of bandwidth  %5.1f %% of the peak\n", s->name, what, (double)seqs / seconds,
 	       100 * bytes / seconds / p->bytes, 100 * flops / seconds / p->flops);
 	fflush(stdout);
 }
@@ -143,7 +143,7 @@ static void bench_train(const struct shape *s, struct backend *be, const struct 
 	if (!fits(be, s, what, trainer_bytes(s, be, recompute)))
 		return;
 	seconds = train(s, be, "bfloat16", recompute, &flops);
-	printf("%-6s %-28s %10.0f tok/s  %5.1f %% MFU\n", s->name, what, rows / seconds, 100 * flops / seconds / p->flops);
+	printf("%-6s %-34s %10.0f tok/s  %5.1f %% MFU\n", s->name, what, rows / seconds, 100 * flops / seconds / p->flops);
 	fflush(stdout);
 }
 
@@ -163,7 +163,7 @@ static void bench_grpo(const struct shape *s, struct backend *be, const struct p
 	sampling = grpo_sample(s, be, "bfloat16", &g);
 	update = grpo_update(s, be, "bfloat16", recompute, &g);
 	free(g.id);
-	printf("%-6s %-28s %10.0f tok/s  %5.1f %% of it sampling; update %.1f %% MFU\n", s->name, what, (double)(n * g.completion) / (sampling + update),
+	printf("%-6s %-34s %10.0f tok/s  %5.1f %% of it sampling; update %.1f %% MFU\n", s->name, what, (double)(n * g.completion) / (sampling + update),
 	       100 * sampling / (sampling + update), 100 * train_flops(s, (double)(n * len), (double)len) / update / p->flops);
 	fflush(stdout);
 }
@@ -193,10 +193,11 @@ int main(int argc, char **argv)
 
 		if (!wanted(s->name, argc, argv))
 			continue;
-		bench_decode(s, be, &p, 1, 64);
-		bench_decode(s, be, &p, 8, 512);
-		bench_decode(s, be, &p, 64, 512);
-		bench_decode(s, be, &p, 512, 1024);
+		bench_decode(s, be, &p, 1, 64, 1);
+		bench_decode(s, be, &p, 8, 512, 1);
+		bench_decode(s, be, &p, 64, 512, 1);
+		bench_decode(s, be, &p, 64, 512, 0.95);
+		bench_decode(s, be, &p, 512, 1024, 1);
 		bench_train(s, be, &p, false);
 		bench_train(s, be, &p, true);
 		bench_grpo(s, be, &p);

@@ -66,7 +66,7 @@ static void row(const char *shape, const char *what, double rate, double limit, 
 
 static void bench_decode(const struct shape *s, struct backend *be, const struct limits *l, const char *dtype, int64_t seqs, double target)
 {
-	double flops, bytes, seconds = decode(s, be, dtype, seqs, 64, true, &flops, &bytes);
+	double flops, bytes, seconds = decode(s, be, dtype, seqs, 64, true, 1, &flops, &bytes);
 	bool memory = seqs == 1;        /* weights are read for each token; with more sequences products decide */
 	char what[64];
 
@@ -84,9 +84,9 @@ static void bench_half(const struct shape *s, const struct limits *l)
 	double flops, bytes, seconds;
 
 	printf("%s; %s %.0f GFLOP/s\n", be->what, of, peak / 1e9);
-	seconds = decode(s, be, "bfloat16", 1, 64, true, &flops, &bytes);
+	seconds = decode(s, be, "bfloat16", 1, 64, true, 1, &flops, &bytes);
 	row(s->name, "cpu-bf16: decode, 1 seq.", 1 / seconds, bytes / seconds / l->bytes, "bandwidth", l->half ? .85 : 0);
-	seconds = decode(s, be, "bfloat16", 64, 64, true, &flops, &bytes);
+	seconds = decode(s, be, "bfloat16", 64, 64, true, 1, &flops, &bytes);
 	row(s->name, "cpu-bf16: decode, 64 seqs.", 64 / seconds, flops / seconds / peak, of, 0);
 	seconds = prompt(s, be, "bfloat16", &flops);
 	row(s->name, "cpu-bf16: prompts", tokens / seconds, flops / seconds / peak, of, l->half ? .70 : 0);

@@ -74,11 +74,13 @@ static inline void nothing(void *arg, const struct sampler_done *d)
 	(void)d;
 }
 
-/* Seconds for one step of `seqs` sequences that already hold about `past` tokens: of one prompt, whose keys and values they share, or of a prompt each. */
-static inline double decode(const struct shape *s, struct backend *be, const char *dtype, int64_t seqs, int64_t past, bool shared, double *flops, double *bytes)
+/* Seconds for one step of `seqs` sequences that already hold about `past` tokens: of one prompt, whose keys and values they share, or of a prompt each.
+ * top_p: of what is drawn. */
+static inline double decode(const struct shape *s, struct backend *be, const char *dtype, int64_t seqs, int64_t past, bool shared, double top_p, double *flops,
+			    double *bytes)
 {
 	struct model *m = random_model(s, be, MODEL_SAMPLE, dtype);
-	struct sampler_params p = {.temperature = 1, .top_p = 1, .max_tokens = 1 << 20, .seed = 1};
+	struct sampler_params p = {.temperature = 1, .top_p = top_p, .max_tokens = 1 << 20, .seed = 1};
 	struct sampler *sampler = sampler_new(m, &p, seqs, past + 512, nothing, NULL);
 	int32_t *prompt = xcalloc((size_t)past, sizeof *prompt);
 	double best = INFINITY, weights = weights_of(s);

@@ -12,7 +12,7 @@
 #include "attention_tile.cuh"
 #include "gemm.cuh"
 
-enum { WARPS = 4, STEP = 256, LOADS = 8, TURN_LOADS = 12, MOST_STAGED = 32 << 10 };
+enum { WARPS = 4, STEP = 256, LOADS = 8, TURN_LOADS = 12, MOST_STAGED = 72 << 10 };    /* MOST_STAGED: three blocks to a multiprocessor */
 
 /* Eight numbers on their way. A weight's (`once`: nobody reads them again soon) are asked for where that is written, before wait_for_last or behind it. */
 template <bool HALF> struct eight;
@@ -352,7 +352,8 @@ template <int KIND, int COLS> static void start_columns(struct cuda *c, const st
 
 template <int KIND> static void start(struct cuda *c, const struct few *f)
 {
-	const int64_t lanes = (int64_t)c->multiprocessors * 16;         /* warps that keep the memory busy */
+	/* Warps that keep the memory busy; of many rows A's numbers, which each warp reads for all of its columns, are what takes longer */
+	const int64_t lanes = (int64_t)c->multiprocessors * (f->g.m < 4 ? 16 : 4);
 	const bool early = f->weight && c->weights_written < c->solid;
 
 	if constexpr (form<KIND, 1, 2>::turned)
@@ -407,7 +408,7 @@ bool cuda_gemm_few(struct cuda *c, const struct product *g, bool weight)
 	memset(&f, 0, sizeof f);
 	f.g = *g;
 	f.weight = weight;
-	f.staged = g->a_half && g->m * g->k * 2 <= MOST_STAGED;
+	f.staged = g->a_half && g->m * g->k * 2 <= MOST_STAGED && g->m * g->k * 2 <= (int64_t)c->shared_most;
 	last = cuda_last_launch<struct normed>(c, LAST_NORM);
 	if (last && g->a_half && last->half && last->out == g->a && last->rows == g->m && last->cols == g->k && g->lda == g->k && f.staged &&
 	    ((uintptr_t)last->x | (uintptr_t)last->w) % 16 == 0 && undisturbed(last, g)) {
