@@ -241,6 +241,7 @@ template <class F> static cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *
 	return cudaSuccess;
 }
 cudaError_t cudaGetLastError();
+cudaError_t cudaDriverGetVersion(int *version);
 const char *cudaGetErrorString(cudaError_t e);
 
 #endif

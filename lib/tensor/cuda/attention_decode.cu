@@ -124,7 +124,11 @@ template <> struct four<float> {
 	__device__ __forceinline__ float4 numbers() const { return x; }
 };
 template <> struct four<uint16_t> {
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900
+	enum { AHEAD = 8 };             /* more would spill */
+#else
 	enum { AHEAD = 16 };
+#endif
 	uint2 x;
 	__device__ __forceinline__ void read(const uint16_t *p, int d, int width, int wide) { x = fresh4(p, d, width, wide); }
 	__device__ __forceinline__ float4 numbers() const { return make_float4(first_of(x.x), second_of(x.x), first_of(x.y), second_of(x.y)); }
@@ -204,6 +208,7 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 	const struct device_seq s = fresh_seq(a.b, seq);
 	const int from = blockIdx.z * a.chunk, to = min(s.past + 1, from + a.chunk);
 	const bool none = s.n != 1 || from >= to, ahead = a.past_is_there && !none;
+	const bool part = a.part && !(a.counter && s.past < a.chunk);   /* else all of the sequence is here */
 
 	if (!ahead)
 		wait_for_last();
@@ -310,10 +315,10 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 		const int h = i / n4, d = i - h * n4;
 		int64_t at = (int64_t)s.row * a.heads + g * a.each + head + h;
 		const float by = 1 / sum_of[h], lse = max_of[h] + log2f(sum_of[h]);
-		float *to_lse = a.part ? a.part_lse : a.lse;
+		float *to_lse = part ? a.part_lse : a.lse;
 		float x[4] = {0, 0, 0, 0};
 
-		if (a.part)
+		if (part)
 			at += ((int64_t)blockIdx.z * a.b.seqs + seq - s.row) * a.heads;
 		for (int j = 0; j < groups; j++) {
 			const vec<4> y = load<4>(k + ((j * E + h) * n4 + d) * 4);
@@ -325,14 +330,14 @@ template <int HE, class T, bool WIDE> static __global__ void __launch_bounds__(T
 #pragma unroll
 		for (int e = 0; e < 4; e++)
 			x[e] *= by;
-		if (a.part)
+		if (part)
 			store4(a.part + at * a.dv, 4 * d, a.dv, WIDE, x);
 		else
 			store4((T *)a.out + at * a.dv, 4 * d, a.dv, WIDE, x);
 		if (to_lse && d == 0)
-			to_lse[at] = a.part ? lse : lse * LN2;
+			to_lse[at] = part ? lse : lse * LN2;
 	}
-	if (!a.counter)
+	if (!part || !a.counter)
 		return;
 	__threadfence();                        /* the last of a sequence's pieces puts them together */
 	__syncthreads();

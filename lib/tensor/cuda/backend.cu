@@ -35,7 +35,7 @@ static __global__ void nothing(int unused)
 static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 {
 	cudaFuncAttributes code;
-	int n = 0;
+	int n = 0, driver = 0;
 	cudaError_t r = cudaGetDeviceCount(&n);
 
 	if (r != cudaSuccess || n == 0)
@@ -48,7 +48,8 @@ static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 	if ((r = cudaFuncGetAttributes(&code, nothing)) != cudaSuccess)
 		return err_set(e, "backend 'cuda': r1-cuda.so has no code for %s, make it with CUDA_ARCHS=%d%d: %s", p->name, p->major, p->minor,
 			       cudaGetErrorString(r));
-	c->early = code.ptxVersion >= 90 && !getenv("R1_CUDA_SERIAL");          /* else there is no wait_for_last in it */
+	/* Older code has no wait_for_last in it, an older driver no place in graphs for what begins early. */
+	c->early = code.ptxVersion >= 90 && cudaDriverGetVersion(&driver) == cudaSuccess && driver >= 12030 && !getenv("R1_CUDA_SERIAL");
 	c->multiprocessors = p->multiProcessorCount;
 	c->shared_most = p->sharedMemPerBlockOptin;
 	return 0;

@@ -135,6 +135,7 @@ struct entry {
 /* Room at the end of the list, cleared, whose `run` and `bytes` are set; then cuda_added. */
 struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes, bool early = false);
 void cuda_added(struct cuda *c);
+bool cuda_behind_kernel(const struct cuda *c);          /* the last entry is a kernel, or a product: neither a copy, nor none yet */
 
 /* What the last entry is, where somebody may want to do it in one with the next. */
 enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_CONSTANT };
@@ -181,14 +182,16 @@ template <class A> static cudaError_t cuda_run_launch(struct cuda *c, const stru
 }
 
 /* kernel<<<grid, block, shared>>>(a), in its turn. An empty grid is nothing to do.
- * early: it may begin while the one before still runs (sm_90's programmatic dependent launch). Every thread calls wait_for_last. Before, it writes nothing,
- * and reads nothing but what has been there since the last cuda_sync, what copies brought (a copy is never under way with a kernel), and what was written
- * by entries before `solid`: kernels that are to begin early and follow one another may all be running, but not with what is before them. */
+ * early: it may begin while the kernel before still runs (sm_90's programmatic dependent launch), if there is one right before it. Every thread calls
+ * wait_for_last. Before, it writes nothing, and reads nothing but what has been there since the last cuda_sync, what copies brought (no kernel begins
+ * before a copy that it stands behind has ended), and what was written by entries before `solid`: kernels that are to begin early and follow one another
+ * may all be running, but not with what is before them. */
 template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), dim3 grid, dim3 block, size_t shared, const A &a, bool early = false,
 					  enum last_kind kind = LAST_OTHER)
 {
 	struct launch_entry<A> *l;
 
+	early = early && cuda_behind_kernel(c);
 	if (!grid.x || !grid.y || !grid.z)
 		return;
 	if (shared > SHARED_UNASKED && shared > c->shared_asked[(const void *)kernel]) {        /* never less: an entry may wait that needs more */

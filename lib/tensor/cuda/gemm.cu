@@ -115,6 +115,7 @@ static plan *make_plan(struct products *p, const struct shape *s, const void *bi
 	cublasLtMatmulHeuristicResult_t found;
 	cublasLtMatmulPreference_t want;
 	const uint64_t room = WORKSPACE;
+	const uint32_t parts = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;  /* of a sum are put together in float32, not as numbers of C, or there are none */
 	int n = 0;
 
 	x->shape = *s;
@@ -129,6 +130,7 @@ static plan *make_plan(struct products *p, const struct shape *s, const void *bi
 	x->c = layout(s->c_half, s->m, s->n, s->ldc, s->batch, s->step_c);
 	lt_check(cublasLtMatmulPreferenceCreate(&want), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &room, sizeof room), "a preference");
+	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &parts, sizeof parts), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &s->align_b, sizeof s->align_b), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &s->align_a, sizeof s->align_a), "a preference");
 	lt_check(cublasLtMatmulPreferenceSetAttribute(want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &s->align_plus, sizeof s->align_plus), "a preference");
@@ -254,11 +256,11 @@ static bool by_library(struct cuda *c, const struct product *g)
 	s.align_c = alignment(g->c, g->ldc, g->step_c, item_c);
 	s.align_plus = alignment(g->plus ? g->plus : g->c, g->ldc, g->step_c, item_c);
 	s.align_bias = bias ? g->c_half ? 256 : alignment(bias, 0, 0, sizeof(float)) : 0;      /* a narrowed one is scratch memory */
-	if (!plan_of(c->products, &s, bias)->there)
+	if (!plan_of(c->products, &s, g->c_half ? c->products->workspace : bias)->there)       /* aligned as scratch memory is */
 		return false;
 	if (bias && g->c_half)                  /* cuBLASLt's bias is of C's numbers */
 		bias = narrowed(c, SCRATCH_SUMS, bias, 1, g->n, 1, &ld, &step);
-	x = (struct product_entry *)cuda_add(c, run_product, sizeof *x);
+	x = (struct product_entry *)cuda_add(c, run_product, sizeof *x, true);  /* the library's kernels may begin early, too */
 	x->shape = s;
 	x->a = g->a, x->b = g->b, x->c = g->c, x->plus = g->plus, x->bias = bias;
 	cuda_added(c);

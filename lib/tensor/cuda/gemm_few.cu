@@ -262,7 +262,7 @@ template <int KIND, int M, int COLS> static __device__ __forceinline__ void few_
 	}
 }
 
-template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32) few_rows(struct few f)
+template <int KIND, int M, int COLS> static __global__ void __launch_bounds__(WARPS * 32, form<KIND, M, COLS>::turned ? 3 : 1) few_rows(struct few f)
 {
 	typedef form<KIND, M, COLS> form;
 	enum { EACH = form::EACH, UNROLL = form::UNROLL };

@@ -27,7 +27,7 @@ struct constant {
 
 struct list {
 	std::vector<char> bytes;
-	size_t used, last;              /* last: where the last entry is */
+	size_t used, last, moved;       /* last: where the last entry is; moved: where the last copy ends, or 0 */
 	enum last_kind kind;
 	int64_t solid;                  /* what c->solid was before it */
 	int entries;
@@ -130,7 +130,7 @@ static void capture(struct cuda *c, uint64_t hash)
 	g.hash = hash;
 	g.used = ++l->clock;
 	g.bytes.assign(l->bytes.data(), l->bytes.data() + l->used);
-	cuda_check(cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal), "a graph");
+	cuda_check(cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeRelaxed), "a graph");
 	run_entries(c);
 	cuda_check(cudaStreamEndCapture(c->stream, &captured), "a graph");
 	cuda_check(cudaGraphInstantiate(&g.exec, captured, 0), "a graph");
@@ -166,7 +166,7 @@ void cuda_run(struct cuda *c)
 			run_entries(c);
 		}
 	}
-	l->used = 0;
+	l->used = l->moved = 0;
 	l->entries = 0;
 	l->running = true;
 }
@@ -205,6 +205,11 @@ struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const s
 	if (!early)
 		c->solid = c->added;
 	return e;
+}
+
+bool cuda_behind_kernel(const struct cuda *c)
+{
+	return c->list->used != c->list->moved;
 }
 
 void cuda_mark(struct cuda *c, enum last_kind kind)
@@ -293,6 +298,7 @@ static void move(struct cuda *c, void *to, const void *from, size_t bytes, cudaM
 	m->bytes = bytes;
 	m->kind = kind;
 	m->fill = fill;
+	c->list->moved = c->list->used;
 	cuda_mark(c, constant ? LAST_CONSTANT : LAST_OTHER);
 	cuda_added(c);
 }
