@@ -26,4 +26,11 @@ $B/sandbox/harness.o: $B/sandbox/harness.c sandbox/view.h
 sandbox/r1-sandbox: $B/bin/r1-sandbox
 	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 
-all: $(if $(filter gcc,$(CONFIG)),sandbox/r1-sandbox,$B/bin/r1-sandbox)
+# Whoever makes r1-reward alone wants it, too.
+ifeq ($(CONFIG),gcc)
+all: sandbox/r1-sandbox
+bin/r1-reward: | sandbox/r1-sandbox
+else
+all: $B/bin/r1-sandbox
+endif
+$B/bin/r1-reward: | $B/bin/r1-sandbox

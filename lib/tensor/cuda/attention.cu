@@ -9,6 +9,7 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	const int n4 = (w.dim + 3) / 4;
 	const int64_t each = (int64_t)w.kv_heads * n4, n = w.b.rows * each;
 
+	after_last();
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
 		const int64_t row = i / each;
 		const int at = (int)(i - row * each), g = at / n4, d = (at - g * n4) * 4;
@@ -87,7 +88,7 @@ static bool turn_and_write(struct cuda *c, const struct write_pages *w, const st
 
 void attention_write_pages(struct cuda *c, const struct write_pages *w)
 {
-	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w);
+	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w, true);
 }
 
 bool attention_wide(const void *p, bool half, int64_t a, int64_t b)

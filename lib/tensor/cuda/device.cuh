@@ -116,6 +116,13 @@ __device__ __forceinline__ void wait_for_last()
 #endif
 }
 
+/* All of a kernel comes after the last one: but it is launched meanwhile, and so is the next. */
+__device__ __forceinline__ void after_last()
+{
+	next_may_start();
+	wait_for_last();
+}
+
 /* 16 bytes of global memory that nobody else reads soon, past the first-level cache; asked for where that is written: neither this nor wait_for_last is moved
  * over the other (so no .nc: that would be). */
 __device__ __forceinline__ uint4 load_once(const uint4 *p)

@@ -42,6 +42,7 @@ template <bool WARP, int V, class T> static __global__ void __launch_bounds__(TH
 	const int64_t at = (there ? p.row : a.rows - 1) * a.cols;
 	float sum = 0, rstd;
 
+	after_last();
 	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
 		const vec<V> x = load<V>(a.x + at + i);
 
@@ -79,9 +80,10 @@ template <bool WARP, int V, class T> static __global__ void __launch_bounds__(TH
 	const bool there = p.row < a.rows;
 	const int64_t row = there ? p.row : a.rows - 1, at = row * a.cols;
 	const T *dout = (const T *)a.dout + at;
-	const float rstd = a.rstd[row];
 	float sum = 0, mean;
 
+	after_last();
+	const float rstd = a.rstd[row];
 	for (int64_t i = p.first * V; i < a.cols; i += p.step * V) {
 		const vec<V> x = load<V>(a.x + at + i), w = load<V>(a.w + i), d = load<V>(dout + i);
 
@@ -111,7 +113,7 @@ template <class A> static void by_rows(struct cuda *c, const A &a, enum last_kin
 {
 	const bool warp = a.cols <= NORM_SHORT;
 
-	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a, false,
+	cuda_launch(c, warp ? fours ? warp4 : warp1 : fours ? block4 : block1, (unsigned)(warp ? div_up(a.rows, THREADS / 32) : a.rows), THREADS, 0, a, true,
 		    kind);
 }
 
@@ -154,6 +156,7 @@ template <class T> static __global__ void rope_pairs(struct rope r)
 {
 	const int half = (int)r.head_dim / 2, n = (int)r.heads * half;
 
+	after_last();
 	for (int64_t row = blockIdx.x; row < r.rows; row += gridDim.x) {
 		const float *turn = r.cos_sin + (int64_t)r.position[row] * r.head_dim;
 
@@ -182,7 +185,7 @@ static void op_rope(struct backend *be, const struct rope *given)
 	if (cuda_turn_few(cuda_of(be), &r))
 		return;
 	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows, 1), THREADS, 0, r,
-		    false, LAST_ROPE);
+		    true, LAST_ROPE);
 }
 
 /* ---- element by element ---- */
@@ -197,6 +200,7 @@ template <int V, class T> static __global__ void swiglu_numbers(struct gate a)
 {
 	const int64_t each = a.cols / V, n = a.rows * each;
 
+	after_last();
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
 		const int64_t row = i / each, col = i % each * V;
 		const T *x = (const T *)a.gate_up + row * 2 * a.cols + col;
@@ -214,6 +218,7 @@ template <int V, class T> static __global__ void swiglu_back_numbers(struct gate
 {
 	const int64_t each = a.cols / V, n = a.rows * each;
 
+	after_last();
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64_t)gridDim.x * blockDim.x) {
 		const int64_t row = i / each, col = i % each * V, at = row * 2 * a.cols + col;
 		const T *x = (const T *)a.gate_up + at;
@@ -236,7 +241,7 @@ static void gate_by(struct cuda *c, const struct gate &a, int64_t each, void (*o
 {
 	const bool wide = aligned(a.out, a.gate_up, a.dout, a.cols, each);
 
-	cuda_launch(c, wide ? many : one, cuda_grid(a.rows * a.cols, (wide ? each : 1) * THREADS), THREADS, 0, a);
+	cuda_launch(c, wide ? many : one, cuda_grid(a.rows * a.cols, (wide ? each : 1) * THREADS), THREADS, 0, a, true);
 }
 
 static void op_swiglu(struct backend *be, void *out, const void *gate_up, int64_t rows, int64_t cols, bool half)

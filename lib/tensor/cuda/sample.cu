@@ -379,8 +379,7 @@ template <int V> static __global__ void __launch_bounds__(32 * SOME_WARPS) sum_p
 {
 	const int p = blockIdx.x * SOME_WARPS + threadIdx.x / 32;
 
-	next_may_start();
-	wait_for_last();
+	after_last();
 	if (p >= pieces_of(a.vocab))
 		return;
 	const struct row row = row_at(a, blockIdx.y);
@@ -398,8 +397,7 @@ static __global__ void __launch_bounds__(32 * SOME_WARPS) draw_pieces(struct dra
 	struct found *found = a.found + blockIdx.y * ROW_PIECES;
 	struct row row = row_at(a, blockIdx.y);
 
-	next_may_start();
-	wait_for_last();
+	after_last();
 	if ((int)threadIdx.x < pieces)
 		sums[threadIdx.x] = found[threadIdx.x].sums;
 	__syncthreads();
