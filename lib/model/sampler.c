@@ -198,19 +198,16 @@ static int32_t take_page(struct sampler *s)
 	return s->free_page[--s->free_pages];
 }
 
-static void copy_page(struct sampler *s, int32_t to, int32_t from)
+/* Of all layers: pages [layers][pages][KV_PAGE * width] */
+static void copy_page(struct sampler *s, void *pages, int64_t width, int32_t to, int32_t from)
 {
 	struct backend *be = s->m->be;
 	const struct kv_cache *c = &s->cache;
-	const size_t k = kv_page_bytes(c, c->k_width), v = kv_page_bytes(c, c->v_width);
-	int64_t layer;
+	const size_t bytes = kv_page_bytes(c, width);
+	const int64_t n = width * KV_PAGE;
 
-	for (layer = 0; layer < c->layers; layer++) {
-		const int64_t base = layer * c->pages;
-
-		be->copy(be, (char *)c->k + (size_t)(base + to) * k, (char *)c->k + (size_t)(base + from) * k, k);
-		be->copy(be, (char *)c->v + (size_t)(base + to) * v, (char *)c->v + (size_t)(base + from) * v, v);
-	}
+	be->columns(be, &(struct columns){.rows = c->layers, .cols = n, .ld_to = c->pages * n, .ld = c->pages * n, .to = (char *)pages + (size_t)to * bytes,
+					  .from = (char *)pages + (size_t)from * bytes, .to_half = c->half, .from_half = c->half});
 }
 
 /* The next completion of a computed prefix takes a slot: it shares the full pages and copies the one that it will write on. */
@@ -223,8 +220,12 @@ static void start(struct sampler *s, struct slot *slot, struct prefix *p)
 	slot->shared = slot->pages = past / KV_PAGE;
 	memcpy(slot->page, p->page, (size_t)slot->shared * sizeof *slot->page);
 	if (past % KV_PAGE) {
-		slot->page[slot->pages] = take_page(s);
-		copy_page(s, slot->page[slot->pages++], p->page[slot->shared]);
+		const int32_t to = take_page(s), from = p->page[slot->shared];
+
+		slot->page[slot->pages++] = to;
+		copy_page(s, s->cache.k, s->cache.k_width, to, from);
+		if (s->cache.v_width)
+			copy_page(s, s->cache.v, s->cache.v_width, to, from);
 	}
 	slot->n = 0;
 	slot->limit = s->params.max_tokens < room ? s->params.max_tokens : room;

@@ -148,7 +148,7 @@ void cuda_attention(struct backend *be, const struct attention *given)
 			attention_write_pages(c, &w);
 		*written = c->added;
 		a.k = w.to_k, a.v = w.to_v;
-		a.past_is_there = past_written < c->solid;
+		a.past_is_there = MAX(past_written, c->pages_moved) < c->solid;
 		for (int64_t i = 0; i < given->seqs; i++)
 			single = single || given->seq[i].n == 1;
 		if (single)

@@ -73,6 +73,7 @@ struct cuda {
 	int64_t counters;
 	struct batches *batches;        /* of attention_tiles.cu */
 	std::vector<int64_t> pages_written;     /* of attention.cu, by layer */
+	int64_t pages_moved;            /* `added` of the last op_columns, which may have written pages of any */
 };
 
 static inline struct cuda *cuda_of(struct backend *be)

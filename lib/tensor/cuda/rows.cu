@@ -335,6 +335,7 @@ static void op_columns(struct backend *be, const struct columns *c)
 	const struct moved a = {c->to, c->from, c->ld_to, c->ld, c->rows, c->cols, c->to_half, c->from_half, c->accumulate, 0};
 
 	cuda_launch(cuda_of(be), move_columns, cuda_grid(c->rows, 1), c->cols <= 64 ? 64 : THREADS, 0, a);
+	cuda_of(be)->pages_moved = cuda_of(be)->added;
 }
 
 void cuda_rows_ops(struct backend *be)
