@@ -9,7 +9,7 @@
  * What a GPU would punish, this ends the program for, with a line that says what: threads that do not all come to a barrier, a warp's
  * operation that lanes of its mask do not come to, accesses behind the dynamic shared memory or behind an allocation (a page that may not be
  * touched follows both; under the address sanitizer to the byte, else by canaries when the memory is given back), grids, blocks and
- * shared memory over the limits, copies that are not of device memory, races (races.h: not under the address sanitizer). Memory that was never written is NaN.
+ * shared memory over the limits, copies that are not of device memory, kernels that may begin early behind a copy, races (races.h: not under the address sanitizer). Memory that was never written is NaN.
  *
  * R1_EMULATED is defined here: lib/tensor/cuda/device.cuh has the few things that cannot be said in both.
  */

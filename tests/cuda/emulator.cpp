@@ -129,6 +129,7 @@ struct emu_graph {
 struct emu_stream {
 	std::deque<std::function<void()>> queue;
 	emu_graph *capture;
+	bool kernel_last;               /* the last that was submitted since it was waited for, or a capture began, is a kernel or a product */
 };
 struct emu_event {
 	cudaStream_t stream;
@@ -146,7 +147,16 @@ cudaError_t emu_submit(cudaStream_t s, std::function<void()> work)
 		s->capture->work.push_back(work);
 	else
 		s->queue.push_back(work);
+	s->kernel_last = true;
 	return cudaSuccess;
+}
+
+static cudaError_t submit_copy(cudaStream_t s, std::function<void()> work)
+{
+	const cudaError_t r = emu_submit(s, work);
+
+	s->kernel_last = false;
+	return r;
 }
 
 static void run(cudaStream_t s)
@@ -159,6 +169,7 @@ static void run(cudaStream_t s)
 		s->queue.pop_front();
 		work();
 	}
+	s->kernel_last = false;
 	races_synchronized();
 }
 
@@ -204,6 +215,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode)
 	if (s->capture)
 		DIE("a stream is captured twice");
 	s->capture = new emu_graph();
+	s->kernel_last = false;
 	return cudaSuccess;
 }
 
@@ -358,7 +370,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 		emu_device_range(from, bytes, "a copy's source");
 	else if (is_device(from))
 		DIE("a copy from the host comes from device memory");
-	return emu_submit(s, [to, from, bytes] {
+	return submit_copy(s, [to, from, bytes] {
 		memcpy(to, from, bytes);
 		races_written(to, bytes, false);
 	});
@@ -367,7 +379,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
 	emu_device_range(p, bytes, "cudaMemsetAsync");
-	return emu_submit(s, [p, value, bytes] {
+	return submit_copy(s, [p, value, bytes] {
 		memset(p, value, bytes);
 		races_written(p, bytes, false);
 	});
@@ -686,6 +698,8 @@ cudaError_t emu_launch(const void *kernel, const std::function<void()> &fn, dim3
 		DIE("a grid of (%u,%u,%u) blocks of (%u,%u,%u) threads", grid.x, grid.y, grid.z, block.x, block.y, block.z);
 	if (shared > most)
 		DIE("a kernel is launched with %zu bytes of dynamic shared memory and may have %zu", shared, most);
+	if (early && !s->kernel_last && !idle())
+		DIE("a kernel that may begin before the last one has ended is launched behind none, or behind a copy");
 	if (arguments > MOST_ARGUMENTS)
 		DIE("a kernel's arguments take %zu bytes", arguments);
 	return emu_submit(s, [kernel, early, fn, grid, block, shared] { run_grid(kernel, early, fn, grid, block, shared); });

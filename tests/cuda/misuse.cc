@@ -188,13 +188,16 @@ int main(int argc, char **argv)
 	} else if (!strcmp(name, "no-fence")) {
 		cudaMemsetAsync(a.x, 0, 64 * sizeof(float), s);
 		cudaLaunchKernel(no_fence, 2, 1, args, 0, s);
-	} else if (!strcmp(name, "early-read")) {
+	} else if (!strcmp(name, "early-copy")) {
+		a.n = 0;
+		cudaLaunchKernel(too_soon, 1, 64, args, 0, s);
+		launch_early(s, a);
 		cudaMemsetAsync(a.x, 0, 64 * sizeof(float), s);
-		a.n = 1;                        /* the first one may: a copy has ended */
 		launch_early(s, a);
-		launch_early(s, a);
-	} else if (!strcmp(name, "early-write") || !strcmp(name, "early-end")) {
-		a.n = !strcmp(name, "early-write") ? 2 : 3;
+	} else if (!strncmp(name, "early-", 6)) {
+		a.n = 0;
+		cudaLaunchKernel(too_soon, 1, 64, args, 0, s);
+		a.n = !strcmp(name, "early-read") ? 1 : !strcmp(name, "early-write") ? 2 : 3;
 		launch_early(s, a);
 	}
 	cudaStreamSynchronize(s);

@@ -143,7 +143,8 @@ void races_written(const void *p, size_t bytes, bool by_kernel)
 	if (!R1_RACES || !bytes || (const char *)p < range || (const char *)p >= range_end)
 		return;
 	u.launch = next_launch();
-	stable = launch + !by_kernel;
+	if (!by_kernel)
+		stable = launch + 1;
 	kernels[launch] = NULL;
 	for (size_t i = 0; i < bytes; i++)
 		cell_of(p)[i].write = u;

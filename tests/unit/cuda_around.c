@@ -86,7 +86,8 @@ static struct made feed(struct backend *be, int64_t rows, int64_t k, int64_t f, 
 }
 
 /* Two sequences of `n` new rows each behind past ones, turned, written and attended to; half: in bfloat16, and made by a product of width k (0: by none),
- * with what `without` has set left out: 1 its norm, 2 its bias */
+ * with what `without` has set left out: 1 its norm, 2 its bias; or otherwise: 4 pairs side by side, 8 turned back, 16 turned twice, 32 added to what is there,
+ * 64 only queries are turned */
 static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int64_t dim, int n, bool half, int64_t k, unsigned without, bool alone)
 {
 	struct made made = {.n = 0};
@@ -120,12 +121,18 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 		if (k && !(without & 1))
 			be->rmsnorm(be, &(struct norm){.rows = rows, .cols = k, .x = x, .w = w, .eps = 1e-6f, .half = true}, normed);
 		part(be, table, alone);
-		if (k)
+		if (k && !(without & 32))
 			be->gemm(be, &(struct gemm){.m = rows, .n = stride, .k = k, .a = normed, .a_half = true, .lda = k, .trans_b = true, .c = qkv, .c_half = true,
 						    .ldc = stride, .packed = p, .bias = without & 2 ? NULL : bias});
-		part(be, table, alone);
-		be->rope(be, &(struct rope){.rows = rows, .heads = heads + kv_heads, .head_dim = dim, .x = qkv, .out = qkv, .x_stride = stride, .x_head = dim,
-					    .out_stride = stride, .out_head = dim, .position = position, .cos_sin = table, .half = half});
+		else if (k)
+			be->gemm(be, &(struct gemm){.m = rows, .n = stride, .k = k, .a = normed, .a_half = true, .lda = k, .trans_b = true, .c = qkv, .c_half = true,
+						    .ldc = stride, .packed = p, .accumulate = true});
+		for (j = 0; j < (without & 16 ? 2 : 1); j++) {
+			part(be, table, alone);
+			be->rope(be, &(struct rope){.rows = rows, .heads = heads + (without & 64 ? 0 : kv_heads), .head_dim = dim, .x = qkv, .out = qkv,
+						    .x_stride = stride, .x_head = dim, .out_stride = stride, .out_head = dim, .position = position, .cos_sin = table,
+						    .interleaved = without & 4, .inverse = without & 8, .half = half});
+		}
 		part(be, table, alone);
 		be->attention(be, &(struct attention){.rows = rows, .heads = heads, .kv_heads = kv_heads, .head_dim = dim, .scale = 0.3f, .qkv = qkv,
 						      .qkv_stride = stride, .out = out, .lse = lse, .seq = seq, .seqs = 2, .cache = &cache, .half = half});
@@ -174,12 +181,12 @@ int main(void)
 #define FEED(alone) feed(be, rows, k, f, without, alone)
 			SAME(FEED);
 		}
-	for (i = 0; i < 24; i++) {
+	for (i = 0; i < 60; i++) {
 		const int64_t kv_heads = 1 + below(3), heads = kv_heads * (1 + below(5)), dim = 2 * (1 + below(20));
 		const int n = below(2) ? 1 : 1 + (int)below(5);
 		const bool half = i % 2;
 		const int64_t k = half && i % 4 == 3 ? widths[below(5)] : 0;
-		const unsigned without = (unsigned)below(4);
+		const unsigned without = i < 16 ? (unsigned)below(4) : (unsigned)below(4) | 4u << i % 5;
 
 #define TURN(alone) turn(be, heads, kv_heads, dim, n, half, k, without, alone)
 		SAME(TURN);

@@ -157,7 +157,7 @@ static size_t shared_of(int64_t rows, int64_t dim)
 
 int64_t attention_back_half_rows(struct cuda *c, int64_t dim)
 {
-	return shared_of(64, div_up(dim, 64) * 64) <= c->shared_most ? 64 : 32;
+	return dim <= 128 || shared_of(64, div_up(dim, 64) * 64) <= c->shared_most ? 64 : 32;
 }
 
 template <int R, int DP, int SPLIT> static void launch(struct cuda *c, struct attend_back *z, const struct tiles *rows, const struct tiles *keys)

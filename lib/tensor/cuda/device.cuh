@@ -229,11 +229,11 @@ __device__ __forceinline__ float power2(float x)
 /* The first and the second number of a pair (a, b), turned: the same bits wherever that is done */
 __device__ __forceinline__ float turn_first(float a, float b, float cos, float sin)
 {
-	return fmaf(a, cos, -__fmul_rn(b, sin));
+	return fmaf(a, cos, -(b * sin));
 }
 __device__ __forceinline__ float turn_second(float a, float b, float cos, float sin)
 {
-	return fmaf(b, cos, __fmul_rn(a, sin));
+	return fmaf(b, cos, a * sin);
 }
 
 __device__ __forceinline__ float sigmoid(float x)

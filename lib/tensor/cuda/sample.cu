@@ -19,7 +19,7 @@ struct draws {
 	float *logprob;
 	struct found *found;            /* [rows][ROW_PIECES]: where several blocks have a row */
 	uint32_t *counter;              /* [rows]: of those, blocks that are done */
-	int64_t rows, vocab;
+	int64_t vocab;
 };
 
 /* What is known of a piece of a row */
@@ -82,9 +82,9 @@ static __device__ __forceinline__ unsigned long long units(float w)
 	return (unsigned long long)((double)w * UNIT);
 }
 
-/* The bucket, from the highest down, where `count` tokens or a weight of `mass` are reached; what lies above is added to taken and above. If they are
- * nowhere: the last one or, where that is not `must`, none, and reached is 0. By the first warp: lane L looks after 32 buckets. */
-static __device__ void find_bucket(struct room *r, unsigned long long count, double mass, bool must)
+/* The bucket, from the highest down, where `count` tokens or a weight of `mass` are reached; what lies above is added to taken and above. They may be
+ * nowhere if not all tokens were counted: then `reached` is 0. By the first warp: lane L looks after 32 buckets. */
+static __device__ void find_bucket(struct room *r, unsigned long long count, double mass)
 {
 	const int lane = threadIdx.x % 32, first = BUCKETS - 1 - 32 * lane;
 	unsigned long long number = 0, weight = 0, before_number, before_weight;
@@ -105,7 +105,7 @@ static __device__ void find_bucket(struct room *r, unsigned long long count, dou
 	}
 	before_number += (unsigned long long)r->taken - number;
 	before_weight += r->above - weight;
-	all = __ballot_sync(ALL_LANES, before_number + number >= count || (double)(before_weight + weight) >= mass || (must && lane == 31));
+	all = __ballot_sync(ALL_LANES, before_number + number >= count || (double)(before_weight + weight) >= mass);
 	__syncwarp();                           /* all have read what one changes */
 	if (lane == 0)
 		r->reached = all != 0;
@@ -153,7 +153,7 @@ static __device__ void cut_at(const struct row &row, struct room *r, long long c
 		});
 		__syncthreads();
 		if (threadIdx.x < 32)
-			find_bucket(r, (unsigned long long)count, mass, shift < 20 || !least);
+			find_bucket(r, (unsigned long long)count, mass);
 		__syncthreads();
 		if (r->reached)
 			shift -= 10;
@@ -267,13 +267,13 @@ static __device__ int narrow(struct point *p, double sum, unsigned ties, double 
 /* By a warp: the token that the uniform number falls on. Pieces 2 L and 2 L + 1 are lane L's: their weights above the cut, and ties. */
 static __device__ int draw(const struct row &row, const struct cut &cut, const double (&weight)[2], const unsigned (&ties)[2], double uniform)
 {
-	const int lane = threadIdx.x % 32, pair = lane % 2;
+	const int lane = threadIdx.x % 32;
 	struct point p = {0, cut.ties, (double)__uint_as_float(cut.bits)};
 	int piece = 2 * narrow(&p, weight[0] + weight[1], ties[0] + ties[1], uniform);
 	const double w0 = __shfl_sync(ALL_LANES, weight[0], piece / 2), w1 = __shfl_sync(ALL_LANES, weight[1], piece / 2);
 	const unsigned t0 = __shfl_sync(ALL_LANES, ties[0], piece / 2), t1 = __shfl_sync(ALL_LANES, ties[1], piece / 2);
 
-	piece += narrow(&p, lane > 1 ? 0 : pair ? w1 : w0, lane > 1 ? 0 : pair ? t1 : t0);
+	piece += narrow(&p, lane == 0 ? w0 : lane == 1 ? w1 : 0, lane == 0 ? t0 : lane == 1 ? t1 : 0);
 	for (int64_t first = piece * row.length(), end = row.end(piece);;) {
 		const int64_t each = (end - first + 31) / 32, from = first + lane * each, to = min(from + each, end);
 		unsigned tied = 0;
@@ -392,12 +392,12 @@ static __global__ void __launch_bounds__(32 * SOME_WARPS) draw_pieces(struct dra
 {
 	__shared__ struct softmax_sums sums[ROW_PIECES];
 	__shared__ uint32_t before;
-	const struct sampling how = a.how[blockIdx.y];
 	const int lane = threadIdx.x % 32, pieces = pieces_of(a.vocab), p = blockIdx.x * SOME_WARPS + threadIdx.x / 32;
 	struct found *found = a.found + blockIdx.y * ROW_PIECES;
-	struct row row = row_at(a, blockIdx.y);
 
 	after_last();
+	const struct sampling how = a.how[blockIdx.y];
+	struct row row = row_at(a, blockIdx.y);
 	if ((int)threadIdx.x < pieces)
 		sums[threadIdx.x] = found[threadIdx.x].sums;
 	__syncthreads();
@@ -455,7 +455,6 @@ void cuda_sample(struct backend *be, float *logits, int64_t rows, int64_t vocab,
 		several = several && !cuts(&how[i], vocab);
 	host = (char *)xmalloc(2 * each);
 	a.logits = logits;
-	a.rows = rows;
 	a.vocab = vocab;
 	a.counter = several ? cuda_counters(c, rows) : NULL;
 	a.id = (int32_t *)cuda_scratch_of(c, SCRATCH_SUMS, 2 * each + (several ? (size_t)rows * ROW_PIECES * sizeof *a.found : 0));
@@ -465,7 +464,7 @@ void cuda_sample(struct backend *be, float *logits, int64_t rows, int64_t vocab,
 	if (several) {
 		const dim3 grid((unsigned)div_up(pieces_of(vocab), SOME_WARPS), (unsigned)rows);
 
-		cuda_launch(c, fours ? sum_pieces<4> : sum_pieces<1>, grid, 32 * SOME_WARPS, 0, a, true);
+		cuda_launch(c, fours ? sum_pieces<4> : sum_pieces<1>, grid, 32 * SOME_WARPS, 0, a);
 		cuda_launch(c, draw_pieces, grid, 32 * SOME_WARPS, 0, a, true);
 	} else {
 		cuda_launch(c, fours ? sample_rows<4> : sample_rows<1>, (unsigned)rows, row_threads(vocab), 0, a);
