@@ -442,7 +442,7 @@ bool cuda_turn_few(struct cuda *c, const struct rope *r)
 	const struct few *last = cuda_last_launch<struct few>(c, LAST_FEW);
 	struct few f;
 
-	if (!last || last->gated || last->turn.cos_sin || !last->g.a_half || !last->g.c_half || !r->half || last->g.plus || last->g.c != r->x || r->out != r->x ||
+	if (!last || last->gated || last->turn.cos_sin || !last->g.a_half || !last->g.c_half || !r->half || last->g.c != r->x || r->out != r->x ||
 	    last->g.m != r->rows || last->g.ldc != r->x_stride || r->out_stride != r->x_stride || r->x_head != r->head_dim || r->out_head != r->head_dim ||
 	    last->g.n % r->head_dim || r->heads * r->head_dim > last->g.n || r->interleaved || r->inverse)
 		return false;
