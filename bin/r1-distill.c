@@ -181,6 +181,8 @@ static void keep_scored(struct work *w, const int32_t *token, int64_t n, int64_t
 	d->target = xgrow(d->target, &d->target_cap, d->targets + (size_t)scores, sizeof *d->target);
 	if (target)
 		memcpy(d->target + d->targets, target, (size_t)scores * sizeof *target);
+	else
+		memset(d->target + d->targets, 0, (size_t)scores * sizeof *target);     /* describe_run looks at them */
 	d->span = xgrow(d->span, &d->cap, d->n + 1, sizeof *d->span);
 	d->span[d->n++] = (struct span){d->tokens, (int32_t)n, (int32_t)first, d->targets};
 	d->tokens += (size_t)n;
