@@ -33,7 +33,7 @@ TOOLS := $(patsubst bin/%.c,%,$(wildcard bin/r1-*.c))
 LAYERS := base record tensor text model task
 # Sources compiled once for each instruction set (with ISA, ISA_NAME defined), and all others
 ISA_SRC := $(wildcard lib/tensor/cpu/isa/*.c)
-LIB_SRC := $(filter-out $(ISA_SRC),$(foreach l,$(LAYERS),$(wildcard lib/$l/*.c lib/$l/*/*.c)))
+LIB_SRC := $(filter-out $(ISA_SRC) $(wildcard lib/base/mpi/*.c),$(foreach l,$(LAYERS),$(wildcard lib/$l/*.c lib/$l/*/*.c)))
 ARCH := $(shell uname -m)
 ISAS := portable $(if $(filter x86_64,$(ARCH)),avx2 avx512)
 ISAFLAGS_portable :=
@@ -51,6 +51,10 @@ NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc
 CUDA_ARCHS ?= 80 90 100
 CUDA_SRC := $(wildcard lib/tensor/cuda/*.cu)
 CUDA_BASE := lib/base/err.c lib/base/mem.c
+# What tells the processes of mpirun of each other is loaded, too, and made where there is an MPI (MPICC= leaves it out).
+MPICC ?= $(shell command -v mpicc)
+MPI_SRC := $(wildcard lib/base/mpi/*.c)
+LOADED := $(if $(NVCC),r1-cuda.so) $(if $(MPICC),r1-mpi.so)
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
 KINDS := model/family model/loss task/reward task/verifier task/language task/advantage task/filter
 
@@ -58,11 +62,11 @@ OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/pl
 
 # The programs of the plain configuration stand beside their source; those of the others in their build folder.
 ifeq ($(CONFIG),gcc)
-all: $(TOOLS:%=bin/%) $(if $(NVCC),bin/r1-cuda.so,no-nvcc) ## build the tools
+all: $(TOOLS:%=bin/%) $(LOADED:%=bin/%) $(if $(NVCC),,no-nvcc) ## build the tools
 bin/%: $B/bin/%
 	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 else
-all: $(TOOLS:%=$B/bin/%) $(if $(NVCC),$B/bin/r1-cuda.so,no-nvcc)
+all: $(TOOLS:%=$B/bin/%) $(LOADED:%=$B/bin/%) $(if $(NVCC),,no-nvcc)
 endif
 
 .SECONDARY: $(TOOLS:%=$B/bin/%.o) $(TOOLS:%=$B/bin/%)
@@ -102,6 +106,12 @@ $B/bin/r1-cuda.so: build/cuda/r1-cuda.so
 	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 -include $(shell find build/cuda -name '*.d' 2>/dev/null)
 endif
+build/mpi/r1-mpi.so: $(MPI_SRC) lib/base/team.h lib/base/err.h lib/base/err.c
+	@mkdir -p $(@D)
+	OMPI_CC='$(CC)' MPICH_CC='$(CC)' $(MPICC) -std=gnu11 -O2 -g -fPIC -shared -fvisibility=hidden -Ilib -D_GNU_SOURCE $(WARN) -o $@ $(filter %.c,$^)
+$B/bin/r1-mpi.so: build/mpi/r1-mpi.so
+	@mkdir -p $(@D)
+	@ln -f $< $@ 2>/dev/null || cp -f $< $@
 no-nvcc:
 	@echo 'no nvcc: without --backend cuda'
 
@@ -153,22 +163,21 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 # Where programs look for each other from where they are: r1-reward for r1-sandbox in its own folder, all for the CUDA backend in ../lib/r1.
 PREFIX ?= /usr/local
 PROGRAMS := $(TOOLS) r1-sandbox
-LIBRARY := $(if $(NVCC),r1-cuda.so)
 PAGES := $(wildcard man/*.[157])
 man_folder = "$(DESTDIR)$(PREFIX)/share/man/man$1"
-install: $(PROGRAMS:%=$B/bin/%) $(LIBRARY:%=$B/bin/%) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
-	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(LIBRARY),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
+install: $(PROGRAMS:%=$B/bin/%) $(LOADED:%=$B/bin/%) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(strip $(LOADED)),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
 	install -m 755 $(PROGRAMS:%=$B/bin/%) "$(DESTDIR)$(PREFIX)/bin"
-	$(if $(LIBRARY),install -m 755 $B/bin/$(LIBRARY) "$(DESTDIR)$(PREFIX)/lib/r1")
+	$(if $(strip $(LOADED)),install -m 755 $(LOADED:%=$B/bin/%) "$(DESTDIR)$(PREFIX)/lib/r1")
 	$(foreach s,1 5 7,install -m 644 $(filter %.$s,$(PAGES)) $(call man_folder,$s);)
 
 uninstall: ## remove from PREFIX what make install put there
-	rm -f $(foreach p,$(PROGRAMS),"$(DESTDIR)$(PREFIX)/bin/$p") "$(DESTDIR)$(PREFIX)/lib/r1/r1-cuda.so" \
+	rm -f $(foreach p,$(PROGRAMS),"$(DESTDIR)$(PREFIX)/bin/$p") $(foreach l,r1-cuda.so r1-mpi.so,"$(DESTDIR)$(PREFIX)/lib/r1/$l") \
 	  $(foreach s,1 5 7,$(foreach p,$(notdir $(filter %.$s,$(PAGES))),$(call man_folder,$s)/$p))
 	if [ -d "$(DESTDIR)$(PREFIX)/lib/r1" ]; then rmdir "$(DESTDIR)$(PREFIX)/lib/r1"; fi
 
 clean: ## remove what was built (not run/)
-	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so sandbox/r1-sandbox
+	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so bin/r1-mpi.so sandbox/r1-sandbox
 
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'

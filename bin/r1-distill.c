@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/team.h"
 #include "base/tool.h"
 #include "model/pass.h"
+#include "model/replicas.h"
 #include "model/rollouts.h"
 #include "model/schedule.h"
 #include "model/trainer.h"
@@ -41,6 +43,7 @@ struct work {
 	const struct opt *opts;
 	struct backend *be;
 	struct trainer trainer;
+	struct replicas *replicas;
 	struct tokenizer *tokenizer;
 	struct template *template;
 	struct data data, held_out;
@@ -347,7 +350,7 @@ static int read_data(struct work *w, char **files, int n, struct err *e)
 
 /* ---- training ---- */
 
-static int save(struct work *w, struct err *e)
+static int save_here(struct work *w, struct err *e)
 {
 	struct checkpoint_writer *c = checkpoint_begin(w->o->output, e);
 
@@ -360,14 +363,20 @@ static int save(struct work *w, struct err *e)
 	return checkpoint_commit(c, e);
 }
 
+static int save(struct work *w, struct err *e)
+{
+	return team_agree(team_rank() == 0 ? save_here(w, e) : 0, e);
+}
+
 /* What one example of the data is: a pair is two spans */
 static int64_t spans_each(const struct work *w)
 {
 	return w->o->goal == OBJECTIVE_PAIRWISE ? 2 : 1;
 }
 
-/* Forward through examples order[0 .. n-1] of the data and, if the tape records, back: their mean of -logprob over all predicted tokens ... */
-static void text_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
+/* Forward through examples order[0 .. n-1] of the data and, if the tape records, back: the sum of -logprob over their predicted tokens, of which the
+ * step has `all` in all ... */
+static void text_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, double all, struct scorer_sums *sums)
 {
 	struct example *ex = xmalloc((size_t)n * sizeof *ex);
 	int64_t i, take, predicted = 0, k;
@@ -381,7 +390,7 @@ static void text_pass(struct work *w, struct tape *t, const struct data *data, c
 	}
 	d = xmalloc((size_t)predicted * sizeof *d);
 	for (k = 0; k < predicted; k++)
-		d[k] = (float)(-1 / (double)predicted);
+		d[k] = (float)(-1 / all);
 	for (i = 0; i < n; i += take) {
 		struct pass p;
 
@@ -400,26 +409,59 @@ static void text_pass(struct work *w, struct tape *t, const struct data *data, c
 }
 
 /* ... or the loss of a scalar model's objective. */
-static void scored_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
+static void scored_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, double all, struct scorer_sums *sums)
 {
 	const int64_t each = spans_each(w);
 	struct scorer_example *x = xmalloc((size_t)(n * each) * sizeof *x);
-	int64_t i, scores = 0;
+	int64_t i;
 
 	for (i = 0; i < n * each; i++) {
 		const struct span *s = &data->span[(int64_t)order[i / each] * each + i % each];
 
 		x[i] = (struct scorer_example){{data->token + s->at, s->n, s->first, 1}, data->target + s->target};
-		scores += s->n - s->first;
 	}
-	scorer_pass(w->trainer.model, t, w->o->goal, x, n * each, w->o->tokens, (double)scores / (double)each, sums);
+	scorer_pass(w->trainer.model, t, w->o->goal, x, n * each, w->o->tokens, all, sums);
 	free(x);
 }
 
+/* By the replicas, each its part of them: sums, which are added to, and gradients are those of all. */
 static void any_pass(struct work *w, struct tape *t, const struct data *data, const size_t *order, int64_t n, struct scorer_sums *sums)
 {
-	if (n)
-		(w->o->goal == OBJECTIVE_SFT ? text_pass : scored_pass)(w, t, data, order, n, sums);
+	const int64_t each = spans_each(w);
+	struct replicas *r = w->replicas;
+	struct scorer_sums *part = xcalloc((size_t)r->n, sizeof *part);
+	int64_t *tokens = xcalloc((size_t)n + 1, sizeof *tokens), all = 0, i, k;
+
+	for (i = 0; i < n * each; i++) {
+		const struct span *s = &data->span[(int64_t)order[i / each] * each + i % each];
+
+		tokens[i / each] += s->n;
+		all += s->n - s->first;
+	}
+	replicas_deal(r, tokens, n);
+	part[0] = *sums;
+	for (k = 0; k < r->n; k++) {
+		const int64_t count = r->from[k + 1] - r->from[k];
+
+		if (!replicas_mine(k))
+			continue;
+		if (count)
+			(w->o->goal == OBJECTIVE_SFT ? text_pass : scored_pass)(w, t, data, order + r->from[k], count, (double)all / (double)each, &part[k]);
+		if (t->record)
+			replicas_turn(r, k);
+	}
+	if (t->record)
+		replicas_sum(r);
+	replicas_share(r, part, sizeof *part);
+	*sums = part[0];
+	for (k = 1; k < r->n; k++) {
+		sums->loss += part[k].loss;
+		sums->right += part[k].right;
+		sums->margin += part[k].margin;
+		sums->n += part[k].n;
+	}
+	free(part);
+	free(tokens);
 }
 
 /* One optimizer step on the examples order[0 .. n-1]; sums are added to those of the steps before. */
@@ -466,7 +508,7 @@ static int log_step(struct work *w, const struct scorer_sums *s, double norm, do
 	record_set_number(&r, "grad_norm", norm);
 	record_set_number(&r, "learning_rate", lr);
 	record_set_int(&r, "num_tokens", w->trainer.state.tokens);
-	rc = writer_put(w->out, &r, e);
+	rc = team_agree(writer_put(w->out, &r, e), e);
 	record_free(&r);
 	return rc;
 }
@@ -488,7 +530,7 @@ static int log_held_out(struct work *w, struct tape *t, struct err *e)
 	record_set_int(&r, "step", w->trainer.state.step);
 	set_scores(&r, w->o->goal, &s, "eval_loss", "eval_accuracy", "eval_margin");
 	record_set_int(&r, "eval_samples", n);
-	rc = writer_put(w->out, &r, e);
+	rc = team_agree(writer_put(w->out, &r, e), e);
 	record_free(&r);
 	free(order);
 	return rc;
@@ -534,7 +576,7 @@ static int train(struct work *w, struct err *e)
 	t.recompute = o->trainer.recompute;
 	progress_rate(&p, "tok/s");
 	trainer_warn_memory(&w->trainer, largest_pass(w));
-	while (rc == 0 && w->trainer.state.step < steps && !tool_interrupted() && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
+	while (rc == 0 && w->trainer.state.step < steps && !team_any(tool_interrupted()) && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
 		int64_t s = w->trainer.state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
 		double lr = schedule_rate(&sched, w->trainer.state.step + 1);
 
@@ -558,7 +600,7 @@ static int train(struct work *w, struct err *e)
 		rc = log_held_out(w, &t, e);
 	tape_free(&t);
 	free(order);
-	if (rc == 0 && tool_interrupted())
+	if (rc == 0 && team_any(tool_interrupted()))
 		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->trainer.state.step, (long long)steps,
 			     o->save_every ? ": --resume goes on from the last save" : "");
 	if (rc == 0)
@@ -603,7 +645,8 @@ static int open_all(struct work *w, struct err *e)
 	if (resume && look_at_model(w, e) < 0)
 		return -1;
 	w->be = backend_open(w->tool->backend, (int)w->tool->threads, e);
-	if (!w->be || trainer_open(&w->trainer, resume ? o->output : o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output, e) < 0 ||
+	if (!w->be || trainer_open(&w->trainer, resume ? o->output : o->model, w->be, &o->trainer, e) < 0 ||
+	    (team_rank() == 0 && checkpoint_check(o->output, e) < 0) ||
 	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = completion_template(w->trainer.ck, o->template, e)))
 		return -1;
 	tool_debug("%s", w->be->what);
@@ -618,6 +661,7 @@ static int open_all(struct work *w, struct err *e)
 	} else if (!moments || !w->trainer.state.step) {
 		return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
 	}
+	w->replicas = replicas_new(model_trained(w->trainer.model), o->trainer.replicas);
 	w->out = writer_open(NULL, e);
 	return w->out ? 0 : -1;
 }
@@ -667,6 +711,7 @@ static struct js *describe_run(const struct work *w, const struct js *there)
 					 hash_bytes(d->target ? (void *)d->target : "", d->targets * sizeof *d->target))));
 	js_set(run, "dtype", js_new_string(dtype, strlen(dtype)));
 	js_set(run, "moments", js_new_string(moments, strlen(moments)));
+	js_set(run, "replicas", js_new_int(w->replicas->n));
 	for (i = 0; i < sizeof names / sizeof names[0]; i++)
 		js_set(run, names[i], value_of(w->opts, names[i]));
 	if (strcmp(w->o->schedule, "constant") != 0 || w->o->warmup_ratio > 0)
@@ -716,6 +761,7 @@ static void data_free(struct data *d)
 
 static void close_all(struct work *w)
 {
+	replicas_free(w->replicas);
 	trainer_close(&w->trainer);
 	template_free(w->template);
 	tokenizer_free(w->tokenizer);
@@ -783,7 +829,9 @@ int main(int argc, char **argv)
 	if (o.trainer.scalar && o.trainer.lora)
 		return tool_usage(&t, "--lora is for --objective sft");
 	o.trainer.seed = t.seed;
-	rc = open_all(&w, &e);
+	rc = trainer_join(&o.trainer, &e);
+	if (rc == 0)
+		rc = team_agree(open_all(&w, &e), &e);
 	if (rc == 0 && o.held_out) {
 		rc = read_data(&w, (char **)&o.held_out, 1, &e);
 		w.held_out = w.data;
@@ -795,6 +843,7 @@ int main(int argc, char **argv)
 		rc = check_run(&w, &e);
 	if (rc == 0)
 		rc = train(&w, &e);
+	rc = team_agree(rc, &e);
 	if (writer_close(w.out, rc < 0 ? NULL : &e) < 0)
 		rc = -1;
 	close_all(&w);

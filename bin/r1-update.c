@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/progress.h"
+#include "base/team.h"
 #include "base/tool.h"
 #include "model/lora.h"
 #include "model/policy.h"
@@ -259,13 +260,14 @@ static int read_records(struct work *w, struct reader *in, const struct options 
 #define REFERENCE_ADAPTER "reference/" ADAPTER_WEIGHTS
 
 /* Another model's logprobs of all completions; then it goes, before training takes its memory. */
-static int score_by(struct work *w, struct model *reference, const struct options *o)
+static int score_by(struct work *w, struct model *reference, const struct options *o, struct err *e)
 {
-	if (!reference)
-		return -1;
-	policy_reference(reference, w->batch.rollout, w->batch.n, o->tokens);
+	int rc = team_agree(reference ? 0 : -1, e);
+
+	if (rc == 0)
+		policy_reference(reference, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 	model_free(reference);
-	return 0;
+	return rc;
 }
 
 static int score_other(struct work *w, const struct options *o, struct err *e)
@@ -284,7 +286,7 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 		model_free(m);
 		m = NULL;
 	}
-	return score_by(w, m, o);
+	return score_by(w, m, o, e);
 }
 
 /* The base without its adapter, or with the one that is carried. */
@@ -297,7 +299,7 @@ static int score_base(struct work *w, const struct options *o, struct err *e)
 
 	if (!w->carried) {
 		lora_switch(m, false);
-		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens);
+		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 		lora_switch(m, true);
 		return 0;
 	}
@@ -305,8 +307,9 @@ static int score_base(struct work *w, const struct options *o, struct err *e)
 	w->be->copy(w->be, keep, m->adapter.theta, bytes);
 	if (params_load(&m->adapter, w->carried, e) < 0)
 		rc = err_prefix(e, "%s/%s", w->trainer.ck->path, REFERENCE_ADAPTER);
-	else
-		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens);
+	rc = team_agree(rc, e);
+	if (rc == 0)
+		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 	w->be->copy(w->be, m->adapter.theta, keep, bytes);
 	w->be->free(w->be, keep);
 	return rc;
@@ -330,7 +333,7 @@ static int score_reference(struct work *w, const struct options *o, struct err *
 	m = model_from_tensors(&ck->config, w->carried ? w->carried : ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!m)
 		w->carried ? err_prefix(e, "%s/%s", ck->path, REFERENCE) : err_prefix(e, "%s", ck->path);
-	return score_by(w, m, o);
+	return score_by(w, m, o, e);
 }
 
 /* The policy as it is now, or what was carried, as it stands. An adapter's reference is its base until then. */
@@ -353,7 +356,7 @@ static int save_reference(struct checkpoint_writer *w, const struct work *k, boo
 	return -1;
 }
 
-static int save(const struct work *k, const struct options *o, struct err *e)
+static int save_here(const struct work *k, const struct options *o, struct err *e)
 {
 	struct checkpoint_writer *w = checkpoint_begin(o->output ? o->output : o->model, e);
 	bool refresh = o->reference_every > 0 && k->trainer.state.step % o->reference_every == 0;
@@ -368,6 +371,11 @@ static int save(const struct work *k, const struct options *o, struct err *e)
 		return checkpoint_commit(w, e);
 	checkpoint_abandon(w);
 	return -1;
+}
+
+static int save(const struct work *k, const struct options *o, struct err *e)
+{
+	return team_agree(team_rank() == 0 ? save_here(k, o, e) : 0, e);
 }
 
 /* ---- metrics, under the names that the field uses ---- */
@@ -448,7 +456,8 @@ static int open_all(struct work *w, const struct options *o, const struct tool *
 	if (!w->be)
 		return -1;
 	tool_debug("%s", w->be->what);
-	if (trainer_open(&w->trainer, o->model, w->be, &o->trainer, e) < 0 || checkpoint_check(o->output ? o->output : o->model, e) < 0)
+	if (trainer_open(&w->trainer, o->model, w->be, &o->trainer, e) < 0 ||
+	    (team_rank() == 0 && checkpoint_check(o->output ? o->output : o->model, e) < 0))
 		return -1;
 	if (!o->output && w->trainer.ck->base && !w->trainer.ck->adapter)
 		return err_set(e, "--lora writes an adapter, and its base %s must stay: name a folder for it by --output", o->model);
@@ -484,7 +493,7 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
 	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
-				.recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
+				.replicas = o->trainer.replicas, .recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
 	int rc;
 
 	a.loss_args = (struct loss_args){.clip_low = o->clip_low >= 0 ? o->clip_low : o->clip,
@@ -526,7 +535,7 @@ static int take_step(struct work *w, const struct options *o, const struct tool 
 
 	s->step++;
 	rc = train(w, o, t, &m, &lr, e);
-	if (rc < 0 || tool_interrupted())
+	if (rc < 0 || team_any(tool_interrupted()))
 		return -1;
 	if (save(w, o, e) < 0 || write_metrics(w, &m, s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
@@ -549,7 +558,7 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 		struct work w = {0};
 		double started = clock_seconds();
 
-		rc = open_all(&w, o, t, e);
+		rc = team_agree(open_all(&w, o, t, e), e);
 		if (rc == 0)
 			rc = read_records(&w, in, o, &ended, e);
 		if (rc == 0 && w.batch.n)
@@ -628,6 +637,8 @@ int main(int argc, char **argv)
 	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
 		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
 	o.trainer.seed = t.seed;
-	rc = run(&o, &t, argv, argc, &e);
+	rc = trainer_join(&o.trainer, &e);
+	if (rc == 0)
+		rc = team_agree(run(&o, &t, argv, argc, &e), &e);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
 }

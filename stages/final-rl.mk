@@ -47,7 +47,7 @@ $(FINAL)/labels%jsonl: $(FINAL)/answers%jsonl
 # $(call final_scorer,NAME,OBJECTIVE,DATA,OPTIONS)
 define final_scorer
 $(FINAL)/$1.jsonl: $(FINAL)/$3.jsonl $(FINAL)/$3-heldout.jsonl $(R1)/rejection-sft/model.jsonl
-	if [ -s $$< ]; then $(BIN)/r1-distill -q --objective $2 --model $(R1)/rejection-sft/model --output $(FINAL)/$1 --template $(R1_TEMPLATE) --batch 32 \
+	if [ -s $$< ]; then $(LAUNCH)$(BIN)/r1-distill -q --objective $2 --model $(R1)/rejection-sft/model --output $(FINAL)/$1 --template $(R1_TEMPLATE) --batch 32 \
 	  --warmup-ratio 0.03 --seed $$(SEED) $$(TRAIN) $4 $$$$([ ! -s $(FINAL)/$3-heldout.jsonl ] || echo --held-out $(FINAL)/$3-heldout.jsonl) $$<; fi > $$@.tmp
 	@mv $$@.tmp $$@
 endef

@@ -104,7 +104,7 @@ $F/process/data.jsonl: $(R1)/zero/report.txt
 	  jq -c 'select(.rewards.accuracy != null)' > $@.tmp
 	@mv $@.tmp $@
 $F/process/model.jsonl: $F/process/data.jsonl
-	$(BIN)/r1-distill -q --objective value --model $(call r1_policy,$(R1)/zero) --output $F/process/model --lr 5e-4 --batch 64 --warmup-ratio 0.03 --seed $(SEED) $(TRAIN) $< > $@.tmp
+	$(LAUNCH)$(BIN)/r1-distill -q --objective value --model $(call r1_policy,$(R1)/zero) --output $F/process/model --lr 5e-4 --batch 64 --warmup-ratio 0.03 --seed $(SEED) $(TRAIN) $< > $@.tmp
 	@mv $@.tmp $@
 # A completion's process score: the lowest value at the end of a step
 $F/process/scored.jsonl: $F/process/model.jsonl
@@ -153,7 +153,7 @@ $F/thinking.json: $(ZERO)/report.txt
 # A helpful model that reads the reasoning, too: how much its scores go with the length of what it reads, against the one that reads summaries
 $F/length-bias/whole.jsonl: $(R1)/final-rl/helpful.jsonl
 	@mkdir -p $(@D)
-	$(BIN)/r1-distill -q --objective pairwise --on response --model $(R1)/rejection-sft/model --output $F/length-bias/whole --template $(R1_TEMPLATE) --batch 32 --warmup-ratio 0.03 \
+	$(LAUNCH)$(BIN)/r1-distill -q --objective pairwise --on response --model $(R1)/rejection-sft/model --output $F/length-bias/whole --template $(R1_TEMPLATE) --batch 32 --warmup-ratio 0.03 \
 	  --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS) --seed $(SEED) $(TRAIN) --held-out $(R1)/final-rl/pairs-heldout.jsonl $(R1)/final-rl/pairs.jsonl > $@.tmp
 	@mv $@.tmp $@
 $F/length-bias.json: $F/length-bias/whole.jsonl

@@ -48,6 +48,8 @@ PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: othe
 THREADS       ?= 0#                       threads of each process (0: all cores)
 BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
+REPLICAS      ?= 1#                       replicas that a step of training is dealt to, of which the bytes are a function (r1-update)
+MPIRUN        ?=#                         what starts as many processes for them, mpirun --bind-to none, say (none: one process is all of them)
 BATCH         ?= 256#                     completions at once in a sampler: speed, not results
 INSPECT       ?= $(CLOCKWORK) inspect#    what else to say of a look's completions (the miniature's own: what reflections follow and do)
 REFLECT       ?= $(if $(INSPECT),wait$(comma)等)# words that tell of reflection, where r1-eval's are not those (with INSPECT: the miniature's)
@@ -57,19 +59,20 @@ unless = $(if $(filter command environment,$(origin $1)),$3,$2)
 comma := ,
 EVAL = $(BIN)/r1-eval -q $(if $(REFLECT),--reflect '$(REFLECT)')
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
-TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute)
+TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute) $(if $(filter-out 1,$(REPLICAS)),--replicas $(REPLICAS))
+LAUNCH = $(if $(MPIRUN),$(MPIRUN) -n $(REPLICAS) )
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
-# What fixes the bytes of a run; threads, batch, jobs and recomputing do not.
+# What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
-	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND
+	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS)
 # $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
 $(call whole,STEPS)$(call whole,LOOK_EVERY)
 $(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
 $(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
-ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP
+ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
@@ -128,10 +131,10 @@ $(ZERO)/0000/critic-again:
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > /dev/null
 
 # $(call zero_update,THIS,PREVIOUS): the new checkpoint from this step's completions, metrics on stdout
-zero_update = $(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
+zero_update = $(LAUNCH)$(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(ZERO)/$1/policy --loss $(LOSS) --clip $(CLIP) --kl-coef $(KL) \
 	  --reference-every $(REF_EVERY) --lr $(LR) --minibatches $(MINIBATCHES) --seed $(SEED) $(TRAIN) $(ZERO)/$1/scored.jsonl
 # $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
-zero_critic = $(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(TRAIN) $3
+zero_critic = $(LAUNCH)$(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(TRAIN) $3
 # $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
 zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
 	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
@@ -184,6 +187,7 @@ $(ZERO)/$1/critic-again:
 $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have,$2)
 	$(call zero_update,$1,$2) > $$@.tmp
+	$(if $(MPIRUN),@[ -s $$@.tmp ] || { echo '$(MPIRUN): has not written the metrics' >&2; exit 1; })
 	@mv $$@.tmp $$@
 	@jq -r '$$(zero_line)' $$@ >&2
 	@$$(call zero_drop,$3)

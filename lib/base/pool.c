@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/team.h"
 
 #define SPINS 4000
 
@@ -92,6 +93,8 @@ static int cores(void)
 {
 	cpu_set_t set;
 
+	if (team_cores() > 0)
+		return team_cores();
 	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
 		return CPU_COUNT(&set);
 	return 1;

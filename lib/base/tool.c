@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/team.h"
+
 static const char *program = "r1";
 static int verbosity;
 static volatile sig_atomic_t interrupted;
@@ -24,14 +27,18 @@ int tool_interrupted(void)
 	return interrupted;
 }
 
+/* In one piece, for others may write there as well. Of a team, which all come to the same lines, the first speaks. */
 static void say(const char *fmt, va_list ap)
 {
+	struct buf line = {0};
+
+	if (team_rank() > 0)
+		return;
 	fflush(stdout);
-	if (isatty(2))
-		fputs("\r\033[K", stderr);
-	fprintf(stderr, "%s: ", program);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	buf_printf(&line, "%s%s: ", isatty(2) ? "\r\033[K" : "", program);
+	buf_vprintf(&line, fmt, ap);
+	fprintf(stderr, "%s\n", line.p);
+	buf_free(&line);
 }
 
 void tool_warn(const char *fmt, ...)
@@ -67,13 +74,14 @@ void tool_debug(const char *fmt, ...)
 
 int tool_usage(const struct tool *t, const char *fmt, ...)
 {
+	struct buf line = {0};
 	va_list ap;
 
-	fprintf(stderr, "%s: ", t->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&line, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "; '%s --help' lists the options\n", t->name);
+	fprintf(stderr, "%s: %s; '%s --help' lists the options\n", t->name, line.p, t->name);
+	buf_free(&line);
 	return 2;
 }
 
@@ -85,8 +93,18 @@ static bool unread(const struct tool *t)
 	return !t->speaks && ferror(stdout) && poll(&out, 1, 0) > 0 && out.revents & POLLERR;
 }
 
+/* A failure that the others of a team do not know of ends them, too. */
+static void fail_alone(const struct tool *t, const struct err *e)
+{
+	fprintf(stderr, "%s: process %d of %d: %s\n", t->name, team_rank(), team_size(), e->msg);
+	team_abort(interrupted ? 128 + interrupted : 1);
+}
+
 int tool_fail(const struct tool *t, const struct err *e)
 {
+	if (team_size() > 1 && !team_agreed())
+		fail_alone(t, e);
+	team_leave();
 	if (unread(t))
 		return interrupted ? 128 + interrupted : 1;
 	if (fflush(stdout) != 0)
@@ -149,13 +167,12 @@ int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 
 int tool_end(struct tool *t)
 {
+	team_leave();
 	if (finish_stdout(t))
 		return 1;
 	if (interrupted)
 		return 128 + interrupted;
-	if (t->skipped) {
+	if (t->skipped && team_rank() == 0)
 		fprintf(stderr, "%s: %lld bad line%s skipped\n", t->name, (long long)t->skipped, t->skipped == 1 ? "" : "s");
-		return 3;
-	}
-	return 0;
+	return t->skipped ? 3 : 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "base/tool.h"
+#include "model/replicas.h"
 
 void rollout_free(struct rollout *r)
 {
@@ -64,11 +65,13 @@ struct step {
 	const struct rollout *r;
 	size_t n;
 	struct tape tape;
+	struct replicas *replicas;
 	struct example *example;        /* [n] */
 	int64_t *offset;                /* [n+1] */
 	float *old;
 	float *dlogprob, *dentropy;     /* room for a pass */
 	struct loss_sums sums;
+	struct difference { double sum, most; int64_t n; } difference;  /* |trainer - sampler| */
 	void (*progress)(void *arg, int64_t done, int64_t of);
 	void *arg;
 	int64_t done;
@@ -79,12 +82,34 @@ static struct example example_of(const struct rollout *r)
 	return (struct example){r->token, r->n, r->first, r->temperature > 0 ? 1 / r->temperature : 1};
 }
 
+/* at[k]: what replica k has to say of the rollouts dealt last begins there, offset[i] being where that of rollout i does */
+static int64_t *dealt_at(const struct replicas *r, const int64_t *offset)
+{
+	int64_t *at = xmalloc(((size_t)r->n + 1) * sizeof *at), k;
+
+	for (k = 0; k <= r->n; k++)
+		at[k] = offset[r->from[k]];
+	return at;
+}
+
+static void deal_rollouts(struct replicas *parts, const struct rollout *r, size_t n)
+{
+	int64_t *tokens = xmalloc(n * sizeof *tokens);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		tokens[i] = r[i].n;
+	replicas_deal(parts, tokens, (int64_t)n);
+	free(tokens);
+}
+
 static void set_up(struct step *s)
 {
 	size_t i;
 
 	s->tape = tape_new(s->m->be);
 	s->tape.recompute = s->a->recompute;
+	s->replicas = replicas_new(model_trained(s->m), s->a->replicas);
 	s->example = xmalloc(s->n * sizeof *s->example);
 	s->offset = xcalloc(s->n + 1, sizeof *s->offset);
 	for (i = 0; i < s->n; i++) {
@@ -101,6 +126,7 @@ static void set_up(struct step *s)
 static void tear_down(struct step *s)
 {
 	tape_free(&s->tape);
+	replicas_free(s->replicas);
 	free(s->example);
 	free(s->offset);
 	free(s->old);
@@ -111,53 +137,81 @@ static void tear_down(struct step *s)
 /* The sampler's logprobs, and the policy's own where there are none, or where the two are to be told apart. */
 static void old_logprobs(struct step *s)
 {
-	size_t i;
+	struct example *ex = xmalloc(s->n * sizeof *ex);
+	size_t *which = xmalloc(s->n * sizeof *which), missing = 0, i, j;
+	float *all = s->dlogprob;               /* as long, and not needed yet */
+	int64_t k, n, *at;
 
 	for (i = 0; i < s->n; i++) {
 		const struct rollout *r = &s->r[i];
-		size_t bytes = (size_t)(r->n - r->first) * sizeof *s->old;
 
 		if (r->logprob && s->a->loss_args.is_cap <= 0)
-			memcpy(s->old + s->offset[i], r->logprob, bytes);
+			memcpy(s->old + s->offset[i], r->logprob, (size_t)(r->n - r->first) * sizeof *s->old);
 		else
-			pass_score(s->m, &s->tape, &s->example[i], 1, s->a->tokens, s->old + s->offset[i], NULL);
+			which[missing++] = i;
 	}
+	deal_rollouts(s->replicas, s->r, s->n);
+	for (k = 0, j = 0; k < s->replicas->n; k++) {
+		const size_t first = j;
+
+		for (n = 0; j < missing && (int64_t)which[j] < s->replicas->from[k + 1]; j++)
+			ex[n++] = s->example[which[j]];
+		if (!n || !replicas_mine(k))
+			continue;
+		pass_score(s->m, &s->tape, ex, n, s->a->tokens, all, NULL);
+		for (i = first, n = 0; i < j; i++) {
+			const int64_t from = s->offset[which[i]], length = s->offset[which[i] + 1] - from;
+
+			memcpy(s->old + from, all + n, (size_t)length * sizeof *all);
+			n += length;
+		}
+	}
+	if (missing) {
+		at = dealt_at(s->replicas, s->offset);
+		replicas_gather(s->replicas, s->old, at);
+		free(at);
+	}
+	free(which);
+	free(ex);
 }
 
-void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens)
+void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens, int64_t replicas)
 {
 	struct tape t = tape_new(reference->be);
-	size_t i, take, k;
+	struct replicas *parts = replicas_new(&reference->params, replicas);
+	struct example *ex = xmalloc(n * sizeof *ex);
+	int64_t *offset = xcalloc(n + 1, sizeof *offset), *at, k;
+	float *all;
+	size_t i;
 
 	t.recompute = true;                     /* nothing goes back: a layer's memory is the next one's */
-	for (i = 0; i < n; i += take) {         /* as many as a pass holds */
-		struct example *ex;
-		float *all;
-		int64_t sum = 0, at = 0;
-
-		for (take = 0; i + take < n && (take == 0 || sum + r[i + take].n <= tokens); take++)
-			sum += r[i + take].n;
-		ex = xmalloc(take * sizeof *ex);
-		all = xmalloc((size_t)sum * sizeof *all);
-		for (k = 0; k < take; k++)
-			ex[k] = example_of(&r[i + k]);
-		pass_score(reference, &t, ex, (int64_t)take, tokens, all, NULL);
-		for (k = 0; k < take; k++) {
-			struct rollout *x = &r[i + k];
-			size_t bytes = (size_t)(x->n - x->first) * sizeof *all;
-
-			free(x->reference);
-			x->reference = memcpy(xmalloc(bytes), all + at, bytes);
-			at += x->n - x->first;
-		}
-		free(ex);
-		free(all);
+	for (i = 0; i < n; i++) {
+		ex[i] = example_of(&r[i]);
+		offset[i + 1] = offset[i] + r[i].n - r[i].first;
 	}
+	all = xmalloc((size_t)offset[n] * sizeof *all);
+	deal_rollouts(parts, r, n);
+	at = dealt_at(parts, offset);
+	for (k = 0; k < parts->n; k++)
+		if (replicas_mine(k))
+			pass_score(reference, &t, ex + parts->from[k], parts->from[k + 1] - parts->from[k], tokens, all + at[k], NULL);
+	replicas_gather(parts, all, at);
+	for (i = 0; i < n; i++) {
+		size_t bytes = (size_t)(r[i].n - r[i].first) * sizeof *all;
+
+		free(r[i].reference);
+		r[i].reference = memcpy(xmalloc(bytes), all + offset[i], bytes);
+	}
+	free(at);
+	free(offset);
+	free(all);
+	free(ex);
+	replicas_free(parts);
 	tape_free(&t);
 }
 
 /* The loss of the completions pick[0 .. n-1], which p has gone forward for, and its gradient. */
-static void losses(struct step *s, const struct loss_args *la, const size_t *pick, int64_t n, const struct pass *p)
+static void losses(struct step *s, const struct loss_args *la, const size_t *pick, int64_t n, const struct pass *p, struct loss_sums *sums)
 {
 	int64_t i, at = 0;
 
@@ -168,13 +222,12 @@ static void losses(struct step *s, const struct loss_args *la, const size_t *pic
 					.entropy = p->entropy + at, .advantage = s->r[k].advantage,
 					.advantages = s->r[k].advantages};
 
-		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, &s->sums);
+		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, sums);
 		at += x.n;
 	}
 }
 
-static void measure_difference(struct step *s, const size_t *pick, int64_t n, const struct pass *p, struct policy_metrics *metrics, double *sum,
-			       int64_t *count)
+static void measure_difference(const struct step *s, const size_t *pick, int64_t n, const struct pass *p, struct difference *x)
 {
 	int64_t i, j, at = 0;
 
@@ -185,51 +238,107 @@ static void measure_difference(struct step *s, const size_t *pick, int64_t n, co
 		for (j = 0; r->logprob && j < len; j++) {
 			double d = fabs((double)p->logprob[at + j] - r->logprob[j]);
 
-			*sum += d;
-			++*count;
-			if (d > metrics->logp_difference_max)
-				metrics->logp_difference_max = d;
+			x->sum += d;
+			x->most = fmax(x->most, d);
+			x->n++;
 		}
 		at += len;
 	}
 }
 
-static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optimizer *o, bool first, struct policy_metrics *metrics, struct err *e)
-{
-	struct loss_args la = s->a->loss_args;
-	struct example *ex = xmalloc((size_t)n * sizeof *ex);
-	double before = s->sums.loss, difference = 0, norm;
-	int64_t i, take, compared = 0;
+/* What a replica finds out about a minibatch on the way */
+struct found {
+	struct loss_sums sums;
+	struct difference difference;
+	int64_t interrupted;
+};
 
-	la.sequences = (double)n;
-	la.tokens = 0;
-	for (i = 0; i < n; i++) {
+/* A replica's share of a minibatch, there and back, in passes */
+static void share(struct step *s, const struct loss_args *la, const size_t *pick, int64_t n, struct found *f)
+{
+	struct example *ex = xmalloc((size_t)n * sizeof *ex);
+	int64_t i, take;
+
+	for (i = 0; i < n; i++)
 		ex[i] = s->example[pick[i]];
-		la.tokens += (double)(ex[i].n - ex[i].first);
-	}
-	for (i = 0; i < n; i += take) {
+	for (i = 0; i < n && !(f->interrupted = tool_interrupted()); i += take) {
 		struct pass p;
 
-		if (tool_interrupted()) {
-			free(ex);
-			return err_set(e, "interrupted");
-		}
 		take = pass_take(ex + i, n - i, s->a->tokens);
 		s->tape.record = true;
 		p = pass_forward(s->m, &s->tape, ex + i, take, true);
 		if (p.n) {
-			losses(s, &la, pick + i, take, &p);
-			if (first)
-				measure_difference(s, pick + i, take, &p, metrics, &difference, &compared);
+			losses(s, la, pick + i, take, &p, &f->sums);
+			measure_difference(s, pick + i, take, &p, &f->difference);
 		}
-		pass_backward(&s->tape, &p, s->dlogprob, la.entropy_coef != 0 ? s->dentropy : NULL);
+		pass_backward(&s->tape, &p, s->dlogprob, la->entropy_coef != 0 ? s->dentropy : NULL);
 		s->done += take;
 		if (s->progress)
 			s->progress(s->arg, s->done, (int64_t)s->n * s->a->epochs);
 	}
 	free(ex);
-	if (first)
-		metrics->logp_difference_mean = compared ? difference / (double)compared : -1;
+}
+
+/* Sums in the order of the replicas; the first one's go on from those of the minibatches before. */
+static bool add_up(struct step *s, const struct found *f)
+{
+	bool interrupted = f[0].interrupted;
+	int64_t k;
+
+	s->sums = f[0].sums;
+	s->difference = f[0].difference;
+	for (k = 1; k < s->replicas->n; k++) {
+		const struct loss_sums *x = &f[k].sums;
+
+		s->sums.loss += x->loss;
+		s->sums.kl += x->kl;
+		s->sums.entropy += x->entropy;
+		s->sums.clip_low += x->clip_low;
+		s->sums.clip_high += x->clip_high;
+		s->sums.ratio += x->ratio;
+		s->sums.tokens += x->tokens;
+		s->difference.sum += f[k].difference.sum;
+		s->difference.most = fmax(s->difference.most, f[k].difference.most);
+		s->difference.n += f[k].difference.n;
+		interrupted |= f[k].interrupted != 0;
+	}
+	return interrupted;
+}
+
+static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optimizer *o, struct policy_metrics *metrics, struct err *e)
+{
+	struct replicas *r = s->replicas;
+	struct found *found = xcalloc((size_t)r->n, sizeof *found);
+	struct loss_args la = s->a->loss_args;
+	int64_t *tokens = xmalloc((size_t)n * sizeof *tokens), i, k, done = s->done + n;
+	double before = s->sums.loss, norm;
+	bool interrupted;
+
+	la.sequences = (double)n;
+	la.tokens = 0;
+	for (i = 0; i < n; i++) {
+		tokens[i] = s->example[pick[i]].n;
+		la.tokens += (double)(s->example[pick[i]].n - s->example[pick[i]].first);
+	}
+	replicas_deal(r, tokens, n);
+	found[0].sums = s->sums;
+	for (k = 0; k < r->n; k++)
+		if (replicas_mine(k)) {
+			share(s, &la, pick + r->from[k], r->from[k + 1] - r->from[k], &found[k]);
+			replicas_turn(r, k);
+		}
+	s->done = done;
+	replicas_share(r, found, sizeof *found);
+	interrupted = add_up(s, found);
+	free(found);
+	free(tokens);
+	if (interrupted)
+		return err_set(e, "interrupted");
+	replicas_sum(r);
+	if (metrics->steps == 0) {
+		metrics->logp_difference_mean = s->difference.n ? s->difference.sum / (double)s->difference.n : -1;
+		metrics->logp_difference_max = s->difference.most;
+	}
 	norm = optimizer_step(o, s->a->learning_rate);
 	metrics->grad_norm += norm;
 	metrics->loss += s->sums.loss - before;
@@ -274,7 +383,7 @@ int policy_step(struct model *m, struct optimizer *o, const struct policy_args *
 			size_t from = n * (size_t)part / (size_t)a->minibatches, to = n * (size_t)(part + 1) / (size_t)a->minibatches;
 
 			if (to > from)
-				rc = minibatch(&s, order + from, (int64_t)(to - from), o, metrics->steps == 0, metrics, e);
+				rc = minibatch(&s, order + from, (int64_t)(to - from), o, metrics, e);
 		}
 	}
 	finish_metrics(&s, metrics);

@@ -2,13 +2,13 @@
  *
  *     struct policy_args a = {.loss = loss_find("grpo", &e), .loss_args = {...}, .minibatches = 2, .epochs = 1, .tokens = 16384, ...};
  *     struct policy_metrics metrics = {0};
- *     policy_reference(reference, rollout, n, a.tokens);              // where there is a KL term; then the reference may go
+ *     policy_reference(reference, rollout, n, a.tokens, a.replicas);  // where there is a KL term; then the reference may go
  *     policy_step(m, optimizer, &a, rollout, n, &metrics, NULL, NULL, &e);
  *
  * The step (Shao et al. 2024, algorithm 1, inner loop; the paper's eq. 1): logprobs of the old policy are the sampler's, or are computed
  * before anything is changed where a rollout has none (with is_cap: for all); the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
- * optimizer step; a minibatch is computed in passes of at most `tokens` tokens, whose gradients are added up - its cutting changes
- * nothing but rounding, for every weight is a function of the whole minibatch.
+ * optimizer step; a minibatch is dealt to replicas and computed in passes of at most `tokens` tokens, whose gradients are added up - its cutting
+ * changes nothing but rounding, for every weight is a function of the whole minibatch.
  *
  * The caller gives the rollouts in an order that does not depend on the input's (rollout_sort).
  */
@@ -39,6 +39,7 @@ struct policy_args {
 	struct loss_args loss_args;     /* sequences and tokens are filled in here */
 	int64_t minibatches, epochs;
 	int64_t tokens;                 /* in one pass, at most */
+	int64_t replicas;               /* that a minibatch is dealt to (replicas.h) */
 	bool recompute;                 /* layers' activations are not kept but made again on the way back */
 	double learning_rate;
 	uint64_t seed, step;
@@ -53,7 +54,7 @@ struct policy_metrics {
 };
 
 /* Sets r[i].reference. */
-void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens);
+void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens, int64_t replicas);
 /* -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress` (may be NULL) is called after each pass with the completions done and in all. */
 int policy_step(struct model *m, struct optimizer *o, const struct policy_args *a, const struct rollout *r, size_t n,
 		struct policy_metrics *metrics, void (*progress)(void *arg, int64_t done, int64_t of), void *arg, struct err *e);

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/human.h"
+#include "base/team.h"
 #include "base/tool.h"
 #include "model/lora.h"
 #include "model/pass.h"
+#include "model/replicas.h"
 
 /* An adapter that is there must be of the rank that is asked for; otherwise one is put on the base. */
 static int ask_for_adapter(struct trainer *t, const char *path, struct err *e)
@@ -36,7 +38,12 @@ int trainer_check(const struct trainer_args *a, const char *model, const char *o
 	return 0;
 }
 
-int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
+int trainer_join(const struct trainer_args *a, struct err *e)
+{
+	return team_join(e) < 0 ? -1 : team_agree(replicas_check(a->replicas, e), e);
+}
+
+static int open_here(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
 {
 	struct config *c;
 
@@ -62,6 +69,25 @@ int trainer_open(struct trainer *t, const char *path, struct backend *be, const 
 	return 0;
 }
 
+/* Folders that are not shared, or not yet the same on all machines */
+static int same_model(const struct trainer *t, const char *path, struct err *e)
+{
+	const struct checkpoint *ck = t->ck;
+	const uint64_t mine[] = {safetensors_hash(ck->weights), ck->adapter ? safetensors_hash(ck->adapter) : 0, (uint64_t)t->state.step};
+	uint64_t first[3];
+
+	memcpy(first, mine, sizeof first);
+	team_broadcast(first, sizeof first);
+	return memcmp(first, mine, sizeof first) ? err_set(e, "%s: is another model here than it is to the first process", path) : 0;
+}
+
+int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
+{
+	if (team_agree(open_here(t, path, be, a, e), e) < 0)
+		return -1;
+	return team_size() > 1 ? team_agree(same_model(t, path, e), e) : 0;
+}
+
 int trainer_begin(struct trainer *t, bool resume, struct err *e)
 {
 	const struct trainer_args *a = t->args;
@@ -71,7 +97,7 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 	if (resume && !strcmp(a->moments, "auto") && optimizer_half_moments(t->ck, &oa.half_moments, e) < 0)
 		return -1;
 	t->optimizer = optimizer_new(model_trained(t->model), &oa);
-	return resume ? optimizer_load(t->optimizer, t->ck, e) : 0;
+	return team_agree(resume ? optimizer_load(t->optimizer, t->ck, e) : 0, e);
 }
 
 static void warn_machine(const struct trainer *t, int64_t tokens)

@@ -29,6 +29,7 @@ struct trainer_args {
 	double lora_alpha;              /* 0: twice the rank */
 	const char *lora_targets;
 	uint64_t seed;                  /* of the rounding of moments, of a new adapter */
+	int64_t replicas;               /* that a step is dealt to; 0: as many as there are processes (replicas.h) */
 	bool recompute;                 /* of tapes: layers' activations are not kept but made again on the way back */
 	bool scalar;                    /* a model that scores texts is trained: one, or a language model that becomes one */
 };
@@ -53,7 +54,8 @@ struct trainer_args {
 
 #define TRAINER_TOKENS(a, at) \
 	{"tokens", 0, OPT_INT, at, "N", "tokens in one pass, at most: memory, not results", 1, 1e12}, \
-	{"recompute", 0, OPT_FLAG, &(a)->recompute, NULL, "keep only what goes into each layer, and compute the rest again: memory, not results"}
+	{"recompute", 0, OPT_FLAG, &(a)->recompute, NULL, "keep only what goes into each layer, and compute the rest again: memory, not results"}, \
+	{"replicas", 0, OPT_INT, &(a)->replicas, "N", "deal each step to N replicas, as mpirun -n N does; 0: as many as there are processes", 0, 4096}
 
 struct trainer {
 	const struct trainer_args *args;
@@ -65,9 +67,12 @@ struct trainer {
 	const struct js *run;           /* NULL, or what is written beside it (state.h) */
 };
 
+/* Before all else: this process finds those that it was started together with (base/team.h); -1: --replicas are not as many. From then on every
+ * process makes the same calls, of which the first one alone writes. */
+int trainer_join(const struct trainer_args *a, struct err *e);
 /* Options that contradict each other: -1. output: where it is written, NULL where the model is. */
 int trainer_check(const struct trainer_args *a, const char *model, const char *output, struct err *e);
-/* With a->lora and a path that is no adapter: a new one, on that model as its base. */
+/* In a team, all must find the same model there. With a->lora and a path that is no adapter: a new one, on that model as its base. */
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);

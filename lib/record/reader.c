@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/team.h"
 #include "record/scan.h"
 #include "record/source.h"
 
@@ -17,6 +18,7 @@ struct reader {
 	int64_t line;
 	const char *p, *end;            /* what is left of the block read last */
 	int64_t bad;
+	struct arena heard;             /* names of files that another process reads */
 };
 
 struct reader *reader_open(char *const *files, size_t n, struct tool *t)
@@ -33,6 +35,7 @@ void reader_close(struct reader *in)
 	if (!in)
 		return;
 	source_close(in->source);
+	arena_free(&in->heard);
 	free(in);
 }
 
@@ -79,7 +82,7 @@ static bool is_blank(const struct buf *line)
 	return *scan_space(line->p) == 0 && scan_space(line->p) == line->p + line->n;
 }
 
-int reader_line(struct reader *in, struct record *r, struct err *e)
+static int read_line(struct reader *in, struct record *r, struct err *e)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	bool whole = false;
@@ -103,6 +106,47 @@ int reader_line(struct reader *in, struct record *r, struct err *e)
 		r->cut = !whole;
 		return 1;
 	}
+}
+
+/* A team has one input, which its first process reads to all. */
+static int hear_line(struct reader *in, struct record *r, struct err *e)
+{
+	struct { int64_t line; size_t bytes, name; int rc; bool cut; } head = {0};
+	const char *last = in->file;
+
+	if (team_rank() == 0) {
+		head.rc = read_line(in, r, e);
+		if (head.rc > 0) {
+			head.line = r->line;
+			head.bytes = r->raw.n;
+			head.cut = r->cut;
+			head.name = r->file && r->file != last ? strlen(r->file) + 1 : 0;
+		}
+	}
+	team_broadcast(&head, sizeof head);
+	if (head.rc < 0) {
+		team_broadcast(e, sizeof *e);
+		return -1;
+	}
+	if (team_rank() > 0) {
+		record_clear(r);
+		buf_room(&r->raw, head.bytes);
+		r->raw.n = head.bytes;
+		r->raw.p[head.bytes] = 0;
+		if (head.name)
+			in->file = arena_alloc(&in->heard, head.name);
+		r->file = in->file;
+		r->line = head.line;
+		r->cut = head.cut;
+	}
+	team_broadcast(r->raw.p, head.bytes);
+	team_broadcast((char *)in->file, head.name);
+	return head.rc;
+}
+
+int reader_line(struct reader *in, struct record *r, struct err *e)
+{
+	return team_size() > 1 ? hear_line(in, r, e) : read_line(in, r, e);
 }
 
 int record_index(struct record *r, struct err *e)

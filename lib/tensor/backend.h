@@ -191,6 +191,13 @@ struct sampling {
 	double uniform;                 /* in [0, 1) */
 };
 
+/* What a backend has to know of a team (base/team.h), to have its devices speak to each other */
+struct backend_team {
+	int rank, size;
+	void (*broadcast)(void *data, size_t bytes);
+	bool (*any)(bool here);
+};
+
 struct backend {
 	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
@@ -281,6 +288,11 @@ struct backend {
 	void (*widen)(struct backend *, float *to, const uint16_t *from, int64_t n);
 	void (*round_half)(struct backend *, float *to, const float *from, int64_t n);
 	void (*scale)(struct backend *, float *x, float by, int64_t n);
+
+	/* join: a team's devices find each other, once; -1 in all, and why, where they cannot. Then x[n] becomes ((x_0 + x_1) + x_2) + ..., x_r being what
+	 * process r has. NULL: this backend's numbers go by the host. */
+	int (*join)(struct backend *, const struct backend_team *, struct err *e);
+	void (*sum_team)(struct backend *, float *x, int64_t n);
 };
 
 /* "cpu", "cpu-bf16", "cuda". NULL: not built, or no device */

@@ -283,9 +283,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
 
 /* ---- the device ---- */
 
+/* R1_EMULATED_DEVICES: as many, all alike */
+static int device;
+
 cudaError_t cudaGetDeviceCount(int *n)
 {
-	*n = getenv("R1_EMULATED_NONE") ? 0 : 1;
+	const char *some = getenv("R1_EMULATED_DEVICES");
+
+	*n = some ? atoi(some) : getenv("R1_EMULATED_NONE") ? 0 : 1;
 	return *n ? cudaSuccess : cudaErrorNoDevice;
 }
 
@@ -295,8 +300,15 @@ cudaError_t cudaDriverGetVersion(int *version)
 	return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int)
+cudaError_t cudaSetDevice(int number)
 {
+	device = number;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int *number)
+{
+	*number = device;
 	return cudaSuccess;
 }
 

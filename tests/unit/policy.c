@@ -86,7 +86,7 @@ static struct outcome run(struct rollout *r, size_t n, const struct policy_args 
 	struct err e;
 	size_t i;
 
-	policy_reference(reference, r, n, a->tokens);
+	policy_reference(reference, r, n, a->tokens, a->replicas);
 	for (; steps > 0; steps--, b.step++) {
 		rollout_sort(r, n);
 		if (policy_step(x.m, o, &b, r, n, &x.metrics, NULL, NULL, &e) < 0)
@@ -276,7 +276,7 @@ static void bandit(void)
 	CHECK(before < log(0.2));
 	CHECK(now > log(0.8));
 
-	policy_reference(reference, r, V, a.tokens);
+	policy_reference(reference, r, V, a.tokens, 1);
 	/* And back: nothing is gained any more, and the reference pulls. Its own actions at that: what k2 and k3 look at. */
 	for (i = 0; i < V; i++)
 		r[i].advantage = 0;

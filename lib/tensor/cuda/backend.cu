@@ -6,7 +6,7 @@ static const int64_t LOGITS = (int64_t)256 << 20;
 
 #define EXPORTED __attribute__((visibility("default")))
 extern "C" {
-EXPORTED struct backend *backend_cuda_new(struct err *e);
+EXPORTED struct backend *backend_cuda_new(int number, struct err *e);
 EXPORTED extern const size_t backend_cuda_size;
 }
 
@@ -32,7 +32,7 @@ static __global__ void nothing(int unused)
 	(void)unused;
 }
 
-static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
+static int open_device(struct cuda *c, int number, cudaDeviceProp *p, struct err *e)
 {
 	cudaFuncAttributes code;
 	int n = 0, driver = 0;
@@ -40,7 +40,7 @@ static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 
 	if (r != cudaSuccess || n == 0)
 		return err_set(e, "backend 'cuda': no device: %s", r == cudaSuccess ? "none is there" : cudaGetErrorString(r));
-	if ((r = cudaSetDevice(0)) != cudaSuccess || (r = cudaGetDeviceProperties(p, 0)) != cudaSuccess ||
+	if ((r = cudaSetDevice(number % n)) != cudaSuccess || (r = cudaGetDeviceProperties(p, number % n)) != cudaSuccess ||
 	    (r = cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking)) != cudaSuccess)
 		return err_set(e, "backend 'cuda': the device cannot be used: %s", cudaGetErrorString(r));
 	if (p->major < 8)
@@ -55,14 +55,15 @@ static int open_device(struct cuda *c, cudaDeviceProp *p, struct err *e)
 	return 0;
 }
 
-struct backend *backend_cuda_new(struct err *e)
+/* number: of a process on this machine; with more of them than devices, some share one. */
+struct backend *backend_cuda_new(int number, struct err *e)
 {
 	struct cuda *c = new cuda();
 	const char *managed = getenv("R1_CUDA_MANAGED");
 	struct backend *be = &c->be;
 	cudaDeviceProp p;
 
-	if (open_device(c, &p, e) < 0) {
+	if (open_device(c, number, &p, e) < 0) {
 		delete c;
 		return NULL;
 	}
@@ -93,6 +94,7 @@ struct backend *backend_cuda_new(struct err *e)
 	cuda_route_ops(be);
 	cuda_logprob_ops(be);
 	cuda_optimizer_ops(be);
+	cuda_team_ops(be);
 	snprintf(be->what, sizeof be->what, "cuda: %.100s, %.1f GiB%s", p.name, (double)p.totalGlobalMem / 0x1p30, c->managed ? ", managed memory" : "");
 	return be;
 }

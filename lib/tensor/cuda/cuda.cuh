@@ -243,6 +243,7 @@ void cuda_route_ops(struct backend *be);
 void cuda_logprob_ops(struct backend *be);
 void cuda_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 void cuda_optimizer_ops(struct backend *be);
+void cuda_team_ops(struct backend *be);
 void cuda_attention(struct backend *, const struct attention *);
 void attention_batches_end(struct cuda *c);
 void cuda_attention_back(struct backend *, const struct attention *, const void *dout, void *dqkv);

@@ -1,0 +1,54 @@
+/* team.h - the processes that mpirun started together, of which this is one
+ *
+ *     if (team_join(&e) < 0) ...                      // where mpirun started this program several times; else a team of one
+ *     team_broadcast(&header, sizeof header);         // everybody has what the first had
+ *     rc = team_agree(work(&e), &e);                  // -1 and the same message in all, if any of them failed
+ *     team_leave();
+ *
+ * Every process goes through the same calls in the same order, with what differs between them in their arguments alone. What is moved is moved,
+ * never added up on the way: who adds does it in the order of the ranks, so that the same bits come of it everywhere.
+ *
+ * MPI is in r1-mpi.so (lib/base/mpi/), which is loaded where there is a team, so that a program alone takes no time for it. A process that dies
+ * takes the others with it (mpirun sees to that); so does one that fails outside of team_agree, by team_abort.
+ */
+#ifndef BASE_TEAM_H
+#define BASE_TEAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+int team_join(struct err *e);
+int team_size(void);                    /* 1: alone */
+int team_rank(void);                    /* 0 .. size-1; the first reads the input and writes all that is written */
+int team_local_rank(void);              /* counted on this machine */
+int team_cores(void);                   /* a process's share of the cores that those on this machine may use; 0: alone, not known */
+
+void team_broadcast(void *data, size_t bytes);                          /* from the first to all */
+/* Parts of one array: at[r] .. at[r+1] (bytes) is process r's. all_gather: everybody's own part goes to all, in place. all_to_all: everybody has
+ * the whole array in `from`; process r gets its own part of each, in `to`, that of process s at s * (at[r+1] - at[r]). */
+void team_all_gather(void *data, const size_t *at);
+void team_all_to_all(void *to, const void *from, const size_t *at);
+bool team_any(bool here);                                               /* whether it is so in any of them */
+/* rc < 0 in any: -1 in all, with the message of the first that failed. From then on it is -1 at once, and nothing else may be called but team_leave:
+ * whoever fails goes to a team_agree, wherever that is, and meets the others at theirs. */
+int team_agree(int rc, struct err *e);
+bool team_agreed(void);                                                 /* on a failure */
+
+void team_leave(void);
+void team_abort(int code);                                              /* ends all of them; returns where there is no team */
+
+/* What r1-mpi.so has: team_mpi_join, which fills this in. */
+struct team_calls {
+	size_t size_of_this;            /* an edition's mark */
+	int rank, size, local_rank, cores;
+	void (*broadcast)(void *data, size_t bytes);
+	void (*all_gather)(void *data, const size_t *at);
+	void (*all_to_all)(void *to, const void *from, const size_t *at);
+	void (*leave)(void);
+	void (*abort)(int code);
+};
+typedef int team_join_fn(struct team_calls *t, struct err *e);
+
+#endif
