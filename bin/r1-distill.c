@@ -731,6 +731,8 @@ static int check_run(struct work *w, struct err *e)
 		const struct js *old = js_get(there, it.key);
 		struct buf a = {0}, b = {0};
 
+		if (!old && strcmp(it.key, "replicas") == 0 && there && w->replicas->n > 1)
+			rc = err_set(e, "%s: is of another run: --replicas was 1 and is %lld now", w->o->output, (long long)w->replicas->n);
 		if (!old)
 			continue;
 		js_write(old, 0, &a);
@@ -829,7 +831,7 @@ int main(int argc, char **argv)
 	if (o.trainer.scalar && o.trainer.lora)
 		return tool_usage(&t, "--lora is for --objective sft");
 	o.trainer.seed = t.seed;
-	rc = trainer_join(&o.trainer, &e);
+	rc = trainer_join(&o.trainer, opts, &e);
 	if (rc == 0)
 		rc = team_agree(open_all(&w, &e), &e);
 	if (rc == 0 && o.held_out) {
@@ -840,7 +842,7 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = read_data(&w, argv, argc, &e);
 	if (rc == 0)
-		rc = check_run(&w, &e);
+		rc = team_agree(check_run(&w, &e), &e);
 	if (rc == 0)
 		rc = train(&w, &e);
 	rc = team_agree(rc, &e);

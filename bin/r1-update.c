@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/progress.h"
+#include "base/rng.h"
 #include "base/team.h"
 #include "base/tool.h"
 #include "model/lora.h"
@@ -259,11 +260,13 @@ static int read_records(struct work *w, struct reader *in, const struct options 
 #define REFERENCE "reference/model.safetensors"
 #define REFERENCE_ADAPTER "reference/" ADAPTER_WEIGHTS
 
-/* Another model's logprobs of all completions; then it goes, before training takes its memory. */
-static int score_by(struct work *w, struct model *reference, const struct options *o, struct err *e)
+/* Another model's logprobs of all completions; then it goes, before training takes its memory. hash: of its weights */
+static int score_by(struct work *w, struct model *reference, uint64_t hash, const struct options *o, struct err *e)
 {
 	int rc = team_agree(reference ? 0 : -1, e);
 
+	if (rc == 0)
+		rc = team_same(hash, "the reference model", e);
 	if (rc == 0)
 		policy_reference(reference, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 	model_free(reference);
@@ -274,6 +277,8 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 {
 	const struct checkpoint *ck = w->trainer.ck;
 	struct model *m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
+	struct checkpoint *there = m && team_size() > 1 ? checkpoint_open(o->reference, e) : NULL;
+	const uint64_t hash = there ? hash_mix(safetensors_hash(there->weights), there->adapter ? safetensors_hash(there->adapter) : 0) : 0;
 
 	if (m && m->score) {
 		err_set(e, "%s: has a scalar head: it scores texts and predicts no tokens", o->reference);
@@ -286,7 +291,8 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 		model_free(m);
 		m = NULL;
 	}
-	return score_by(w, m, o, e);
+	checkpoint_close(there);
+	return score_by(w, m, hash, o, e);
 }
 
 /* The base without its adapter, or with the one that is carried. */
@@ -308,6 +314,8 @@ static int score_base(struct work *w, const struct options *o, struct err *e)
 	if (params_load(&m->adapter, w->carried, e) < 0)
 		rc = err_prefix(e, "%s/%s", w->trainer.ck->path, REFERENCE_ADAPTER);
 	rc = team_agree(rc, e);
+	if (rc == 0)
+		rc = team_same(safetensors_hash(w->carried), "the reference model", e);
 	if (rc == 0)
 		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 	w->be->copy(w->be, m->adapter.theta, keep, bytes);
@@ -333,7 +341,7 @@ static int score_reference(struct work *w, const struct options *o, struct err *
 	m = model_from_tensors(&ck->config, w->carried ? w->carried : ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!m)
 		w->carried ? err_prefix(e, "%s/%s", ck->path, REFERENCE) : err_prefix(e, "%s", ck->path);
-	return score_by(w, m, o, e);
+	return score_by(w, m, w->carried ? safetensors_hash(w->carried) : 0, o, e);
 }
 
 /* The policy as it is now, or what was carried, as it stands. An adapter's reference is its base until then. */
@@ -535,7 +543,9 @@ static int take_step(struct work *w, const struct options *o, const struct tool 
 
 	s->step++;
 	rc = train(w, o, t, &m, &lr, e);
-	if (rc < 0 || team_any(tool_interrupted()))
+	if (rc == 0 && team_any(tool_interrupted()))
+		rc = err_set(e, "interrupted: %s stays as it was", o->output ? o->output : o->model);
+	if (rc < 0)
 		return -1;
 	if (save(w, o, e) < 0 || write_metrics(w, &m, s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
@@ -637,7 +647,7 @@ int main(int argc, char **argv)
 	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
 		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
 	o.trainer.seed = t.seed;
-	rc = trainer_join(&o.trainer, &e);
+	rc = trainer_join(&o.trainer, opts, &e);
 	if (rc == 0)
 		rc = team_agree(run(&o, &t, argv, argc, &e), &e);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

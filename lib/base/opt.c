@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 
 int opt_int(const char *text, int64_t min, int64_t max, int64_t *value, struct err *e)
 {
@@ -256,4 +257,42 @@ bool opt_given(const struct opt *opts, const char *name)
 		if (opts->name && !strcmp(opts->name, name))
 			return opts->given;
 	return false;
+}
+
+static uint64_t hash_value(const struct opt *o)
+{
+	const struct opt_list *list = o->value;
+	uint64_t h = hash_str(o->name);
+	size_t i;
+
+	switch (o->type) {
+	case OPT_FLAG:
+		return hash_mix(h, *(const bool *)o->value);
+	case OPT_INT:
+		return hash_mix(h, (uint64_t)*(const int64_t *)o->value);
+	case OPT_UINT:
+		return hash_mix(h, *(const uint64_t *)o->value);
+	case OPT_FLOAT:
+		return hash_mix(h, hash_bytes(o->value, sizeof(double)));
+	case OPT_LIST:
+		for (i = 0; i < list->n; i++)
+			h = hash_mix(h, hash_str(list->item[i]));
+		return h;
+	default:
+		return *(const char *const *)o->value ? hash_mix(h, hash_str(*(const char *const *)o->value)) : h;
+	}
+}
+
+uint64_t opt_hash(const struct opt *opts, const char *const *but)
+{
+	uint64_t h = 0;
+	size_t i;
+
+	for (; opts->type != OPT_TYPE_END; opts++) {
+		for (i = 0; opts->name && but[i] && strcmp(but[i], opts->name) != 0; i++)
+			;
+		if (opts->name && !but[i])
+			h = hash_mix(h, hash_value(opts));
+	}
+	return h;
 }

@@ -67,6 +67,8 @@ enum opt_result { OPT_OK, OPT_SHOW_HELP, OPT_SHOW_VERSION, OPT_BAD };
 enum opt_result opt_parse(struct opt *opts, int *argc, char ***argv, struct err *e);
 void opt_help(const struct opt_command *cmd, const struct opt *opts, FILE *to);
 bool opt_given(const struct opt *opts, const char *name);
+/* Of all values but those of the options named (NULL behind the last) */
+uint64_t opt_hash(const struct opt *opts, const char *const *but);
 
 /* Strict numbers, for options and for whatever else is written by hand. 0, or -1 and e. */
 int opt_int(const char *text, int64_t min, int64_t max, int64_t *value, struct err *e);

@@ -12,17 +12,20 @@
 #define FILE_NAME "r1-mpi.so"
 
 static struct team_calls team = {.size = 1};
-static bool agreed;
+static bool broken;
+static struct err reason;
 
-/* Of Open MPI, of those that descend from MPICH, and of Slurm where it starts processes itself; 1: no MPI did */
+/* Of Open MPI, of those that descend from MPICH, and of Slurm where it starts processes itself; 1: no MPI did, or R1_MPI is nothing */
 static int started_together(void)
 {
-	const char *n = getenv("OMPI_COMM_WORLD_SIZE");
+	const char *n = getenv("OMPI_COMM_WORLD_SIZE"), *told = getenv("R1_MPI");
 
+	if (told && !*told)
+		return 1;
 	if (!n)
 		n = getenv("PMI_SIZE");
 	if (!n && getenv("PMIX_RANK"))
-		n = getenv("SLURM_NTASKS");
+		n = getenv("SLURM_STEP_NUM_TASKS");
 	return n ? atoi(n) : 1;
 }
 
@@ -84,92 +87,112 @@ int team_cores(void)
 	return team.cores;
 }
 
+/* ---- meeting ---- */
+
+enum call { BROADCAST, ALL_GATHER, ALL_TO_ALL, ANY, AGREE, LEAVE };
+
+struct sign {                           /* where a process is */
+	int32_t call, failed;
+	int64_t bytes;                  /* of the call; of ANY whether it is so */
+};
+
+static void tell_reasons(const struct sign *at, bool failed, const struct err *e)
+{
+	struct err *all = xcalloc((size_t)team.size, sizeof *all);
+	int i;
+
+	if (failed)
+		all[team.rank] = *e;
+	team.meet(all, sizeof *all);
+	for (i = 0; i < team.size && !at[i].failed; i++)
+		;
+	if (i == team.size)
+		err_set(&reason, "the processes have come to different places: are their options and files the same?");
+	else
+		reason = all[i];
+	if (i > 0 && i < team.size)
+		err_prefix(&reason, "process %d of %d", i, team.size);
+	broken = true;
+	free(all);
+}
+
+/* Whether all are well, and at the same call; any (may be NULL): of ANY, whether it is so in one of them */
+static bool meet(enum call call, int64_t bytes, bool failed, const struct err *e, bool *any)
+{
+	struct sign *at;
+	bool well = true;
+	int i;
+
+	if (broken)
+		return false;
+	at = xcalloc((size_t)team.size, sizeof *at);
+	at[team.rank] = (struct sign){call, failed, bytes};
+	team.meet(at, sizeof *at);
+	for (i = 0; i < team.size; i++) {
+		well = well && !at[i].failed && at[i].call == at[0].call && (call == ANY || at[i].bytes == at[0].bytes);
+		if (any)
+			*any |= at[i].bytes != 0;
+	}
+	if (!well)
+		tell_reasons(at, failed, e);
+	free(at);
+	return well;
+}
+
 void team_broadcast(void *data, size_t bytes)
 {
-	if (team.size > 1 && bytes)
+	if (team.size > 1 && meet(BROADCAST, (int64_t)bytes, false, NULL, NULL))
 		team.broadcast(data, bytes);
 }
 
 void team_all_gather(void *data, const size_t *at)
 {
-	if (team.size > 1)
+	if (team.size > 1 && meet(ALL_GATHER, (int64_t)at[team.size], false, NULL, NULL))
 		team.all_gather(data, at);
 }
 
 void team_all_to_all(void *to, const void *from, const size_t *at)
 {
-	if (team.size > 1)
-		team.all_to_all(to, from, at);
-	else
+	if (team.size == 1)
 		memcpy(to, from, at[1]);
-}
-
-/* Everybody's x, each of `bytes`, one behind the other in all */
-static void gather_all(void *x, size_t bytes)
-{
-	size_t *at = xmalloc(((size_t)team.size + 1) * sizeof *at);
-	int i;
-
-	for (i = 0; i <= team.size; i++)
-		at[i] = (size_t)i * bytes;
-	team_all_gather(x, at);
-	free(at);
+	else if (meet(ALL_TO_ALL, (int64_t)at[team.size], false, NULL, NULL))
+		team.all_to_all(to, from, at);
 }
 
 bool team_any(bool here)
 {
-	bool *all, any = here;
-	int i;
+	bool any = here;
 
-	if (team.size == 1)
-		return here;
-	all = xcalloc((size_t)team.size, sizeof *all);
-	all[team.rank] = here;
-	gather_all(all, sizeof *all);
-	for (i = 0; i < team.size; i++)
-		any |= all[i];
-	free(all);
-	return any;
+	return (team.size > 1 && !meet(ANY, here, false, NULL, &any)) || any;
 }
 
 int team_agree(int rc, struct err *e)
 {
-	struct report { bool failed; struct err e; } *all;
-	int i;
-
-	if (agreed)
-		return -1;
-	if (team.size == 1 || !team_any(rc < 0))
+	if (team.size == 1 || meet(AGREE, 0, rc < 0, e, NULL))
 		return rc;
-	all = xcalloc((size_t)team.size, sizeof *all);
-	all[team.rank].failed = rc < 0;
-	if (rc < 0)
-		all[team.rank].e = *e;
-	gather_all(all, sizeof *all);
-	for (i = 0; !all[i].failed; i++)
-		;
-	*e = all[i].e;
-	if (i > 0)
-		err_prefix(e, "process %d of %d", i, team.size);
-	free(all);
-	agreed = true;
+	*e = reason;
 	return -1;
 }
 
-bool team_agreed(void)
+int team_same(uint64_t hash, const char *what, struct err *e)
 {
-	return agreed;
+	uint64_t first = hash;
+
+	team_broadcast(&first, sizeof first);
+	return team_agree(first == hash ? 0 : err_set(e, "%s: not what the first process has", what), e);
 }
 
-void team_leave(void)
+int team_leave(struct err *e)
 {
-	if (team.size > 1)
-		team.leave();
+	int rc = 0;
+
+	if (team.size == 1)
+		return 0;
+	if (!meet(LEAVE, 0, false, NULL, NULL)) {
+		*e = reason;
+		rc = -1;
+	}
+	team.leave();
 	team = (struct team_calls){.size = 1, .rank = team.rank};
-}
-
-void team_abort(int code)
-{
-	if (team.size > 1)
-		team.abort(code);
+	return rc;
 }

@@ -3,19 +3,23 @@
  *     if (team_join(&e) < 0) ...                      // where mpirun started this program several times; else a team of one
  *     team_broadcast(&header, sizeof header);         // everybody has what the first had
  *     rc = team_agree(work(&e), &e);                  // -1 and the same message in all, if any of them failed
- *     team_leave();
+ *     team_leave(&e);
  *
  * Every process goes through the same calls in the same order, with what differs between them in their arguments alone. What is moved is moved,
  * never added up on the way: who adds does it in the order of the ranks, so that the same bits come of it everywhere.
  *
- * MPI is in r1-mpi.so (lib/base/mpi/), which is loaded where there is a team, so that a program alone takes no time for it. A process that dies
- * takes the others with it (mpirun sees to that); so does one that fails outside of team_agree, by team_abort.
+ * Before each call all meet, and say where they are. A process that fails goes to team_agree or team_leave, wherever it is, and meets the others at
+ * theirs. From then on the team is broken: nothing is moved any more (what was to come stays as it was), and whoever comes to team_agree or to
+ * team_leave has the reason. So it is with processes that come to different calls. One that dies takes the others with it, mpirun sees to that.
+ *
+ * MPI is in r1-mpi.so (lib/base/mpi/), which is loaded where there is a team, so that a program alone takes no time for it.
  */
 #ifndef BASE_TEAM_H
 #define BASE_TEAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -30,24 +34,24 @@ void team_broadcast(void *data, size_t bytes);                          /* from 
  * the whole array in `from`; process r gets its own part of each, in `to`, that of process s at s * (at[r+1] - at[r]). */
 void team_all_gather(void *data, const size_t *at);
 void team_all_to_all(void *to, const void *from, const size_t *at);
-bool team_any(bool here);                                               /* whether it is so in any of them */
-/* rc < 0 in any: -1 in all, with the message of the first that failed. From then on it is -1 at once, and nothing else may be called but team_leave:
- * whoever fails goes to a team_agree, wherever that is, and meets the others at theirs. */
+bool team_any(bool here);                                               /* whether it is so in any of them; a broken team: true */
+/* rc < 0 in any: -1 in all, with the message of the first that failed. */
 int team_agree(int rc, struct err *e);
-bool team_agreed(void);                                                 /* on a failure */
+/* -1 where something is not to every process what it is to the first: `what` names it, hash is that of its contents. */
+int team_same(uint64_t hash, const char *what, struct err *e);
 
-void team_leave(void);
-void team_abort(int code);                                              /* ends all of them; returns where there is no team */
+/* The end; -1 and e: one of them has failed. */
+int team_leave(struct err *e);
 
 /* What r1-mpi.so has: team_mpi_join, which fills this in. */
 struct team_calls {
 	size_t size_of_this;            /* an edition's mark */
 	int rank, size, local_rank, cores;
+	void (*meet)(void *all, size_t each);           /* everybody's own `each` bytes go to all, in place; who waits does not spin */
 	void (*broadcast)(void *data, size_t bytes);
 	void (*all_gather)(void *data, const size_t *at);
 	void (*all_to_all)(void *to, const void *from, const size_t *at);
 	void (*leave)(void);
-	void (*abort)(int code);
 };
 typedef int team_join_fn(struct team_calls *t, struct err *e);
 

@@ -93,24 +93,26 @@ static bool unread(const struct tool *t)
 	return !t->speaks && ferror(stdout) && poll(&out, 1, 0) > 0 && out.revents & POLLERR;
 }
 
-/* A failure that the others of a team do not know of ends them, too. */
-static void fail_alone(const struct tool *t, const struct err *e)
+static int fail(const struct tool *t, const struct err *e)
 {
-	fprintf(stderr, "%s: process %d of %d: %s\n", t->name, team_rank(), team_size(), e->msg);
-	team_abort(interrupted ? 128 + interrupted : 1);
-}
-
-int tool_fail(const struct tool *t, const struct err *e)
-{
-	if (team_size() > 1 && !team_agreed())
-		fail_alone(t, e);
-	team_leave();
 	if (unread(t))
 		return interrupted ? 128 + interrupted : 1;
 	if (fflush(stdout) != 0)
 		clearerr(stdout);
 	tool_warn("%s", e->msg);
 	return interrupted ? 128 + interrupted : 1;
+}
+
+/* In a team the first that failed has the word, by the first process, whose exit status is that of all. */
+int tool_fail(const struct tool *t, const struct err *e)
+{
+	struct err first = *e;
+	int rc;
+
+	team_agree(-1, &first);
+	rc = fail(t, &first);
+	team_leave(&first);
+	return team_rank() == 0 ? rc : 0;
 }
 
 static int finish_stdout(const struct tool *t)
@@ -165,9 +167,8 @@ int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 	return -1;
 }
 
-int tool_end(struct tool *t)
+static int end(const struct tool *t)
 {
-	team_leave();
 	if (finish_stdout(t))
 		return 1;
 	if (interrupted)
@@ -175,4 +176,16 @@ int tool_end(struct tool *t)
 	if (t->skipped && team_rank() == 0)
 		fprintf(stderr, "%s: %lld bad line%s skipped\n", t->name, (long long)t->skipped, t->skipped == 1 ? "" : "s");
 	return t->skipped ? 3 : 0;
+}
+
+int tool_end(struct tool *t)
+{
+	struct err e;
+	int rc = end(t);
+
+	if (team_leave(&e) < 0) {
+		tool_warn("%s", e.msg);
+		rc = rc ? rc : 1;
+	}
+	return team_rank() == 0 ? rc : 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/team.h"
 #include "base/tool.h"
 #include "model/replicas.h"
 
@@ -250,7 +251,6 @@ static void measure_difference(const struct step *s, const size_t *pick, int64_t
 struct found {
 	struct loss_sums sums;
 	struct difference difference;
-	int64_t interrupted;
 };
 
 /* A replica's share of a minibatch, there and back, in passes */
@@ -261,7 +261,7 @@ static void share(struct step *s, const struct loss_args *la, const size_t *pick
 
 	for (i = 0; i < n; i++)
 		ex[i] = s->example[pick[i]];
-	for (i = 0; i < n && !(f->interrupted = tool_interrupted()); i += take) {
+	for (i = 0; i < n && !tool_interrupted(); i += take) {
 		struct pass p;
 
 		take = pass_take(ex + i, n - i, s->a->tokens);
@@ -280,9 +280,8 @@ static void share(struct step *s, const struct loss_args *la, const size_t *pick
 }
 
 /* Sums in the order of the replicas; the first one's go on from those of the minibatches before. */
-static bool add_up(struct step *s, const struct found *f)
+static void add_up(struct step *s, const struct found *f)
 {
-	bool interrupted = f[0].interrupted;
 	int64_t k;
 
 	s->sums = f[0].sums;
@@ -300,9 +299,7 @@ static bool add_up(struct step *s, const struct found *f)
 		s->difference.sum += f[k].difference.sum;
 		s->difference.most = fmax(s->difference.most, f[k].difference.most);
 		s->difference.n += f[k].difference.n;
-		interrupted |= f[k].interrupted != 0;
 	}
-	return interrupted;
 }
 
 static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optimizer *o, struct policy_metrics *metrics, struct err *e)
@@ -312,7 +309,6 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 	struct loss_args la = s->a->loss_args;
 	int64_t *tokens = xmalloc((size_t)n * sizeof *tokens), i, k, done = s->done + n;
 	double before = s->sums.loss, norm;
-	bool interrupted;
 
 	la.sequences = (double)n;
 	la.tokens = 0;
@@ -329,10 +325,10 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 		}
 	s->done = done;
 	replicas_share(r, found, sizeof *found);
-	interrupted = add_up(s, found);
+	add_up(s, found);
 	free(found);
 	free(tokens);
-	if (interrupted)
+	if (team_any(tool_interrupted()))
 		return err_set(e, "interrupted");
 	replicas_sum(r);
 	if (metrics->steps == 0) {

@@ -6,11 +6,11 @@
 #include "base/team.h"
 #include "base/tool.h"
 
-#define PIECE ((int64_t)1 << 22)        /* floats of gradients that are exchanged at once */
+#define PIECE ((int64_t)1 << 20)        /* floats of gradients that are exchanged at once */
 
 int replicas_check(int64_t n, struct err *e)
 {
-	if (n > 1 && team_size() > 1 && n != team_size())
+	if (n && team_size() > 1 && n != team_size())
 		return err_set(e, "--replicas %lld by %d processes: as many as there are, or by one alone", (long long)n, team_size());
 	return 0;
 }
@@ -46,6 +46,8 @@ void replicas_free(struct replicas *r)
 		return;
 	if (r->sum)
 		r->p->be->free(r->p->be, r->sum);
+	free(r->mine);
+	free(r->theirs);
 	free(r->from);
 	free(r);
 }
@@ -114,7 +116,7 @@ void replicas_sum(struct replicas *r)
 {
 	struct params *p = r->p;
 	const int64_t most = p->size < PIECE ? p->size : PIECE;
-	float *mine, *theirs;
+	const bool here = !p->be->room;         /* gradients are in the memory of the host already */
 	int64_t at, n;
 	size_t *cut;
 
@@ -122,17 +124,21 @@ void replicas_sum(struct replicas *r)
 		p->be->sum_team(p->be, p->grad, p->size);
 	if (r->joined || team_size() == 1)
 		return;
-	mine = xmalloc((size_t)most * sizeof *mine);
-	theirs = xmalloc((size_t)(most + team_size()) * sizeof *theirs);
+	if (!r->theirs) {
+		r->theirs = xmalloc((size_t)(most + team_size()) * sizeof *r->theirs);
+		r->mine = here ? NULL : xmalloc((size_t)most * sizeof *r->mine);
+	}
 	cut = xmalloc((size_t)(r->n + 1) * sizeof *cut);
 	for (at = 0; at < p->size; at += n) {
+		float *mine = here ? p->grad + at : r->mine;
+
 		n = p->size - at < most ? p->size - at : most;
-		p->be->download(p->be, mine, p->grad + at, (size_t)n * sizeof *mine);
-		sum_piece(mine, theirs, n, cut);
-		p->be->upload(p->be, p->grad + at, mine, (size_t)n * sizeof *mine);
+		if (!here)
+			p->be->download(p->be, mine, p->grad + at, (size_t)n * sizeof *mine);
+		sum_piece(mine, r->theirs, n, cut);
+		if (!here)
+			p->be->upload(p->be, p->grad + at, mine, (size_t)n * sizeof *mine);
 	}
-	free(mine);
-	free(theirs);
 	free(cut);
 }
 

@@ -26,6 +26,7 @@ struct replicas {
 	struct params *p;
 	bool joined;                    /* the devices speak to each other */
 	float *sum;                     /* backend [p->size] where one process is several of them; made when needed */
+	float *mine, *theirs;           /* room for a piece of gradients on the way */
 };
 
 /* Whether as many replicas can be: those of a team are its processes. */

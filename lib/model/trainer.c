@@ -1,10 +1,12 @@
 #include "model/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/human.h"
+#include "base/rng.h"
 #include "base/team.h"
 #include "base/tool.h"
 #include "model/lora.h"
@@ -38,9 +40,11 @@ int trainer_check(const struct trainer_args *a, const char *model, const char *o
 	return 0;
 }
 
-int trainer_join(const struct trainer_args *a, struct err *e)
+int trainer_join(const struct trainer_args *a, const struct opt *opts, struct err *e)
 {
-	return team_join(e) < 0 ? -1 : team_agree(replicas_check(a->replicas, e), e);
+	static const char *const own[] = {"model", "output", "threads", "quiet", "verbose", NULL};
+
+	return team_join(e) < 0 || team_same(opt_hash(opts, own), "the options", e) < 0 ? -1 : team_agree(replicas_check(a->replicas, e), e);
 }
 
 static int open_here(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
@@ -69,23 +73,30 @@ static int open_here(struct trainer *t, const char *path, struct backend *be, co
 	return 0;
 }
 
-/* Folders that are not shared, or not yet the same on all machines */
-static int same_model(const struct trainer *t, const char *path, struct err *e)
+/* Of all that is read of it: folders may not be shared, or not yet the same on all machines. */
+static uint64_t model_hash(const struct trainer *t)
 {
+	static const char *const name[] = {"config.json", CHECKPOINT_COMPANIONS};
 	const struct checkpoint *ck = t->ck;
-	const uint64_t mine[] = {safetensors_hash(ck->weights), ck->adapter ? safetensors_hash(ck->adapter) : 0, (uint64_t)t->state.step};
-	uint64_t first[3];
+	uint64_t h = hash_mix(safetensors_hash(ck->weights), (uint64_t)t->state.step);
+	struct err none;
+	size_t i;
 
-	memcpy(first, mine, sizeof first);
-	team_broadcast(first, sizeof first);
-	return memcmp(first, mine, sizeof first) ? err_set(e, "%s: is another model here than it is to the first process", path) : 0;
+	if (ck->adapter)
+		h = hash_mix(h, safetensors_hash(ck->adapter));
+	for (i = 0; i < sizeof name / sizeof *name; i++) {
+		const struct checkpoint_file *f = checkpoint_file(ck, name[i], &none);
+
+		h = hash_mix(h, f ? hash_bytes(f->text, f->n) : 0);
+	}
+	return h;
 }
 
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e)
 {
 	if (team_agree(open_here(t, path, be, a, e), e) < 0)
 		return -1;
-	return team_size() > 1 ? team_agree(same_model(t, path, e), e) : 0;
+	return team_size() > 1 ? team_same(model_hash(t), path, e) : 0;
 }
 
 int trainer_begin(struct trainer *t, bool resume, struct err *e)
@@ -93,11 +104,23 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 	const struct trainer_args *a = t->args;
 	struct optimizer_args oa = {.beta1 = a->beta1, .beta2 = a->beta2, .eps = a->eps, .weight_decay = a->weight_decay, .clip = a->max_grad_norm,
 				    .half_moments = !strcmp(a->moments, "bfloat16"), .seed = a->seed};
+	int there;
 
 	if (resume && !strcmp(a->moments, "auto") && optimizer_half_moments(t->ck, &oa.half_moments, e) < 0)
 		return -1;
 	t->optimizer = optimizer_new(model_trained(t->model), &oa);
-	return team_agree(resume ? optimizer_load(t->optimizer, t->ck, e) : 0, e);
+	if (!resume)
+		return 0;
+	there = team_agree(optimizer_load(t->optimizer, t->ck, e), e);
+	if (there >= 0 && team_same(t->optimizer->loaded, "what is in optimizer/", e) < 0)
+		return -1;
+	return there;
+}
+
+/* What one process takes to be several replicas */
+static double sum_bytes(const struct trainer *t)
+{
+	return t->args->replicas > 1 && team_size() == 1 ? 4.0 * (double)model_trained(t->model)->size : 0;
 }
 
 static void warn_machine(const struct trainer *t, int64_t tokens)
@@ -105,7 +128,7 @@ static void warn_machine(const struct trainer *t, int64_t tokens)
 	const bool recompute = t->args->recompute;
 	struct params *p = model_trained(t->model);
 	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
-	double rest = (double)p->size * (4 + 4 + 2 * moment) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
+	double rest = (double)p->size * (4 + 4 + 2 * moment) + sum_bytes(t) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
 	double pass = (double)pass_measure(&t->ck->config, NULL, tokens, recompute), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
 	if (pass + rest > all)
@@ -121,7 +144,7 @@ static double device_pass(const struct trainer *t, int64_t tokens, bool recomput
 
 static void warn_device(const struct trainer *t, int64_t tokens)
 {
-	double pass = device_pass(t, tokens, t->args->recompute), room = (double)t->be->room(t->be), less;
+	double pass = device_pass(t, tokens, t->args->recompute), room = fmax(0, (double)t->be->room(t->be) - sum_bytes(t)), less;
 	struct buf advice = {0};
 
 	if (pass <= room)

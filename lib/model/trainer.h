@@ -67,12 +67,12 @@ struct trainer {
 	const struct js *run;           /* NULL, or what is written beside it (state.h) */
 };
 
-/* Before all else: this process finds those that it was started together with (base/team.h); -1: --replicas are not as many. From then on every
- * process makes the same calls, of which the first one alone writes. */
-int trainer_join(const struct trainer_args *a, struct err *e);
+/* Before all else: this process finds those that it was started together with (base/team.h); -1: --replicas are not as many, or their options
+ * are not the same. From then on every process makes the same calls, of which the first one alone writes. */
+int trainer_join(const struct trainer_args *a, const struct opt *opts, struct err *e);
 /* Options that contradict each other: -1. output: where it is written, NULL where the model is. */
 int trainer_check(const struct trainer_args *a, const char *model, const char *output, struct err *e);
-/* In a team, all must find the same model there. With a->lora and a path that is no adapter: a new one, on that model as its base. */
+/* In a team, all must find the same there, in trainer_begin, too. With a->lora and a path that is no adapter: a new one, on that model as its base. */
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);

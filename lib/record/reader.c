@@ -9,6 +9,7 @@
 #include "record/source.h"
 
 #define WARNINGS 10
+#define BLOCK ((size_t)1 << 20)
 
 struct reader {
 	struct source *source;
@@ -18,7 +19,10 @@ struct reader {
 	int64_t line;
 	const char *p, *end;            /* what is left of the block read last */
 	int64_t bad;
-	struct arena heard;             /* names of files that another process reads */
+	struct buf block;               /* of a team: lines that all have */
+	size_t heard_of;                /* so far they have been read */
+	const char *heard;              /* the file of the last */
+	struct arena names;
 };
 
 struct reader *reader_open(char *const *files, size_t n, struct tool *t)
@@ -35,7 +39,8 @@ void reader_close(struct reader *in)
 	if (!in)
 		return;
 	source_close(in->source);
-	arena_free(&in->heard);
+	buf_free(&in->block);
+	arena_free(&in->names);
 	free(in);
 }
 
@@ -108,40 +113,74 @@ static int read_line(struct reader *in, struct record *r, struct err *e)
 	}
 }
 
-/* A team has one input, which its first process reads to all. */
+/* A team has one input, which its first process reads to all: what is there, a block of lines at a time, each behind a head. */
+struct head {
+	int64_t line;
+	size_t bytes, name, told;       /* of the line; of its file's name and of a failure's reason, each with a NUL, where there is one */
+	int rc;
+	bool cut;
+};
+
+static void read_block(struct reader *in, struct err *e)
+{
+	const char *last = in->file;
+	struct record r = {0};
+	int rc;
+
+	do {
+		rc = read_line(in, &r, e);
+		const struct head head = {.line = r.line, .bytes = r.raw.n, .name = rc > 0 && r.file != last ? strlen(r.file) + 1 : 0,
+					  .told = rc < 0 ? strlen(e->msg) + 1 : 0, .rc = rc, .cut = r.cut};
+
+		buf_add(&in->block, &head, sizeof head);
+		buf_add(&in->block, r.file, head.name);
+		buf_add(&in->block, e->msg, head.told);
+		buf_add(&in->block, r.raw.p, r.raw.n);
+		last = in->file;
+	} while (rc > 0 && in->block.n < BLOCK && reader_ready(in));
+	record_free(&r);
+}
+
+/* The end stays at the end of the last block. */
 static int hear_line(struct reader *in, struct record *r, struct err *e)
 {
-	struct { int64_t line; size_t bytes, name; int rc; bool cut; } head = {0};
-	const char *last = in->file;
+	struct head head;
+	const char *p;
+	size_t n;
 
-	if (team_rank() == 0) {
-		head.rc = read_line(in, r, e);
-		if (head.rc > 0) {
-			head.line = r->line;
-			head.bytes = r->raw.n;
-			head.cut = r->cut;
-			head.name = r->file && r->file != last ? strlen(r->file) + 1 : 0;
+	if (in->heard_of == in->block.n) {
+		buf_clear(&in->block);
+		in->heard_of = 0;
+		if (team_rank() == 0)
+			read_block(in, e);
+		n = in->block.n;
+		team_broadcast(&n, sizeof n);
+		buf_room(&in->block, n);
+		in->block.n = n;
+		team_broadcast(in->block.p, n);
+		if (team_agree(0, e) < 0) {
+			in->heard_of = in->block.n;
+			return -1;
 		}
 	}
-	team_broadcast(&head, sizeof head);
-	if (head.rc < 0) {
-		team_broadcast(e, sizeof *e);
-		return -1;
+	p = in->block.p + in->heard_of;
+	memcpy(&head, p, sizeof head);
+	p += sizeof head;
+	record_clear(r);
+	if (head.rc <= 0) {
+		if (head.rc < 0)
+			err_set(e, "%s", p);
+		return head.rc;
 	}
-	if (team_rank() > 0) {
-		record_clear(r);
-		buf_room(&r->raw, head.bytes);
-		r->raw.n = head.bytes;
-		r->raw.p[head.bytes] = 0;
-		if (head.name)
-			in->file = arena_alloc(&in->heard, head.name);
-		r->file = in->file;
-		r->line = head.line;
-		r->cut = head.cut;
-	}
-	team_broadcast(r->raw.p, head.bytes);
-	team_broadcast((char *)in->file, head.name);
-	return head.rc;
+	if (head.name)
+		in->heard = arena_strndup(&in->names, p, head.name - 1);
+	p += head.name;
+	buf_add(&r->raw, p, head.bytes);
+	r->file = in->heard;
+	r->line = head.line;
+	r->cut = head.cut;
+	in->heard_of += sizeof head + head.name + head.bytes;
+	return 1;
 }
 
 int reader_line(struct reader *in, struct record *r, struct err *e)

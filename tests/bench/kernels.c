@@ -15,7 +15,7 @@
 #include "limits.h"
 #include "tensor/backend.h"
 
-enum op { PRODUCT, PRODUCT_PACKED, GRADIENT_X, GRADIENT_W, ATTEND, ATTEND_BACK, DECODE, RMSNORM, RMSNORM_BACK, ROPE, SWIGLU, SWIGLU_BACK, ADD, ADAMW,
+enum op { PRODUCT, PRODUCT_PACKED, PRODUCT_HALF, PRODUCT_HALF_PACKED, GRADIENT_X, GRADIENT_W, ATTEND, ATTEND_BACK, DECODE, RMSNORM, RMSNORM_BACK, ROPE, SWIGLU, SWIGLU_BACK, ADD, ADAMW,
 	  LOGPROB, LOGPROB_BACK, SAMPLE, SAMPLE_TOP_P };
 
 /* Products: y[m,n] = x[m,k] w[n,k]^T; gradients: dx[m,k] = dy[m,n] w[n,k], dw[n,k] += dy^T x.  Attention: m sequences of n positions, k heads
@@ -59,6 +59,14 @@ static const struct bench cases[] = {
 	{"rows 1 of tiny", PRODUCT_PACKED, 1, 768, 256},
 	{"rows 8 of tiny", PRODUCT_PACKED, 8, 768, 256},
 	{"rows 64 of tiny", PRODUCT_PACKED, 64, 768, 256, .target = .75},
+	{"bf16 y 512 4864 896", PRODUCT_HALF, 512, 4864, 896, .target = .70},
+	{"bf16 y 512 896 4864", PRODUCT_HALF, 512, 896, 4864, .target = .70},
+	{"bf16 y 512 896 896", PRODUCT_HALF, 512, 896, 896, .target = .70},
+	{"bf16 head y 220 151936 896", PRODUCT_HALF, 220, 151936, 896, .target = .70},
+	{"bf16 rows 1 of 0.5b", PRODUCT_HALF_PACKED, 1, 4864, 896, .target = .85},
+	{"bf16 rows 8 of 0.5b", PRODUCT_HALF_PACKED, 8, 4864, 896},
+	{"bf16 rows 64 of 0.5b", PRODUCT_HALF_PACKED, 64, 4864, 896, .target = .70},
+	{"bf16 rows 64 of 0.5b head", PRODUCT_HALF_PACKED, 64, 151936, 896, .target = .70},
 	{"attention 0.5b 4x128", ATTEND, 4, 128, 14, 2, 64},
 	{"attention 0.5b 1x2048", ATTEND, 1, 2048, 14, 2, 64},
 	{"attention tiny 32x128", ATTEND, 32, 128, 8, 4, 32},
@@ -125,6 +133,12 @@ struct work {
 	double flops, bytes;            /* of one run */
 };
 
+/* Of cpu-bf16, against its peak */
+static bool is_half(const struct bench *b)
+{
+	return b->op == PRODUCT_HALF || b->op == PRODUCT_HALF_PACKED;
+}
+
 static void prepare_product(struct work *w, struct backend *be)
 {
 	const struct bench *b = w->b;
@@ -134,7 +148,7 @@ static void prepare_product(struct work *w, struct backend *be)
 	w->w = numbers(be, n * k);
 	w->y = numbers(be, m * n);
 	w->flops = 2.0 * (double)m * (double)n * (double)k;
-	if (b->op == PRODUCT || b->op == PRODUCT_PACKED)
+	if (b->op != GRADIENT_X && b->op != GRADIENT_W)
 		w->gemm = (struct gemm){.m = m, .n = n, .k = k, .a = w->x, .lda = k, .b = w->w, .ldb = k, .trans_b = true, .c = w->y, .ldc = n};
 	else if (b->op == GRADIENT_X)
 		w->gemm = (struct gemm){.m = m, .n = k, .k = n, .a = w->y, .lda = n, .b = w->w, .ldb = k, .c = w->x, .ldc = k};
@@ -144,6 +158,9 @@ static void prepare_product(struct work *w, struct backend *be)
 	if (b->op == PRODUCT_PACKED) {
 		w->gemm.packed = backend_pack(be, w->w, n, k, WEIGHT_F32, true);
 		w->bytes = 4.0 * (double)(n * k);
+	} else if (is_half(b)) {
+		w->gemm.packed = backend_pack(be, w->w, n, k, WEIGHT_BF16, b->op == PRODUCT_HALF_PACKED);
+		w->bytes = 2.0 * (double)(n * k);
 	}
 }
 
@@ -189,7 +206,7 @@ static void prepare(struct work *w, struct backend *be)
 	const int64_t n = b->m * b->n;
 
 	switch (b->op) {
-	case PRODUCT: case PRODUCT_PACKED: case GRADIENT_X: case GRADIENT_W:
+	case PRODUCT: case PRODUCT_PACKED: case PRODUCT_HALF: case PRODUCT_HALF_PACKED: case GRADIENT_X: case GRADIENT_W:
 		prepare_product(w, be);
 		return;
 	case ATTEND: case ATTEND_BACK: case DECODE:
@@ -225,7 +242,7 @@ static void run(struct work *w, struct backend *be)
 	const struct bench *b = w->b;
 
 	switch (b->op) {
-	case PRODUCT: case PRODUCT_PACKED: case GRADIENT_X: case GRADIENT_W:
+	case PRODUCT: case PRODUCT_PACKED: case PRODUCT_HALF: case PRODUCT_HALF_PACKED: case GRADIENT_X: case GRADIENT_W:
 		be->gemm(be, &w->gemm);
 		break;
 	case ATTEND: case DECODE:
@@ -281,7 +298,7 @@ static void finish(struct work *w, struct backend *be)
 static void measure(const struct bench *b, struct backend *be, const struct limits *l)
 {
 	struct work w = {.b = b};
-	double best = INFINITY, spent = 0, seconds, rate, limit;
+	double best = INFINITY, spent = 0, seconds, rate, limit, flops;
 	bool memory;
 	char target[16] = "";
 	int rounds = 0, repeat = 1, i;
@@ -302,13 +319,14 @@ static void measure(const struct bench *b, struct backend *be, const struct limi
 		best = fmin(best, seconds);
 		rounds++;
 	}
-	memory = w.flops == 0 || w.bytes / l->bytes > w.flops / l->flops;
+	flops = is_half(b) && l->half ? l->half : l->flops;
+	memory = w.flops == 0 || w.bytes / l->bytes > w.flops / flops;
 	rate = (memory ? w.bytes : w.flops) / best;
-	limit = memory ? l->bytes : l->flops;
+	limit = memory ? l->bytes : flops;
 	if (b->target > 0)
 		snprintf(target, sizeof target, "%.0f %%", 100 * b->target);
 	printf("%-36s %10.1f us %8.1f %s %6.1f %% of %-9s %s\n", b->name, best * 1e6, rate / 1e9, memory ? "GB/s   " : "GFLOP/s", 100 * rate / limit,
-	       memory ? "bandwidth" : "fp32 peak", target);
+	       memory ? "bandwidth" : is_half(b) && l->half ? "bf16 peak" : "fp32 peak", target);
 	fflush(stdout);
 	finish(&w, be);
 }
@@ -316,7 +334,7 @@ static void measure(const struct bench *b, struct backend *be, const struct limi
 int main(int argc, char **argv)
 {
 	struct limits l;
-	struct backend *be;
+	struct backend *be, *half;
 	size_t i;
 	int a, first = 1;
 
@@ -324,7 +342,9 @@ int main(int argc, char **argv)
 		one_thread = true, first = 2;
 	l = limits_measure(one_thread ? 1 : 0, now);
 	be = backend_cpu_new(one_thread ? 1 : 0);
-	printf("%s; fp32 peak %.0f GFLOP/s, bandwidth %.1f GB/s\n", be->what, l.flops / 1e9, l.bytes / 1e9);
+	half = backend_bf16_new(one_thread ? 1 : 0);
+	printf("%s; fp32 peak %.0f GFLOP/s, bandwidth %.1f GB/s\n%s; bf16 peak %.0f GFLOP/s\n", be->what, l.flops / 1e9, l.bytes / 1e9, half->what,
+	       (l.half ? l.half : l.flops) / 1e9);
 	printf("%-36s %13s %16s  share of the limit  target\n", "case", "time", "speed");
 	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
 		bool wanted = argc == first;
@@ -332,8 +352,9 @@ int main(int argc, char **argv)
 		for (a = first; a < argc; a++)
 			wanted = wanted || strstr(cases[i].name, argv[a]);
 		if (wanted)
-			measure(&cases[i], be, &l);
+			measure(&cases[i], is_half(&cases[i]) ? half : be, &l);
 	}
 	backend_close(be);
+	backend_close(half);
 	return 0;
 }

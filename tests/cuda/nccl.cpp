@@ -78,14 +78,14 @@ ncclResult_t ncclCommInitRank(ncclComm_t *comm, int ranks, ncclUniqueId id, int 
 		for (int k = 0; k < i; k++)
 			if (c->common->device[i] == c->common->device[k]) {
 				barrier(c);
-				ncclCommDestroy(c);
+				ncclCommAbort(c);
 				return ncclInvalidUsage;
 			}
 	*comm = c;
 	return ncclSuccess;
 }
 
-ncclResult_t ncclCommDestroy(ncclComm_t c)
+ncclResult_t ncclCommAbort(ncclComm_t c)
 {
 	unlink((c->folder + "/common").c_str());
 	rmdir(c->folder.c_str());

@@ -13,7 +13,7 @@ typedef struct ncclComm *ncclComm_t;
 extern "C" {
 EMULATED ncclResult_t ncclGetUniqueId(ncclUniqueId *id);
 EMULATED ncclResult_t ncclCommInitRank(ncclComm_t *comm, int ranks, ncclUniqueId id, int rank);
-EMULATED ncclResult_t ncclCommDestroy(ncclComm_t comm);
+EMULATED ncclResult_t ncclCommAbort(ncclComm_t comm);
 EMULATED ncclResult_t ncclSend(const void *p, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t s);
 EMULATED ncclResult_t ncclRecv(void *p, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t s);
 EMULATED ncclResult_t ncclGroupStart(void);

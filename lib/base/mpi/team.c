@@ -28,17 +28,23 @@ static void wait_for(MPI_Request *request)
 	}
 }
 
+static void meet(void *all, size_t each)
+{
+	MPI_Request request;
+
+	MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, (int)each, MPI_BYTE, MPI_COMM_WORLD, &request);
+	wait_for(&request);
+}
+
+/* All have met: nobody is waited for. */
 static void broadcast(void *data, size_t bytes)
 {
 	char *p = data;
 	size_t n;
 
 	for (; bytes; p += n, bytes -= n) {
-		MPI_Request request;
-
 		n = bytes < INT_MAX ? bytes : INT_MAX;
-		MPI_Ibcast(p, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD, &request);
-		wait_for(&request);
+		MPI_Bcast(p, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD);
 	}
 }
 
@@ -82,11 +88,6 @@ static void leave(void)
 	MPI_Finalize();
 }
 
-static void end_all(int code)
-{
-	MPI_Abort(MPI_COMM_WORLD, code);
-}
-
 /* Processes on one machine may be bound each to cores of its own, or all be free to use all of them. */
 static int share_of_cores(MPI_Comm here)
 {
@@ -114,17 +115,17 @@ int team_mpi_join(struct team_calls *t, struct err *e)
 	MPI_Comm_size(MPI_COMM_WORLD, &size);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	if (size == 1)
-		return err_set(e, "was started by an MPI that is not the one r1 was built with: its processes do not find each other");
+		return err_set(e, "was started by an MPI that is not the one r1 was built with: its processes do not find each other (R1_MPI= lets each work for itself)");
 	MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
 	t->rank = rank;
 	t->size = size;
 	MPI_Comm_rank(here, &t->local_rank);
 	t->cores = share_of_cores(here);
 	MPI_Comm_free(&here);
+	t->meet = meet;
 	t->broadcast = broadcast;
 	t->all_gather = all_gather;
 	t->all_to_all = all_to_all;
 	t->leave = leave;
-	t->abort = end_all;
 	return 0;
 }

@@ -217,7 +217,11 @@ void cpu_pairs(struct cpu *c, uint16_t *to, const struct gemm *g, int64_t col, i
 	float stage[PANEL * STAGE / 2];
 	int64_t i, j, some;
 
-	for (i = 0; g->trans_b && i < depth; i += some, to += some * PANEL) {   /* words of two numbers, turned round as if they were floats */
+	if (g->trans_b && w->k % 2 == 0) {      /* words of two numbers, turned round as if they were floats */
+		c->kern->transpose((float *)to, (const float *)(h + col * w->k + k), w->k / 2, cols, depth / 2);
+		return;
+	}
+	for (i = 0; g->trans_b && i < depth; i += some, to += some * PANEL) {
 		some = MIN(STAGE, even(depth - i));
 		for (j = 0; j < cols; j++) {
 			char *row = (char *)(stage + j * (STAGE / 2));

@@ -9,15 +9,17 @@
 #include <dlfcn.h>
 #include <nccl.h>
 
-static const int64_t PIECE = (int64_t)64 << 20, ALIGN = 64;     /* floats: at once, and where parts begin */
+static const int64_t PIECE = (int64_t)64 << 20, ALIGN = 64;     /* floats: at once (R1_NCCL_PIECE, for tests), and where parts begin */
 
 /* One for all backends that a process opens in its life */
 static struct {
 	ncclComm_t comm;
 	int rank, size;
+	bool tried;
+	struct err why_not;
 	ncclResult_t (*unique_id)(ncclUniqueId *);
 	ncclResult_t (*init)(ncclComm_t *, int, ncclUniqueId, int);
-	ncclResult_t (*destroy)(ncclComm_t);
+	ncclResult_t (*give_up)(ncclComm_t);
 	ncclResult_t (*send)(const void *, size_t, ncclDataType_t, int, ncclComm_t, cudaStream_t);
 	ncclResult_t (*receive)(void *, size_t, ncclDataType_t, int, ncclComm_t, cudaStream_t);
 	ncclResult_t (*begin)(void), (*end)(void);
@@ -40,7 +42,7 @@ static bool load(struct err *e)
 		err_set(e, "%s", dlerror());
 		return false;
 	}
-	if (find(lib, &nccl.unique_id, "ncclGetUniqueId") && find(lib, &nccl.init, "ncclCommInitRank") && find(lib, &nccl.destroy, "ncclCommDestroy") &&
+	if (find(lib, &nccl.unique_id, "ncclGetUniqueId") && find(lib, &nccl.init, "ncclCommInitRank") && find(lib, &nccl.give_up, "ncclCommAbort") &&
 	    find(lib, &nccl.send, "ncclSend") && find(lib, &nccl.receive, "ncclRecv") && find(lib, &nccl.begin, "ncclGroupStart") &&
 	    find(lib, &nccl.end, "ncclGroupEnd") && find(lib, &nccl.what, "ncclGetErrorString"))
 		return true;
@@ -53,16 +55,12 @@ static int told_by_another(struct err *e, bool here)
 	return here ? -1 : err_set(e, "NCCL cannot be used by another process");
 }
 
-static int op_join(struct backend *be, const struct backend_team *t, struct err *e)
+static int join(const struct backend_team *t, struct err *e)
 {
 	ncclUniqueId id = {};
 	ncclResult_t r = ncclSuccess;
-	bool bad;
+	bool bad = !load(e);
 
-	(void)be;
-	if (nccl.comm)
-		return 0;
-	bad = !load(e);
 	if (t->any(bad))
 		return told_by_another(e, bad);
 	if (t->rank == 0)
@@ -76,13 +74,22 @@ static int op_join(struct backend *be, const struct backend_team *t, struct err 
 		err_set(e, "NCCL: %s", nccl.what(r));
 	if (t->any(bad)) {
 		if (!bad)
-			nccl.destroy(nccl.comm);
+			nccl.give_up(nccl.comm);
 		nccl.comm = NULL;
 		return told_by_another(e, bad);
 	}
 	nccl.rank = t->rank;
 	nccl.size = t->size;
 	return 0;
+}
+
+static int op_join(struct backend *be, const struct backend_team *t, struct err *e)
+{
+	(void)be;
+	if (!nccl.tried)
+		join(t, &nccl.why_not);
+	nccl.tried = true;
+	return nccl.comm ? 0 : err_set(e, "%s", nccl.why_not.msg);
 }
 
 static void check(ncclResult_t r)
@@ -140,8 +147,11 @@ static void sum_piece(struct cuda *c, float *x, int64_t n)
 
 static void op_sum_team(struct backend *be, float *x, int64_t n)
 {
-	for (int64_t at = 0; at < n; at += PIECE)
-		sum_piece(cuda_of(be), x + at, MIN(PIECE, n - at));
+	const char *told = getenv("R1_NCCL_PIECE");
+	const int64_t piece = told ? MAX(atoll(told) / ALIGN, 1) * ALIGN : PIECE;
+
+	for (int64_t at = 0; at < n; at += piece)
+		sum_piece(cuda_of(be), x + at, MIN(piece, n - at));
 	if (cuda_of(be)->managed)
 		cuda_sync(cuda_of(be));
 }
