@@ -288,7 +288,7 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 {
 	struct gemm g = *given;
 	struct plan p = {.cpu = cpu_of(be), .g = &g, .panels = div_up(g.n, PANEL)};
-	int64_t chunks;
+	int64_t chunks, depth;
 
 	if (g.m <= 0 || g.n <= 0)
 		return;
@@ -317,7 +317,8 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 	cut(&p);
 	p.in_place = takes_panels(&p);
 	p.direct = !g.packed && !g.trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
-	chunks = div_up(g.k, DEPTH + DEPTH / 2);
+	depth = p.rounded ? 2 * DEPTH : DEPTH;          /* as many bytes */
+	chunks = div_up(g.k, depth + depth / 2);
 	if ((p.in_place || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g.trans_a)
 		chunks = 1;
 	if (p.in_place && g.packed->type == WEIGHT_BF16 && !p.rounded)  /* its kernels begin with 0 */
