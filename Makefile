@@ -31,9 +31,10 @@ endif
 
 TOOLS := $(patsubst bin/%.c,%,$(wildcard bin/r1-*.c))
 LAYERS := base record tensor text model task
-# Sources compiled once for each instruction set (with ISA, ISA_NAME defined), and all others
+# Sources compiled once for each instruction set (with ISA, ISA_NAME defined), those of a library that is loaded, and all others
 ISA_SRC := $(wildcard lib/tensor/cpu/isa/*.c)
-LIB_SRC := $(filter-out $(ISA_SRC) $(wildcard lib/base/mpi/*.c),$(foreach l,$(LAYERS),$(wildcard lib/$l/*.c lib/$l/*/*.c)))
+MPI_SRC := $(wildcard lib/base/mpi/*.c)
+LIB_SRC := $(filter-out $(ISA_SRC) $(MPI_SRC),$(foreach l,$(LAYERS),$(wildcard lib/$l/*.c lib/$l/*/*.c)))
 ARCH := $(shell uname -m)
 ISAS := portable $(if $(filter x86_64,$(ARCH)),avx2 avx512)
 ISAFLAGS_portable :=
@@ -53,7 +54,6 @@ CUDA_SRC := $(wildcard lib/tensor/cuda/*.cu)
 CUDA_BASE := lib/base/err.c lib/base/mem.c
 # What tells the processes of mpirun of each other is loaded, too, and made where there is an MPI (MPICC= leaves it out).
 MPICC ?= $(shell command -v mpicc)
-MPI_SRC := $(wildcard lib/base/mpi/*.c)
 LOADED := $(if $(NVCC),r1-cuda.so) $(if $(MPICC),r1-mpi.so)
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
 KINDS := model/family model/loss task/reward task/verifier task/language task/advantage task/filter

@@ -615,11 +615,6 @@ static int train(struct work *w, struct err *e)
 
 /* ---- the whole ---- */
 
-static uint64_t model_hash(const struct checkpoint *ck)
-{
-	return hash_mix(safetensors_hash(ck->weights), ck->adapter ? safetensors_hash(ck->adapter) : 0);
-}
-
 /* What --model is, of a run that is gone on with: that model is looked at, and no more. */
 static int look_at_model(struct work *w, struct err *e)
 {
@@ -631,7 +626,7 @@ static int look_at_model(struct work *w, struct err *e)
 	ck = checkpoint_open(w->o->model, e);
 	if (!ck)
 		return -1;
-	w->begun_with = model_hash(ck);
+	w->begun_with = checkpoint_hash(ck);
 	checkpoint_close(ck);
 	return 0;
 }
@@ -657,7 +652,7 @@ static int open_all(struct work *w, struct err *e)
 		return -1;
 	if (!resume) {
 		w->trainer.state = (struct state){0};
-		w->begun_with = model_hash(w->trainer.ck);
+		w->begun_with = checkpoint_hash(w->trainer.ck);
 	} else if (!moments || !w->trainer.state.step) {
 		return err_set(e, "%s: is no run to go on with: there is no %s in it", o->output, moments ? "state.json" : "optimizer/");
 	}

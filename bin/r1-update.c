@@ -5,7 +5,6 @@
 
 #include "base/map.h"
 #include "base/progress.h"
-#include "base/rng.h"
 #include "base/team.h"
 #include "base/tool.h"
 #include "model/lora.h"
@@ -278,7 +277,7 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 	const struct checkpoint *ck = w->trainer.ck;
 	struct model *m = model_load(o->reference, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 	struct checkpoint *there = m && team_size() > 1 ? checkpoint_open(o->reference, e) : NULL;
-	const uint64_t hash = there ? hash_mix(safetensors_hash(there->weights), there->adapter ? safetensors_hash(there->adapter) : 0) : 0;
+	const uint64_t hash = there ? checkpoint_hash(there) : 0;
 
 	if (m && m->score) {
 		err_set(e, "%s: has a scalar head: it scores texts and predicts no tokens", o->reference);
@@ -293,6 +292,12 @@ static int score_other(struct work *w, const struct options *o, struct err *e)
 	}
 	checkpoint_close(there);
 	return score_by(w, m, hash, o, e);
+}
+
+/* Nothing where there is nobody to compare it with */
+static uint64_t hash_in_team(const struct safetensors *s)
+{
+	return s && team_size() > 1 ? safetensors_hash(s) : 0;
 }
 
 /* The base without its adapter, or with the one that is carried. */
@@ -315,7 +320,7 @@ static int score_base(struct work *w, const struct options *o, struct err *e)
 		rc = err_prefix(e, "%s/%s", w->trainer.ck->path, REFERENCE_ADAPTER);
 	rc = team_agree(rc, e);
 	if (rc == 0)
-		rc = team_same(safetensors_hash(w->carried), "the reference model", e);
+		rc = team_same(hash_in_team(w->carried), "the reference model", e);
 	if (rc == 0)
 		policy_reference(m, w->batch.rollout, w->batch.n, o->tokens, o->trainer.replicas);
 	w->be->copy(w->be, m->adapter.theta, keep, bytes);
@@ -341,7 +346,7 @@ static int score_reference(struct work *w, const struct options *o, struct err *
 	m = model_from_tensors(&ck->config, w->carried ? w->carried : ck->weights, w->be, MODEL_SCORE, DTYPE_AUTO, e);
 	if (!m)
 		w->carried ? err_prefix(e, "%s/%s", ck->path, REFERENCE) : err_prefix(e, "%s", ck->path);
-	return score_by(w, m, w->carried ? safetensors_hash(w->carried) : 0, o, e);
+	return score_by(w, m, hash_in_team(w->carried), o, e);
 }
 
 /* The policy as it is now, or what was carried, as it stands. An adapter's reference is its base until then. */

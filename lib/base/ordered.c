@@ -1,12 +1,12 @@
 #include "base/ordered.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 
 struct worker {
 	struct ordered *o;
@@ -98,13 +98,6 @@ static void stop(struct ordered *o, int threads)
 		pthread_join(o->worker[i].thread, NULL);
 }
 
-static int cores(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 struct ordered *ordered_new(int threads, size_t window, size_t most, size_t item_size, const struct ordered_work *fn)
 {
 	struct ordered *o = xcalloc(1, sizeof *o);
@@ -112,7 +105,7 @@ struct ordered *ordered_new(int threads, size_t window, size_t most, size_t item
 	int i;
 
 	o->fn = *fn;
-	o->threads = threads > 0 ? threads : cores();
+	o->threads = threads > 0 ? threads : pool_cores();
 	o->window = window;
 	o->most = most;
 	o->size = item_size;

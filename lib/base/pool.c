@@ -89,7 +89,7 @@ static void start_job(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int cores(void)
+int pool_cores(void)
 {
 	cpu_set_t set;
 
@@ -105,7 +105,7 @@ struct pool *pool_new(int threads)
 	struct pool *p = xaligned(sizeof *p);
 	int i;
 
-	*p = (struct pool){.threads = threads > 0 ? threads : cores()};
+	*p = (struct pool){.threads = threads > 0 ? threads : pool_cores()};
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	p->worker = xcalloc((size_t)p->threads, sizeof *p->worker);

@@ -17,6 +17,7 @@ struct pool;
 
 struct pool *pool_new(int threads);
 void pool_free(struct pool *p);
+int pool_cores(void);                           /* that this process may use: its share, in a team (team.h) */
 int pool_threads(const struct pool *p);         /* the caller included; 1 for NULL */
 
 /* Calls fn(arg, from, to, worker) for consecutive pieces of at most `grain` items covering [0, n); worker is 0 ..

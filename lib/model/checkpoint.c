@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "record/archive.h"
 
 #define TRIES 100       /* openings that met a replacement; each needs another one within milliseconds */
@@ -301,6 +302,11 @@ static struct checkpoint *new_checkpoint(const char *path)
 	ck->private = xcalloc(1, sizeof *ck->private);
 	ck->private->folder = -1;
 	return ck;
+}
+
+uint64_t checkpoint_hash(const struct checkpoint *ck)
+{
+	return hash_mix(safetensors_hash(ck->weights), ck->adapter ? safetensors_hash(ck->adapter) : 0);
 }
 
 void checkpoint_close(struct checkpoint *ck)

@@ -57,6 +57,7 @@ struct checkpoint *checkpoint_open_adapter(const char *path, const char *base, s
 /* Makes a new adapter on that base, which it takes over; lora, too. */
 struct checkpoint *checkpoint_new_adapter(struct checkpoint *base, struct adapter_config lora);
 void checkpoint_close(struct checkpoint *ck);
+uint64_t checkpoint_hash(const struct checkpoint *ck);          /* of its weights, an adapter's with its own (safetensors_hash) */
 
 /* A file of it; belongs to ck. NULL with e->msg empty: there is none; NULL with a message: it cannot be read. */
 const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const char *name, struct err *e);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "base/team.h"
 #include "record/json.h"
 
 struct optimizer *optimizer_new(struct params *p, const struct optimizer_args *args)
@@ -116,7 +117,8 @@ int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 	if (params_read(o->p, s, "exp_avg.", o->exp_avg, o->dtype, e) < 0 || params_read(o->p, s, "exp_avg_sq.", o->exp_avg_sq, o->dtype, e) < 0 ||
 	    params_read_fine(o->p, s, e) < 0)
 		rc = err_prefix(e, "%s/%s", ck->path, FILE_NAME);
-	o->loaded = hash_mix(safetensors_hash(s), (uint64_t)o->step);
+	if (team_size() > 1)
+		o->loaded = hash_mix(safetensors_hash(s), (uint64_t)o->step);
 	safetensors_close(s);
 	return rc;
 }

@@ -27,7 +27,7 @@ struct optimizer {
 	void *exp_avg, *exp_avg_sq;     /* backend [p->size], of `dtype` */
 	enum st_dtype dtype;            /* ST_F32 or ST_BF16 */
 	int64_t step;                   /* steps made */
-	uint64_t loaded;                /* hash of what optimizer_load found */
+	uint64_t loaded;                /* hash of what optimizer_load found, in a team */
 };
 
 struct optimizer *optimizer_new(struct params *p, const struct optimizer_args *args);         /* makes room for gradients, too */

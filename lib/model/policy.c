@@ -83,16 +83,6 @@ static struct example example_of(const struct rollout *r)
 	return (struct example){r->token, r->n, r->first, r->temperature > 0 ? 1 / r->temperature : 1};
 }
 
-/* at[k]: what replica k has to say of the rollouts dealt last begins there, offset[i] being where that of rollout i does */
-static int64_t *dealt_at(const struct replicas *r, const int64_t *offset)
-{
-	int64_t *at = xmalloc(((size_t)r->n + 1) * sizeof *at), k;
-
-	for (k = 0; k <= r->n; k++)
-		at[k] = offset[r->from[k]];
-	return at;
-}
-
 static void deal_rollouts(struct replicas *parts, const struct rollout *r, size_t n)
 {
 	int64_t *tokens = xmalloc(n * sizeof *tokens);
@@ -141,7 +131,7 @@ static void old_logprobs(struct step *s)
 	struct example *ex = xmalloc(s->n * sizeof *ex);
 	size_t *which = xmalloc(s->n * sizeof *which), missing = 0, i, j;
 	float *all = s->dlogprob;               /* as long, and not needed yet */
-	int64_t k, n, *at;
+	int64_t k, n;
 
 	for (i = 0; i < s->n; i++) {
 		const struct rollout *r = &s->r[i];
@@ -167,11 +157,8 @@ static void old_logprobs(struct step *s)
 			n += length;
 		}
 	}
-	if (missing) {
-		at = dealt_at(s->replicas, s->offset);
-		replicas_gather(s->replicas, s->old, at);
-		free(at);
-	}
+	if (missing)
+		replicas_gather(s->replicas, s->old, s->offset);
 	free(which);
 	free(ex);
 }
@@ -181,7 +168,7 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	struct tape t = tape_new(reference->be);
 	struct replicas *parts = replicas_new(&reference->params, replicas);
 	struct example *ex = xmalloc(n * sizeof *ex);
-	int64_t *offset = xcalloc(n + 1, sizeof *offset), *at, k;
+	int64_t *offset = xcalloc(n + 1, sizeof *offset), k;
 	float *all;
 	size_t i;
 
@@ -192,18 +179,16 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	}
 	all = xmalloc((size_t)offset[n] * sizeof *all);
 	deal_rollouts(parts, r, n);
-	at = dealt_at(parts, offset);
 	for (k = 0; k < parts->n; k++)
 		if (replicas_mine(k))
-			pass_score(reference, &t, ex + parts->from[k], parts->from[k + 1] - parts->from[k], tokens, all + at[k], NULL);
-	replicas_gather(parts, all, at);
+			pass_score(reference, &t, ex + parts->from[k], parts->from[k + 1] - parts->from[k], tokens, all + offset[parts->from[k]], NULL);
+	replicas_gather(parts, all, offset);
 	for (i = 0; i < n; i++) {
 		size_t bytes = (size_t)(r[i].n - r[i].first) * sizeof *all;
 
 		free(r[i].reference);
 		r[i].reference = memcpy(xmalloc(bytes), all + offset[i], bytes);
 	}
-	free(at);
 	free(offset);
 	free(all);
 	free(ex);
@@ -269,7 +254,8 @@ static void share(struct step *s, const struct loss_args *la, const size_t *pick
 		p = pass_forward(s->m, &s->tape, ex + i, take, true);
 		if (p.n) {
 			losses(s, la, pick + i, take, &p, &f->sums);
-			measure_difference(s, pick + i, take, &p, &f->difference);
+			if (s->sums.tokens == 0)        /* before the first change to the policy */
+				measure_difference(s, pick + i, take, &p, &f->difference);
 		}
 		pass_backward(&s->tape, &p, s->dlogprob, la->entropy_coef != 0 ? s->dentropy : NULL);
 		s->done += take;

@@ -142,7 +142,7 @@ void replicas_sum(struct replicas *r)
 	free(cut);
 }
 
-static void gather(const struct replicas *r, void *x, const int64_t *at, size_t bytes)
+static void gather(const struct replicas *r, void *x, const int64_t *offset, size_t bytes)
 {
 	size_t *cut;
 	int64_t k;
@@ -151,7 +151,7 @@ static void gather(const struct replicas *r, void *x, const int64_t *at, size_t 
 		return;
 	cut = xmalloc((size_t)(r->n + 1) * sizeof *cut);
 	for (k = 0; k <= r->n; k++)
-		cut[k] = (size_t)(at ? at[k] : k) * bytes;
+		cut[k] = (size_t)(offset ? offset[r->from[k]] : k) * bytes;
 	team_all_gather(x, cut);
 	free(cut);
 }
@@ -161,7 +161,7 @@ void replicas_share(const struct replicas *r, void *x, size_t bytes)
 	gather(r, x, NULL, bytes);
 }
 
-void replicas_gather(const struct replicas *r, float *x, const int64_t *at)
+void replicas_gather(const struct replicas *r, float *x, const int64_t *offset)
 {
-	gather(r, x, at, sizeof *x);
+	gather(r, x, offset, sizeof *x);
 }

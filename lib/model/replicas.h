@@ -11,7 +11,8 @@
  *     replicas_share(r, sums, sizeof *sums);                  // and everybody has all sums
  *
  * A replica is a process of the team (base/team.h), or there is one process that is all of them by turns, which takes one gradient's memory
- * more. On devices they speak by NCCL, if all can, else by way of the hosts. Either way a replica's gradient is made from nothing, by the same passes, and they are added in the order of their numbers:
+ * more. On devices they speak by NCCL, if all can, else by way of the hosts. Either way a replica's gradient is made from nothing, by the same
+ * passes, and they are added in the order of their numbers:
  *     grad = ((g_0 + g_1) + g_2) + ...
  * so that n processes come to the bits that one comes to. With n = 1 nothing is added to what passes give.
  */
@@ -41,7 +42,7 @@ void replicas_turn(struct replicas *r, int64_t k);      /* its gradient is made:
 void replicas_sum(struct replicas *r);
 /* x[n] of `bytes` each: x[k] as replica k has it */
 void replicas_share(const struct replicas *r, void *x, size_t bytes);
-/* x[at[0] .. at[n]] floats on the host: replica k has made at[k] .. at[k+1] */
-void replicas_gather(const struct replicas *r, float *x, const int64_t *at);
+/* Floats on the host, offset[i] .. offset[i+1] of them for example i of those dealt last: each replica has made its examples' */
+void replicas_gather(const struct replicas *r, float *x, const int64_t *offset);
 
 #endif

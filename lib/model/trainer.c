@@ -78,12 +78,10 @@ static uint64_t model_hash(const struct trainer *t)
 {
 	static const char *const name[] = {"config.json", CHECKPOINT_COMPANIONS};
 	const struct checkpoint *ck = t->ck;
-	uint64_t h = hash_mix(safetensors_hash(ck->weights), (uint64_t)t->state.step);
+	uint64_t h = hash_mix(checkpoint_hash(ck), (uint64_t)t->state.step);
 	struct err none;
 	size_t i;
 
-	if (ck->adapter)
-		h = hash_mix(h, safetensors_hash(ck->adapter));
 	for (i = 0; i < sizeof name / sizeof *name; i++) {
 		const struct checkpoint_file *f = checkpoint_file(ck, name[i], &none);
 
