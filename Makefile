@@ -142,7 +142,7 @@ $B/plugins.o: $B/plugins.c
 -include $(shell find $B -name '*.d' 2>/dev/null)
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
-# Debian's packages (FLINT 3, of Ubuntu, has Arb in it; what apt does not know is not asked for): to build, and for the pipes of stages/ and the tests
+# Debian's packages (FLINT 3 has Arb in it, and what apt has no version of is not asked for): to build, and for the pipes of stages/ and the tests
 PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
@@ -155,10 +155,11 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	need 'command -v jq' jq; need 'command -v parallel' parallel; need 'command -v gnuplot' gnuplot-nox; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "missing:$$missing (names of Debian's packages)" >&2; exit 1; fi; \
-	run() { $$1 apt-get update -q && for p in $$missing; do apt-cache show $$p >/dev/null 2>&1 && echo $$p; done | \
-	  $$1 env DEBIAN_FRONTEND=noninteractive xargs apt-get install -y -q --no-install-recommends; }; \
+	known() { apt-cache show $$1 2>/dev/null | grep ^Version: >/dev/null; }; \
+	ask() { for p in $$missing; do known $$p || ! known libflint-dev && echo $$p; done; true; }; \
+	run() { $$1 apt-get update -q && ask | $$1 env DEBIAN_FRONTEND=noninteractive xargs apt-get install -y -q --no-install-recommends; }; \
 	if [ "$$(id -u)" = 0 ]; then run ''; elif sudo -n true 2>/dev/null; then run sudo; \
-	else echo "missing packages; run:  sudo apt-get install$$missing" >&2; exit 1; fi
+	else echo "missing packages; run:  sudo apt-get install $$(ask | xargs)" >&2; exit 1; fi
 
 # Where programs look for each other from where they are: r1-reward for r1-sandbox in its own folder, all for the CUDA backend in ../lib/r1.
 PREFIX ?= /usr/local
