@@ -365,7 +365,7 @@ static int save_here(struct work *w, struct err *e)
 
 static int save(struct work *w, struct err *e)
 {
-	return team_agree(team_rank() == 0 ? save_here(w, e) : 0, e);
+	return team_agree(team_rank() == 0 ? save_here(w, e) : trainer_write(&w->trainer, NULL, e), e);
 }
 
 /* What one example of the data is: a pair is two spans */
@@ -450,8 +450,6 @@ static void any_pass(struct work *w, struct tape *t, const struct data *data, co
 		if (t->record)
 			replicas_turn(r, k);
 	}
-	if (t->record)
-		replicas_sum(r);
 	replicas_share(r, part, sizeof *part);
 	*sums = part[0];
 	for (k = 1; k < r->n; k++) {

@@ -388,7 +388,7 @@ static int save_here(const struct work *k, const struct options *o, struct err *
 
 static int save(const struct work *k, const struct options *o, struct err *e)
 {
-	return team_agree(team_rank() == 0 ? save_here(k, o, e) : 0, e);
+	return team_agree(team_rank() == 0 ? save_here(k, o, e) : trainer_write(&k->trainer, NULL, e), e);
 }
 
 /* ---- metrics, under the names that the field uses ---- */

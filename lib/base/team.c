@@ -89,7 +89,7 @@ int team_cores(void)
 
 /* ---- meeting ---- */
 
-enum call { BROADCAST, ALL_GATHER, ALL_TO_ALL, ANY, AGREE, LEAVE };
+enum call { BROADCAST, ALL_GATHER, ALL_TO_ALL, BRING, ANY, AGREE, LEAVE };
 
 struct sign {                           /* where a process is */
 	int32_t call, failed;
@@ -145,18 +145,34 @@ void team_broadcast(void *data, size_t bytes)
 		team.broadcast(data, bytes);
 }
 
-void team_all_gather(void *data, const size_t *at)
+static int64_t bytes_of(const size_t *from, const size_t *to)
 {
-	if (team.size > 1 && meet(ALL_GATHER, (int64_t)at[team.size], false, NULL, NULL))
-		team.all_gather(data, at);
+	int64_t bytes = 0;
+	int r;
+
+	for (r = 0; r < team.size; r++)
+		bytes += (int64_t)(to[r] - from[r]);
+	return bytes;
 }
 
-void team_all_to_all(void *to, const void *from, const size_t *at)
+void team_all_gather(void *data, const size_t *from, const size_t *to)
+{
+	if (team.size > 1 && meet(ALL_GATHER, bytes_of(from, to), false, NULL, NULL))
+		team.all_gather(data, from, to);
+}
+
+void team_all_to_all(void *room, const void *x, const size_t *from, const size_t *to)
 {
 	if (team.size == 1)
-		memcpy(to, from, at[1]);
-	else if (meet(ALL_TO_ALL, (int64_t)at[team.size], false, NULL, NULL))
-		team.all_to_all(to, from, at);
+		memcpy(room, (const char *)x + from[0], to[0] - from[0]);
+	else if (meet(ALL_TO_ALL, bytes_of(from, to), false, NULL, NULL))
+		team.all_to_all(room, x, from, to);
+}
+
+void team_bring(void *data, size_t bytes, int r)
+{
+	if (r > 0 && meet(BRING, (int64_t)bytes, false, NULL, NULL))
+		team.bring(data, bytes, r);
 }
 
 bool team_any(bool here)

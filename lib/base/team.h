@@ -30,10 +30,12 @@ int team_local_rank(void);              /* counted on this machine */
 int team_cores(void);                   /* a process's share of the cores that those on this machine may use; 0: alone, not known */
 
 void team_broadcast(void *data, size_t bytes);                          /* from the first to all */
-/* Parts of one array: at[r] .. at[r+1] (bytes) is process r's. all_gather: everybody's own part goes to all, in place. all_to_all: everybody has
- * the whole array in `from`; process r gets its own part of each, in `to`, that of process s at s * (at[r+1] - at[r]). */
-void team_all_gather(void *data, const size_t *at);
-void team_all_to_all(void *to, const void *from, const size_t *at);
+/* Parts of one array: bytes from[r] .. to[r]-1 are process r's (where they lie one behind the other, `at` and `at + 1`). all_gather: everybody's own part
+ * goes to all, in place. all_to_all: everybody has the whole array in `x`; process r gets its own part of each, in `room`, that of process s at
+ * s * (to[r] - from[r]). bring: what process r has at `data` goes to the first, to its own `data`. */
+void team_all_gather(void *data, const size_t *from, const size_t *to);
+void team_all_to_all(void *room, const void *x, const size_t *from, const size_t *to);
+void team_bring(void *data, size_t bytes, int r);
 bool team_any(bool here);                                               /* whether it is so in any of them; a broken team: true */
 /* rc < 0 in any: -1 in all, with the message of the first that failed. */
 int team_agree(int rc, struct err *e);
@@ -49,8 +51,9 @@ struct team_calls {
 	int rank, size, local_rank, cores;
 	void (*meet)(void *all, size_t each);           /* everybody's own `each` bytes go to all, in place; who waits does not spin */
 	void (*broadcast)(void *data, size_t bytes);
-	void (*all_gather)(void *data, const size_t *at);
-	void (*all_to_all)(void *to, const void *from, const size_t *at);
+	void (*all_gather)(void *data, const size_t *from, const size_t *to);
+	void (*all_to_all)(void *room, const void *x, const size_t *from, const size_t *to);
+	void (*bring)(void *data, size_t bytes, int r);
 	void (*leave)(void);
 };
 typedef int team_join_fn(struct team_calls *t, struct err *e);

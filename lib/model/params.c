@@ -1,8 +1,10 @@
-#include "model/params.h"
+#include "model/shares.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/team.h"
 
 #define ALIGN_FLOATS 16         /* tensors begin on a cache line */
 #define PIECE ((int64_t)1 << 18)        /* numbers that are converted at once */
@@ -86,14 +88,17 @@ void params_alloc_trained(struct params *p, struct backend *be, enum params_kept
 	p->be = be;
 	p->trained = true;
 	p->kept = kept;
+	p->joined = shares_join(be);
+	p->own = shares_begin(p->size, team_rank());
+	p->owned = shares_begin(p->size, team_rank() + 1) - p->own;
 	if (kept == KEPT_BF16) {
 		p->half = zeros(be, n * sizeof *p->half);
-		p->low = zeros(be, n * sizeof *p->low);
+		p->low = zeros(be, (size_t)p->owned * sizeof *p->low);
 	} else {
 		p->theta = zeros(be, n * sizeof *p->theta);
 	}
 	if (kept == KEPT_F16)
-		p->master = zeros(be, n * sizeof *p->master);
+		p->master = zeros(be, (size_t)p->owned * sizeof *p->master);
 	for (i = 0; i < p->tensors; i++) {
 		struct tensor *x = p->tensor[i];
 		int64_t at = p->tensor_offset[i];
@@ -125,7 +130,11 @@ void params_follow(struct params *p)
 	size_t i;
 
 	if (p->kept == KEPT_F16)
-		p->be->round_half(p->be, p->theta, p->master, p->size);
+		p->be->round_half(p->be, p->theta + p->own, p->master, p->owned);
+	if (p->kept == KEPT_BF16)
+		shares_spread(p, p->half, sizeof *p->half);
+	else
+		shares_spread(p, p->theta, sizeof *p->theta);
 	for (i = 0; p->kept == KEPT_BF16 && i < p->tensors; i++)
 		if (is_vector(p, i) && !is_fixed(p, i))
 			p->be->widen(p->be, p->tensor[i]->data, p->half + p->tensor_offset[i], p->tensor[i]->cols);
@@ -165,54 +174,78 @@ void params_free(struct params *p)
 	*p = (struct params){0};
 }
 
-/* Numbers at .. at+n-1 of those that are trained */
-static void put_trained(struct params *p, int64_t at, const float *host, int64_t n)
+int64_t params_own(const struct params *p, int64_t at, int64_t n, int64_t *first)
+{
+	const int64_t end = at + n < p->own + p->owned ? at + n : p->own + p->owned;
+
+	*first = at > p->own ? at : p->own;
+	return end > *first ? end - *first : 0;
+}
+
+/* What is finer of those numbers is 0, as where they are bfloat16. */
+static void clear_low(struct params *p, int64_t at, int64_t n)
+{
+	int64_t first, own = params_own(p, at, n, &first);
+
+	if (own)
+		p->be->zero(p->be, p->low + (first - p->own), (size_t)own * sizeof *p->low);
+}
+
+/* Numbers at .. at+n-1 of those that are trained. room, low: backend memory [n] */
+static void put_trained(struct params *p, int64_t at, const float *host, int64_t n, float *room, uint16_t *low)
 {
 	struct backend *be = p->be;
-	float *room;
+	int64_t first, own = params_own(p, at, n, &first);
 
 	if (p->kept == KEPT_F32) {
 		be->upload(be, p->theta + at, host, (size_t)n * sizeof *host);
-	} else if (p->kept == KEPT_F16) {
-		be->upload(be, p->master + at, host, (size_t)n * sizeof *host);
-		be->round_half(be, p->theta + at, p->master + at, n);
-	} else {
-		room = be->alloc(be, (size_t)n * sizeof *room);
-		be->upload(be, room, host, (size_t)n * sizeof *host);
-		be->split(be, p->half + at, p->low + at, room, n);
-		be->free(be, room);
+		return;
 	}
-}
-
-static void put_floats(struct params *p, const struct part *part, int64_t at, const float *host, int64_t n)
-{
-	struct tensor *x = p->tensor[part->tensor];
-
-	if (p->trained && !part->fixed)
-		put_trained(p, p->tensor_offset[part->tensor] + at, host, n);
-	if (x->data && (!p->theta || part->fixed))
-		p->be->upload(p->be, tensor_at(x, x->data, at), host, (size_t)n * sizeof *host);
+	be->upload(be, room, host, (size_t)n * sizeof *host);
+	if (p->kept == KEPT_F16)
+		be->round_half(be, p->theta + at, room, n);
+	else
+		be->split(be, p->half + at, low, room, n);
+	if (own && p->kept == KEPT_F16)
+		be->copy(be, p->master + (first - p->own), room + (first - at), (size_t)own * sizeof *room);
+	else if (own)
+		be->copy(be, p->low + (first - p->own), low + (first - at), (size_t)own * sizeof *low);
 }
 
 void params_put(struct params *p, const struct part *part, int64_t from, int64_t rows, const void *host, enum weight_type type)
 {
 	struct tensor *x = p->tensor[part->tensor];
-	int64_t cols = part->ndim == 2 ? x->cols : 1, at = (part->row + from) * cols, n = rows * cols, piece;
+	struct backend *be = p->be;
+	const bool trained = p->trained && !part->fixed, alone = x->data && (!p->theta || part->fixed);
+	int64_t cols = part->ndim == 2 ? x->cols : 1, at = (part->row + from) * cols, n = rows * cols, most = n < PIECE ? n : PIECE, piece;
+	const int64_t offset = p->tensor_offset[part->tensor];
 	const char *numbers = host;
-	float *wide;
+	uint16_t *low = NULL;
+	float *wide, *room = NULL;
 
 	if (x->packed && (!p->trained || type == WEIGHT_BF16)) {
-		p->be->pack_rows(p->be, x->packed, part->row + from, rows, host, type);
+		be->pack_rows(be, x->packed, part->row + from, rows, host, type);
 		if (p->trained)
-			p->be->zero(p->be, p->low + p->tensor_offset[part->tensor] + at, (size_t)n * sizeof *p->low);
+			clear_low(p, offset + at, n);
 		return;
 	}
-	wide = xmalloc((size_t)(n < PIECE ? n : PIECE) * sizeof *wide);
+	wide = xmalloc((size_t)most * sizeof *wide);
+	if (trained && p->kept != KEPT_F32) {
+		room = be->alloc(be, (size_t)most * sizeof *room);
+		low = be->alloc(be, (size_t)most * sizeof *low);
+	}
 	for (; n > 0; n -= piece, at += piece) {
 		piece = n < PIECE ? n : PIECE;
 		st_widen(type == WEIGHT_BF16 ? ST_BF16 : ST_F32, numbers, piece, wide);
-		put_floats(p, part, at, wide, piece);
+		if (trained)
+			put_trained(p, offset + at, wide, piece, room, low);
+		if (alone)
+			be->upload(be, tensor_at(x, x->data, at), wide, (size_t)piece * sizeof *wide);
 		numbers += (size_t)piece * (type == WEIGHT_BF16 ? 2 : 4);
+	}
+	if (room) {
+		be->free(be, room);
+		be->free(be, low);
 	}
 	free(wide);
 }

@@ -24,8 +24,8 @@
 enum params_use { PARAMS_READ, PARAMS_SAMPLE };
 
 /* What numbers that are trained are kept as, and are computed with. The optimizer's are finer in the two others, so that no small step is lost:
- * KEPT_BF16  half [size], what is computed with, and low [size], the rest of the float32 number (struct mixed in backend.h)
- * KEPT_F16   theta [size], numbers that float16 can say, in float32, and master [size], the number itself */
+ * KEPT_BF16  half [size], what is computed with, and low [owned], the rest of the float32 number (struct mixed in backend.h)
+ * KEPT_F16   theta [size], numbers that float16 can say, in float32, and master [owned], the number itself */
 enum params_kept { KEPT_F32, KEPT_BF16, KEPT_F16 };
 
 struct part {
@@ -51,6 +51,8 @@ struct params {
 	int64_t size;                   /* floats in theta, gaps included */
 	int64_t count;                  /* parameters, without those that are fixed */
 	bool trained;                   /* then backend memory [size], as `kept` says; else each tensor has memory of its own */
+	bool joined;                    /* devices of a team speak to each other (shares.h) */
+	int64_t own, owned;             /* numbers own .. own+owned-1 are this process's to train; a process alone: all */
 	enum params_kept kept;
 	float *theta, *master, *grad;   /* grad NULL until params_need_grad */
 	uint16_t *half, *low;
@@ -74,8 +76,10 @@ void params_alloc(struct params *p, struct backend *be, enum params_use use, con
 /* The same for training, all 0; and for gradients, which the tensors have from then on. */
 void params_alloc_trained(struct params *p, struct backend *be, enum params_kept kept);
 void params_need_grad(struct params *p);
-/* After the optimizer changed the numbers: what is computed with follows. */
+/* After the optimizer changed the own numbers: what is computed with follows, everywhere. */
 void params_follow(struct params *p);
+/* Which of the numbers at .. at+n-1 are own: how many, and in *first the first of them. */
+int64_t params_own(const struct params *p, int64_t at, int64_t n, int64_t *first);
 /* Rows from .. from+rows-1 of a part (of a vector: numbers) from host memory, aligned to nothing, rounded or widened as types ask. */
 void params_put(struct params *p, const struct part *part, int64_t from, int64_t rows, const void *host, enum weight_type type);
 /* All parts from a file; what is F16 or F8_E4M3 is computed with as what it stands for. */
@@ -85,8 +89,9 @@ enum weight_type *params_types(const struct params *p, const struct safetensors 
 bool params_half(const struct params *p);               /* some matrix is kept in bfloat16 */
 void params_free(struct params *p);
 
-/* Values [size] laid out like the numbers (moments, say) under "prefix + name of the part": declared first, then written, in the order of
- * the parts. Without a prefix they are the numbers themselves: what is fixed is F32. `dtype` is that of the file in declare, of the memory in write and read: F32 (which is converted), or BF16 or I16. */
+/* Values [owned] laid out like the numbers (moments, say) under "prefix + name of the part": declared first, then written, in the order of
+ * the parts. Without a prefix they are the numbers themselves: what is fixed is F32. `dtype` is that of the file in declare, of the memory in write and
+ * read: F32 (which is converted), or BF16 or I16. Every process of a team writes, to NULL if it is not the first, which gets what the others have. */
 void params_declare(const struct params *p, struct safetensors_writer *w, const char *prefix, enum st_dtype dtype);
 void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype);
 int params_read(const struct params *p, const struct safetensors *from, const char *prefix, void *values, enum st_dtype dtype, struct err *e);
@@ -94,7 +99,7 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 /* The trained numbers as they are computed with: declares them and writes them. */
 void params_save(const struct params *p, struct safetensors_writer *w);
 enum st_dtype params_dtype(const struct params *p);     /* what that writes */
-/* What is finer than these, if anything is kept: "low." (I16) or "master." and the name. read: no error if the file has none. */
+/* What is finer than these, if anything is kept: "low." (I16) or "master." and the name. read: no error if the file has none; then params_follow. */
 void params_declare_fine(const struct params *p, struct safetensors_writer *w);
 void params_write_fine(const struct params *p, struct safetensors_writer *w);
 int params_read_fine(struct params *p, const struct safetensors *from, struct err *e);

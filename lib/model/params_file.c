@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/params.h"
+#include "model/shares.h"
 
 #define PIECE ((int64_t)1 << 20)        /* numbers that pass through the host at once */
 
@@ -106,6 +106,14 @@ void params_declare(const struct params *p, struct safetensors_writer *w, const 
 	}
 }
 
+static void write_numbers(struct safetensors_writer *w, const void *host, int64_t n, enum st_dtype dtype)
+{
+	if (dtype == ST_F32)
+		safetensors_write(w, host, n);
+	else
+		safetensors_write_raw(w, host, n);
+}
+
 /* n numbers of that type, backend memory */
 static void write_part(const struct params *p, struct safetensors_writer *w, const void *values, int64_t n, enum st_dtype dtype)
 {
@@ -116,51 +124,62 @@ static void write_part(const struct params *p, struct safetensors_writer *w, con
 	for (done = 0; done < n; done += piece) {
 		piece = n - done < PIECE ? n - done : PIECE;
 		p->be->download(p->be, host, (const char *)values + (size_t)done * size, (size_t)piece * size);
-		if (dtype == ST_F32)
-			safetensors_write(w, (float *)host, piece);
-		else
-			safetensors_write_raw(w, host, piece);
+		write_numbers(w, host, piece, dtype);
 	}
 	free(host);
 }
 
 void params_write(const struct params *p, struct safetensors_writer *w, const void *values, enum st_dtype dtype)
 {
-	size_t i;
+	size_t i, size = st_dtype_size(dtype);
+	char *host = xmalloc((size_t)PIECE * size);
 
-	for (i = 0; i < p->parts; i++)
-		write_part(p, w, (const char *)values + (size_t)p->part[i].offset * st_dtype_size(dtype), part_count(&p->part[i]), dtype);
+	for (i = 0; i < p->parts; i++) {
+		int64_t at = p->part[i].offset, end = at + part_count(&p->part[i]), n;
+
+		for (; at < end; at += n) {
+			n = end < shares_end(p, at) ? end - at : shares_end(p, at) - at;
+			n = n < PIECE ? n : PIECE;
+			shares_bring(p, values, size, at, n, host);
+			if (w)
+				write_numbers(w, host, n, dtype);
+		}
+	}
+	free(host);
 }
 
-/* A part's values into `to` (backend memory), their shape checked. */
-static int read_part(const struct params *p, const struct part *part, const struct safetensors *from, const char *name, char *to,
+/* What is own of a part's values into `values` [p->owned] (backend memory), their shape checked. */
+static int read_part(const struct params *p, const struct part *part, const struct safetensors *from, const char *name, char *values,
 		     enum st_dtype dtype, struct err *e)
 {
 	const struct st_tensor *t = find_part(part, from, name, e);
 	size_t size = st_dtype_size(dtype);
-	int64_t n = part_count(part), done, piece;
+	int64_t first, n = params_own(p, part->offset, part_count(part), &first), done, piece;
+	const int64_t skip = first - part->offset;
 	float *wide;
 	void *host;
 	int rc = 0;
 
 	if (!t)
 		return -1;
-	if (t->dtype == dtype) {
-		p->be->upload(p->be, to, t->data, t->bytes);
+	if (t->dtype != dtype && dtype == ST_I16)
+		return err_set(e, "tensor '%s' is of type %s, not I16", name, st_dtype_name(t->dtype));
+	values += (size_t)(first - p->own) * size;
+	if (n && t->dtype == dtype)
+		p->be->upload(p->be, values, t->data + (size_t)skip * size, (size_t)n * size);
+	if (n == 0 || t->dtype == dtype) {
 		safetensors_forget(from, t);
 		return 0;
 	}
-	if (dtype == ST_I16)
-		return err_set(e, "tensor '%s' is of type %s, not I16", name, st_dtype_name(t->dtype));
 	wide = xmalloc((size_t)PIECE * sizeof *wide);
 	host = dtype == ST_F32 ? wide : xmalloc((size_t)PIECE * size);
 	for (done = 0; done < n && rc == 0; done += piece) {
 		piece = n - done < PIECE ? n - done : PIECE;
-		rc = safetensors_floats(from, t, done, piece, wide, e);
+		rc = safetensors_floats(from, t, skip + done, piece, wide, e);
 		if (rc == 0 && dtype != ST_F32)
 			st_narrow(dtype, wide, piece, host);
 		if (rc == 0)
-			p->be->upload(p->be, to + (size_t)done * size, host, (size_t)piece * size);
+			p->be->upload(p->be, values + (size_t)done * size, host, (size_t)piece * size);
 	}
 	if (host != wide)
 		free(host);
@@ -174,9 +193,8 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 	size_t i;
 
 	for (i = 0; i < p->parts; i++) {
-		const struct part *part = &p->part[i];
-		char *name = xasprintf("%s%s", prefix, part->name);
-		int rc = read_part(p, part, from, name, (char *)values + (size_t)part->offset * st_dtype_size(dtype), dtype, e);
+		char *name = xasprintf("%s%s", prefix, p->part[i].name);
+		int rc = read_part(p, &p->part[i], from, name, values, dtype, e);
 
 		free(name);
 		if (rc < 0)
@@ -233,10 +251,7 @@ int params_read_fine(struct params *p, const struct safetensors *from, struct er
 	free(name);
 	if (!there)
 		return 0;
-	if (params_read(p, from, prefix, p->kept == KEPT_BF16 ? (void *)p->low : p->master, p->kept == KEPT_BF16 ? ST_I16 : ST_F32, e) < 0)
-		return -1;
-	params_follow(p);
-	return 0;
+	return params_read(p, from, prefix, p->kept == KEPT_BF16 ? (void *)p->low : p->master, p->kept == KEPT_BF16 ? ST_I16 : ST_F32, e);
 }
 
 /* A tensor of another type than the one it was declared as */

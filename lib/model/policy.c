@@ -316,7 +316,6 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 	free(tokens);
 	if (team_any(tool_interrupted()))
 		return err_set(e, "interrupted");
-	replicas_sum(r);
 	if (metrics->steps == 0) {
 		metrics->logp_difference_mean = s->difference.n ? s->difference.sum / (double)s->difference.n : -1;
 		metrics->logp_difference_max = s->difference.most;

@@ -1,12 +1,8 @@
 #include "model/replicas.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/team.h"
-#include "base/tool.h"
-
-#define PIECE ((int64_t)1 << 20)        /* floats of gradients that are exchanged at once */
 
 int replicas_check(int64_t n, struct err *e)
 {
@@ -15,27 +11,11 @@ int replicas_check(int64_t n, struct err *e)
 	return 0;
 }
 
-/* Where they cannot, the same comes of it, if not as fast. */
-static bool join_devices(struct backend *be)
-{
-	const struct backend_team t = {team_rank(), team_size(), team_broadcast, team_any};
-	struct err e;
-
-	if (team_size() == 1 || !be->join)
-		return false;
-	if (be->join(be, &t, &e) == 0) {
-		tool_debug("%d devices speak by NCCL", t.size);
-		return true;
-	}
-	tool_debug("gradients go by way of the hosts: %s", e.msg);
-	return false;
-}
-
 struct replicas *replicas_new(struct params *p, int64_t n)
 {
 	struct replicas *r = xcalloc(1, sizeof *r);
 
-	*r = (struct replicas){.n = n > 1 ? n : team_size(), .p = p, .joined = join_devices(p->be)};
+	*r = (struct replicas){.n = n > 1 ? n : team_size(), .p = p};
 	r->from = xcalloc((size_t)r->n + 1, sizeof *r->from);
 	return r;
 }
@@ -46,8 +26,6 @@ void replicas_free(struct replicas *r)
 		return;
 	if (r->sum)
 		r->p->be->free(r->p->be, r->sum);
-	free(r->mine);
-	free(r->theirs);
 	free(r->from);
 	free(r);
 }
@@ -94,54 +72,6 @@ void replicas_turn(struct replicas *r, int64_t k)
 		be->copy(be, p->grad, r->sum, bytes);
 }
 
-/* mine [n]: everybody's own become the sum of all, each process adding up a part of it. theirs: room for n + size */
-static void sum_piece(float *mine, float *theirs, int64_t n, size_t *at)
-{
-	const int size = team_size(), rank = team_rank();
-	int64_t len, i;
-	int k;
-
-	for (k = 0; k <= size; k++)
-		at[k] = (size_t)(n * k / size) * sizeof *mine;
-	len = (int64_t)((at[rank + 1] - at[rank]) / sizeof *mine);
-	team_all_to_all(theirs, mine, at);
-	for (k = 1; k < size; k++)
-		for (i = 0; i < len; i++)
-			theirs[i] += theirs[k * len + i];
-	memcpy(mine + at[rank] / sizeof *mine, theirs, (size_t)len * sizeof *mine);
-	team_all_gather(mine, at);
-}
-
-void replicas_sum(struct replicas *r)
-{
-	struct params *p = r->p;
-	const int64_t most = p->size < PIECE ? p->size : PIECE;
-	const bool here = !p->be->room;         /* gradients are in the memory of the host already */
-	int64_t at, n;
-	size_t *cut;
-
-	if (r->joined)
-		p->be->sum_team(p->be, p->grad, p->size);
-	if (r->joined || team_size() == 1)
-		return;
-	if (!r->theirs) {
-		r->theirs = xmalloc((size_t)(most + team_size()) * sizeof *r->theirs);
-		r->mine = here ? NULL : xmalloc((size_t)most * sizeof *r->mine);
-	}
-	cut = xmalloc((size_t)(r->n + 1) * sizeof *cut);
-	for (at = 0; at < p->size; at += n) {
-		float *mine = here ? p->grad + at : r->mine;
-
-		n = p->size - at < most ? p->size - at : most;
-		if (!here)
-			p->be->download(p->be, mine, p->grad + at, (size_t)n * sizeof *mine);
-		sum_piece(mine, r->theirs, n, cut);
-		if (!here)
-			p->be->upload(p->be, p->grad + at, mine, (size_t)n * sizeof *mine);
-	}
-	free(cut);
-}
-
 static void gather(const struct replicas *r, void *x, const int64_t *offset, size_t bytes)
 {
 	size_t *cut;
@@ -152,7 +82,7 @@ static void gather(const struct replicas *r, void *x, const int64_t *offset, siz
 	cut = xmalloc((size_t)(r->n + 1) * sizeof *cut);
 	for (k = 0; k <= r->n; k++)
 		cut[k] = (size_t)(offset ? offset[r->from[k]] : k) * bytes;
-	team_all_gather(x, cut);
+	team_all_gather(x, cut, cut + 1);
 	free(cut);
 }
 

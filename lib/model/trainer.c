@@ -102,17 +102,11 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e)
 	const struct trainer_args *a = t->args;
 	struct optimizer_args oa = {.beta1 = a->beta1, .beta2 = a->beta2, .eps = a->eps, .weight_decay = a->weight_decay, .clip = a->max_grad_norm,
 				    .half_moments = !strcmp(a->moments, "bfloat16"), .seed = a->seed};
-	int there;
 
 	if (resume && !strcmp(a->moments, "auto") && optimizer_half_moments(t->ck, &oa.half_moments, e) < 0)
 		return -1;
 	t->optimizer = optimizer_new(model_trained(t->model), &oa);
-	if (!resume)
-		return 0;
-	there = team_agree(optimizer_load(t->optimizer, t->ck, e), e);
-	if (there >= 0 && team_same(t->optimizer->loaded, "what is in optimizer/", e) < 0)
-		return -1;
-	return there;
+	return resume ? optimizer_load(t->optimizer, t->ck, e) : 0;
 }
 
 /* What one process takes to be several replicas */
@@ -126,7 +120,7 @@ static void warn_machine(const struct trainer *t, int64_t tokens)
 	const bool recompute = t->args->recompute;
 	struct params *p = model_trained(t->model);
 	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
-	double rest = (double)p->size * (4 + 4 + 2 * moment) + sum_bytes(t) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
+	double rest = (double)p->size * (4 + 4) + (double)p->owned * 2 * moment + sum_bytes(t) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
 	double pass = (double)pass_measure(&t->ck->config, NULL, tokens, recompute), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
 	if (pass + rest > all)
@@ -195,8 +189,11 @@ static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, s
 
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
 {
-	int rc = checkpoint_add_companions(w, t->ck, e);
+	int rc;
 
+	if (!w)
+		return optimizer_save(t->optimizer, NULL, e);
+	rc = checkpoint_add_companions(w, t->ck, e);
 	if (rc == 0 && t->ck->base)
 		rc = write_adapter(t, w, e);
 	else if (rc == 0)

@@ -78,6 +78,7 @@ int trainer_open(struct trainer *t, const char *path, struct backend *be, const 
 int trainer_begin(struct trainer *t, bool resume, struct err *e);
 /* A line on stderr if a pass of so many tokens beside all else will not fit the memory that there is: the device's free memory, or this machine's. */
 void trainer_warn_memory(const struct trainer *t, int64_t tokens);
+/* In a team all call it, those that are not the first with NULL: they give what they alone have. */
 int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e);
 /* The model's tensors alone, or the adapter's, as a file of the checkpoint that is being written: MODEL_WEIGHTS, or another name. */
 int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);

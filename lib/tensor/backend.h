@@ -163,6 +163,8 @@ struct routing {
 	const float *bias;              /* [E] */
 };
 
+#define SQUARES ((int64_t)16384)
+
 struct adamw {                          /* Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2 */
 	float lr, beta1, beta2, eps, weight_decay;
 	int64_t step;                   /* counted from 1, for the bias corrections */
@@ -278,9 +280,9 @@ struct backend {
 	 * logprob has the bits that `logprob` gives for that token. */
 	void (*sample)(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);
 
-	/* w, m, v [n] are updated from g [n]. sum_squares returns the sum of x[i]^2 in double, in an order that n alone fixes. */
+	/* w, m, v [n] are updated from g [n]. squares: part [ceil(n / SQUARES)] (host) become the sums of x[i]^2 of SQUARES numbers each. */
 	void (*adamw)(struct backend *, float *w, float *m, float *v, const float *g, int64_t n, const struct adamw *);
-	double (*sum_squares)(struct backend *, const float *x, int64_t n);
+	void (*squares)(struct backend *, const float *x, int64_t n, double *part);
 	/* The same where a part of it is kept in 16 bits */
 	void (*adamw_mixed)(struct backend *, const struct mixed *, int64_t n, const struct adamw *);
 	/* x[n] in two halves, as struct mixed has them;  to = from as float32, or rounded to what float16 can say */
@@ -289,10 +291,12 @@ struct backend {
 	void (*round_half)(struct backend *, float *to, const float *from, int64_t n);
 	void (*scale)(struct backend *, float *x, float by, int64_t n);
 
-	/* join: a team's devices find each other, once; -1 in all, and why, where they cannot. Then x[n] becomes ((x_0 + x_1) + x_2) + ..., x_r being what
-	 * process r has. NULL: this backend's numbers go by the host. */
+	/* join: a team's devices find each other, once; -1 in all, and why, where they cannot. Then at[r] .. at[r+1]-1 are process r's numbers of an array
+	 * that all have. team_sum: its own of x become ((x_0 + x_1) + x_2) + ..., x_r being what process r has; the others are undefined. team_spread: its
+	 * own of x, weights of `bytes` each, go to all. NULL: this backend's numbers go by the host. */
 	int (*join)(struct backend *, const struct backend_team *, struct err *e);
-	void (*sum_team)(struct backend *, float *x, int64_t n);
+	void (*team_sum)(struct backend *, float *x, const int64_t *at);
+	void (*team_spread)(struct backend *, void *x, size_t bytes, const int64_t *at);
 };
 
 /* "cpu", "cpu-bf16", "cuda". NULL: not built, or no device */

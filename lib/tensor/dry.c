@@ -85,9 +85,9 @@ static void sample(UNUSED struct backend *be, UNUSED float *logits, int64_t rows
 	memset(logprob, 0, (size_t)rows * sizeof *logprob);
 }
 
-static double sum_squares(UNUSED struct backend *be, UNUSED const float *x, UNUSED int64_t n)
+static void squares(UNUSED struct backend *be, UNUSED const float *x, int64_t n, double *part)
 {
-	return 0;
+	memset(part, 0, (size_t)((n + SQUARES - 1) / SQUARES) * sizeof *part);
 }
 
 static void zero(UNUSED struct backend *be, UNUSED void *p, UNUSED size_t bytes)
@@ -238,7 +238,7 @@ struct backend *backend_dry_new(const struct backend *like)
 		.attention_back = attention_back, .latent = latent, .latent_back = latent_back, .route = route, .route_back = route_back,
 		.combine = combine, .weigh_back = weigh_back, .columns = columns, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
 		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw,
-		.adamw_mixed = adamw_mixed, .split = split, .widen = widen, .round_half = round_half, .sum_squares = sum_squares, .scale = scale,
+		.adamw_mixed = adamw_mixed, .split = split, .widen = widen, .round_half = round_half, .squares = squares, .scale = scale,
 	};
 	be->state = xcalloc(1, sizeof(struct dry));
 	return be;

@@ -104,9 +104,9 @@ ncclResult_t ncclGroupStart(void)
 
 static ncclResult_t add(void *p, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t s, bool sent)
 {
-	if (!grouped || type != ncclFloat32 || !count || peer < 0 || peer >= comm->ranks)
-		DIE("%s %zu numbers %s process %d", sent ? "sends" : "receives", count, sent ? "to" : "from", peer);
-	group.push_back({comm, s, p, count * sizeof(float), peer, sent});
+	if (!grouped || type != ncclInt8 || !count || peer < 0 || peer >= comm->ranks)
+		DIE("%s %zu bytes %s process %d", sent ? "sends" : "receives", count, sent ? "to" : "from", peer);
+	group.push_back({comm, s, p, count, peer, sent});
 	return ncclSuccess;
 }
 

@@ -285,7 +285,7 @@ static void check_sums(struct backend *be, int64_t rows, int64_t cols)
 {
 	const int64_t n = rows * cols;
 	float *x = random_floats(be, n, 1), *y = random_floats(be, n, 1), *out = random_floats(be, n, 1), *db = random_floats(be, cols, 1);
-	double *want = doubles(db, cols), sum = 0;
+	double *want = doubles(db, cols), sum, *part = xmalloc((size_t)(n / SQUARES + 1) * sizeof *part);
 	float squares;
 	int64_t i, j;
 
@@ -295,11 +295,15 @@ static void check_sums(struct backend *be, int64_t rows, int64_t cols)
 			want[j] += x[i * cols + j];
 	CHECK_CLOSE(db, want, cols, 1e-6);
 	note(db, cols);
-	for (i = 0; i < n; i++)
-		sum += (double)x[i] * x[i];
-	CHECK_NEAR(be->sum_squares(be, x, n), sum, 1e-13 * sum);
-	squares = (float)(be->sum_squares(be, x, n) * 1e6);
-	note(&squares, 1);
+	be->squares(be, x, n, part);
+	for (j = 0; j * SQUARES < n; j++) {
+		for (sum = 0, i = j * SQUARES; i < n && i < (j + 1) * SQUARES; i++)
+			sum += (double)x[i] * x[i];
+		CHECK_NEAR(part[j], sum, 1e-13 * sum);
+		squares = (float)(part[j] * 1e6);
+		note(&squares, 1);
+	}
+	free(part);
 	be->add(be, out, x, y, n);
 	for (i = 0; i < n; i++)
 		CHECK(out[i] == x[i] + y[i]);

@@ -1,13 +1,15 @@
 /* team.c - team.h by MPI, as a library that is loaded; the only place that sees MPI */
 #include <assert.h>
-#include <limits.h>
 #include <mpi.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/team.h"
+
+#define MOST ((size_t)1 << 30)
 
 static int size, rank;
 
@@ -43,44 +45,83 @@ static void broadcast(void *data, size_t bytes)
 	size_t n;
 
 	for (; bytes; p += n, bytes -= n) {
-		n = bytes < INT_MAX ? bytes : INT_MAX;
+		n = bytes < MOST ? bytes : MOST;
 		MPI_Bcast(p, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD);
 	}
 }
 
-/* room[0 .. size-1] counts, room[size ..] where they begin */
-static int *counts(const size_t *at)
-{
-	int *room = malloc((size_t)size * 2 * sizeof *room), i;
+/* Messages are of 1 GiB at most, since MPI counts their bytes by an int. Of those that are on their way at once the order of two between the same two
+ * processes is that in which they were asked for. */
+struct posted {
+	MPI_Request *request;
+	int n, cap;
+};
 
-	assert(room && at[size] <= INT_MAX);
-	for (i = 0; i < size; i++) {
-		room[i] = (int)(at[i + 1] - at[i]);
-		room[size + i] = (int)at[i];
+static void post(struct posted *p, void *data, size_t bytes, int other, bool send)
+{
+	char *at = data;
+	size_t n;
+
+	for (; bytes; at += n, bytes -= n) {
+		n = bytes < MOST ? bytes : MOST;
+		if (p->n == p->cap) {
+			p->cap = p->cap ? 2 * p->cap : 64;
+			p->request = realloc(p->request, (size_t)p->cap * sizeof *p->request);
+			assert(p->request);
+		}
+		if (send)
+			MPI_Isend(at, (int)n, MPI_BYTE, other, 0, MPI_COMM_WORLD, &p->request[p->n++]);
+		else
+			MPI_Irecv(at, (int)n, MPI_BYTE, other, 0, MPI_COMM_WORLD, &p->request[p->n++]);
 	}
-	return room;
 }
 
-static void all_gather(void *data, const size_t *at)
+static void finish(struct posted *p)
 {
-	int *n = counts(at);
-
-	MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, n, n + size, MPI_BYTE, MPI_COMM_WORLD);
-	free(n);
+	MPI_Waitall(p->n, p->request, MPI_STATUSES_IGNORE);
+	free(p->request);
 }
 
-static void all_to_all(void *to, const void *from, const size_t *at)
+/* From the neighbour on, so that not all send to the same one first */
+static int after(int k)
 {
-	int *out = counts(at), *in = malloc((size_t)size * 2 * sizeof *in), i;
+	return (rank + k) % size;
+}
 
-	assert(in);
-	for (i = 0; i < size; i++) {
-		in[i] = out[rank];
-		in[size + i] = i * out[rank];
-	}
-	MPI_Alltoallv(from, out, out + size, MPI_BYTE, to, in, in + size, MPI_BYTE, MPI_COMM_WORLD);
-	free(out);
-	free(in);
+static void all_gather(void *data, const size_t *from, const size_t *to)
+{
+	struct posted p = {0};
+	char *x = data;
+	int k;
+
+	for (k = 1; k < size; k++)
+		post(&p, x + from[after(size - k)], to[after(size - k)] - from[after(size - k)], after(size - k), false);
+	for (k = 1; k < size; k++)
+		post(&p, x + from[rank], to[rank] - from[rank], after(k), true);
+	finish(&p);
+}
+
+static void all_to_all(void *room, const void *x, const size_t *from, const size_t *to)
+{
+	const size_t own = to[rank] - from[rank];
+	struct posted p = {0};
+	int k;
+
+	for (k = 1; k < size; k++)
+		post(&p, (char *)room + (size_t)after(size - k) * own, own, after(size - k), false);
+	for (k = 1; k < size; k++)
+		post(&p, (char *)x + from[after(k)], to[after(k)] - from[after(k)], after(k), true);
+	memcpy((char *)room + (size_t)rank * own, (const char *)x + from[rank], own);
+	finish(&p);
+}
+
+static void bring(void *data, size_t bytes, int r)
+{
+	struct posted p = {0};
+
+	if (rank == 0 || rank == r)
+		post(&p, data, bytes, rank ? 0 : r, rank != 0);
+	finish(&p);
 }
 
 static void leave(void)
@@ -126,6 +167,7 @@ int team_mpi_join(struct team_calls *t, struct err *e)
 	t->broadcast = broadcast;
 	t->all_gather = all_gather;
 	t->all_to_all = all_to_all;
+	t->bring = bring;
 	t->leave = leave;
 	return 0;
 }

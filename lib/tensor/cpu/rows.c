@@ -302,20 +302,12 @@ static void square_chunks(void *arg, int64_t from, int64_t to, int worker)
 
 	(void)worker;
 	for (; from < to; from++)
-		a->partial[from] = a->cpu->kern->sum_squares(a->in + from * CHUNK, min64(CHUNK, a->cols - from * CHUNK));
+		a->partial[from] = a->cpu->kern->sum_squares(a->in + from * SQUARES, min64(SQUARES, a->cols - from * SQUARES));
 }
 
-static double cpu_sum_squares(struct backend *be, const float *x, int64_t n)
+static void cpu_squares(struct backend *be, const float *x, int64_t n, double *part)
 {
-	struct cpu *c = cpu_of(be);
-	const int64_t chunks = (n + CHUNK - 1) / CHUNK;
-	double *partial = (double *)cpu_scratch(&c->shared, 2 * chunks), sum = 0;
-	int64_t i;
-
-	pool_run(c->pool, chunks, 1, square_chunks, &(struct rows){.cpu = c, .in = x, .cols = n, .partial = partial});
-	for (i = 0; i < chunks; i++)
-		sum += partial[i];
-	return sum;
+	pool_run(cpu_of(be)->pool, (n + SQUARES - 1) / SQUARES, 1, square_chunks, &(struct rows){.cpu = cpu_of(be), .in = x, .cols = n, .partial = part});
 }
 
 static void scale_chunk(void *arg, int64_t from, int64_t to, int worker)
@@ -347,6 +339,6 @@ void cpu_rows_ops(struct backend *be)
 	be->split = cpu_split;
 	be->widen = cpu_widen_numbers;
 	be->round_half = cpu_round_half;
-	be->sum_squares = cpu_sum_squares;
+	be->squares = cpu_squares;
 	be->scale = cpu_scale;
 }

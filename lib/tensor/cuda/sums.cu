@@ -2,7 +2,7 @@
 #include "cuda.cuh"
 #include "device.cuh"
 
-static const int THREADS = 256, COLUMNS = 32, LANES = 8, CHUNK = 16384;
+static const int THREADS = 256, COLUMNS = 32, LANES = 8;
 static const int64_t PARTS = 256, LEAST_ROWS = 64;
 
 /* ---- sums of columns: of d, or of d x rstd (the gradient of a norm's weight). Parts of the rows first, then the parts in their order ---- */
@@ -122,19 +122,18 @@ static void op_embed_back(struct backend *be, float *dtable, const float *dout, 
 	cuda_launch(cuda_of(be), add_by_id, (unsigned)rows, THREADS, 0, a);
 }
 
-/* ---- the sum of squares: chunks, then the chunks ---- */
+/* ---- sums of squares ---- */
 
 struct squares {
 	double *to;
 	const float *x;
-	const double *part;
 	int64_t n;
 };
 
 static __global__ void __launch_bounds__(THREADS) square_chunks(struct squares a)
 {
 	__shared__ double room[32];
-	const int64_t first = (int64_t)blockIdx.x * CHUNK, end = first + CHUNK < a.n ? first + CHUNK : a.n;
+	const int64_t first = (int64_t)blockIdx.x * SQUARES, end = first + SQUARES < a.n ? first + SQUARES : a.n;
 	double sum = 0;
 
 	for (int64_t i = first + threadIdx.x; i < end; i += THREADS)
@@ -144,36 +143,21 @@ static __global__ void __launch_bounds__(THREADS) square_chunks(struct squares a
 		a.to[blockIdx.x] = sum;
 }
 
-static __global__ void __launch_bounds__(THREADS) add_chunks(struct squares a)
-{
-	__shared__ double room[32];
-	double sum = 0;
-
-	for (int64_t i = threadIdx.x; i < a.n; i += THREADS)
-		sum += a.part[i];
-	sum = block_sum(sum, room);
-	if (threadIdx.x == 0)
-		a.to[0] = sum;
-}
-
-static double op_sum_squares(struct backend *be, const float *x, int64_t n)
+static void op_squares(struct backend *be, const float *x, int64_t n, double *part)
 {
 	struct cuda *c = cuda_of(be);
-	const int64_t chunks = div_up(n, CHUNK);
-	double *part = (double *)cuda_scratch_of(c, SCRATCH_SUMS, (size_t)(chunks + 1) * sizeof *part), sum = 0;
-	const struct squares a = {part, x, NULL, n}, all = {part + chunks, NULL, part, chunks};
+	const int64_t chunks = div_up(n, SQUARES);
+	const struct squares a = {(double *)cuda_scratch_of(c, SCRATCH_SUMS, (size_t)chunks * sizeof *part), x, n};
 
 	if (n <= 0)
-		return 0;
+		return;
 	cuda_launch(c, square_chunks, (unsigned)chunks, THREADS, 0, a);
-	cuda_launch(c, add_chunks, 1, THREADS, 0, all);
-	cuda_download(c, &sum, part + chunks, sizeof sum);
-	return sum;
+	cuda_download(c, part, a.to, (size_t)chunks * sizeof *part);
 }
 
 void cuda_sums_ops(struct backend *be)
 {
 	be->bias_back = op_bias_back;
 	be->embed_back = op_embed_back;
-	be->sum_squares = op_sum_squares;
+	be->squares = op_squares;
 }

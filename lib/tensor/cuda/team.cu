@@ -1,7 +1,7 @@
 /* team.cu - sums over the devices of a team by NCCL, which is loaded where there is a team: this library has no need of it otherwise
  *
- * NCCL's own sums go round by a way that it chooses, and are not asked for. Numbers are sent, and added up here in the order of the ranks: each
- * process gets its part of everybody's x, adds them, and sends it to all. That is as much as a sum by a ring would send.
+ * NCCL's own sums go round by a way that it chooses, and are not asked for. Numbers are sent, and each process adds up its own of everybody's x in the
+ * order of the ranks. A sum and a spread send as much as a sum by a ring would.
  */
 #include "cuda.cuh"
 
@@ -9,7 +9,7 @@
 #include <dlfcn.h>
 #include <nccl.h>
 
-static const int64_t PIECE = (int64_t)64 << 20, ALIGN = 64;     /* floats: at once (R1_NCCL_PIECE, for tests), and where parts begin */
+static const int64_t PIECE = (int64_t)64 << 20, ALIGN = 64;     /* floats: at once, of all processes (R1_NCCL_PIECE, for tests), and where pieces begin */
 
 /* One for all backends that a process opens in its life */
 static struct {
@@ -100,66 +100,96 @@ static void check(ncclResult_t r)
 	abort();
 }
 
-static void send(const float *x, int64_t n, int to, cudaStream_t s)
+static void send(const void *x, int64_t n, size_t bytes, int to, cudaStream_t s)
 {
 	if (n)
-		check(nccl.send(x, (size_t)n, ncclFloat32, to, nccl.comm, s));
+		check(nccl.send(x, (size_t)n * bytes, ncclInt8, to, nccl.comm, s));
 }
 
-static void receive(float *x, int64_t n, int from, cudaStream_t s)
+static void receive(void *x, int64_t n, size_t bytes, int from, cudaStream_t s)
 {
 	if (n)
-		check(nccl.receive(x, (size_t)n, ncclFloat32, from, nccl.comm, s));
+		check(nccl.receive(x, (size_t)n * bytes, ncclInt8, from, nccl.comm, s));
 }
 
-/* Where process k's part of n numbers begins */
-static int64_t part(int64_t n, int k)
+/* Of process k's numbers those of the piece that begins `done` behind its first */
+struct piece {
+	int64_t first, n;
+};
+
+static struct piece piece_of(const int64_t *at, int k, int64_t done, int64_t each)
 {
-	return k == nccl.size ? n : n * k / nccl.size / ALIGN * ALIGN;
+	const int64_t first = MIN(at[k] + done, at[k + 1]);
+
+	return {first, MIN(each, at[k + 1] - first)};
 }
 
-static void sum_piece(struct cuda *c, float *x, int64_t n)
+static void sum_piece(struct cuda *c, float *x, const int64_t *at, int64_t done, int64_t each)
 {
-	const int64_t first = part(n, nccl.rank), len = part(n, nccl.rank + 1) - first;
-	float *own = x + first, *all = (float *)cuda_scratch_of(c, SCRATCH_A, (size_t)(nccl.size * (len + ALIGN)) * sizeof *all);
-	const int64_t each = div_up(len, ALIGN) * ALIGN;
+	const struct piece own = piece_of(at, nccl.rank, done, each);
+	float *all = (float *)cuda_scratch_of(c, SCRATCH_A, (size_t)(nccl.size * each) * sizeof *all), *sum = x + own.first;
 
 	cuda_run(c);
 	check(nccl.begin());
 	for (int k = 0; k < nccl.size; k++) {
-		send(x + part(n, k), part(n, k + 1) - part(n, k), k, c->stream);
-		receive(all + k * each, len, k, c->stream);
+		const struct piece p = piece_of(at, k, done, each);
+
+		send(x + p.first, p.n, sizeof *x, k, c->stream);
+		receive(all + k * each, own.n, sizeof *x, k, c->stream);
 	}
 	check(nccl.end());
 	c->added++;
-	for (int k = 1; k < nccl.size && len; k++)
-		c->be.add(&c->be, own, k == 1 ? all : own, all + k * each, len);
+	for (int k = 1; k < nccl.size && own.n; k++)
+		c->be.add(&c->be, sum, k == 1 ? all : sum, all + k * each, own.n);
+}
+
+/* Numbers of one process that are exchanged at once, and of the one that has most */
+static int64_t most_at_once(const int64_t *at, int64_t *longest)
+{
+	const char *told = getenv("R1_NCCL_PIECE");
+	const int64_t piece = told ? atoll(told) : PIECE;
+
+	*longest = 0;
+	for (int k = 0; k < nccl.size; k++)
+		*longest = MAX(*longest, at[k + 1] - at[k]);
+	return MIN(MAX(piece / nccl.size / ALIGN, 1) * ALIGN, div_up(*longest, ALIGN) * ALIGN);
+}
+
+static void op_team_sum(struct backend *be, float *x, const int64_t *at)
+{
+	int64_t longest, each = most_at_once(at, &longest);
+
+	for (int64_t done = 0; done < longest; done += each)
+		sum_piece(cuda_of(be), x, at, done, each);
+	if (cuda_of(be)->managed)
+		cuda_sync(cuda_of(be));
+}
+
+static void op_team_spread(struct backend *be, void *x, size_t bytes, const int64_t *at)
+{
+	struct cuda *c = cuda_of(be);
+	char *numbers = (char *)x;
+	const int rank = nccl.rank;
+
 	cuda_run(c);
 	check(nccl.begin());
 	for (int k = 0; k < nccl.size; k++)
-		if (k != nccl.rank) {
-			send(own, len, k, c->stream);
-			receive(x + part(n, k), part(n, k + 1) - part(n, k), k, c->stream);
+		if (k != rank) {
+			send(numbers + at[rank] * (int64_t)bytes, at[rank + 1] - at[rank], bytes, k, c->stream);
+			receive(numbers + at[k] * (int64_t)bytes, at[k + 1] - at[k], bytes, k, c->stream);
 		}
 	check(nccl.end());
 	c->added++;
-}
-
-static void op_sum_team(struct backend *be, float *x, int64_t n)
-{
-	const char *told = getenv("R1_NCCL_PIECE");
-	const int64_t piece = told ? MAX(atoll(told) / ALIGN, 1) * ALIGN : PIECE;
-
-	for (int64_t at = 0; at < n; at += piece)
-		sum_piece(cuda_of(be), x + at, MIN(piece, n - at));
-	if (cuda_of(be)->managed)
-		cuda_sync(cuda_of(be));
+	c->weights_written = c->added;
+	if (c->managed)
+		cuda_sync(c);
 }
 
 void cuda_team_ops(struct backend *be)
 {
 	be->join = op_join;
-	be->sum_team = op_sum_team;
+	be->team_sum = op_team_sum;
+	be->team_spread = op_team_spread;
 }
 #else
 void cuda_team_ops(struct backend *be)
