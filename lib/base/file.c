@@ -87,41 +87,6 @@ char *file_join(const char *dir, const char *name)
 	return xasprintf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
 }
 
-int file_copy(const char *from, const char *to, struct err *e)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC), out;
-	char *chunk;
-	ssize_t n;
-	int rc = 0;
-
-	if (in < 0)
-		return err_errno(e, "%s", from);
-	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (out < 0) {
-		err_errno(e, "%s", to);
-		close(in);
-		return -1;
-	}
-	chunk = xmalloc(1 << 20);
-	while ((n = read(in, chunk, 1 << 20)) > 0 && rc == 0)
-		if (write_all(out, chunk, (size_t)n) < 0)
-			rc = err_errno(e, "%s", to);
-	if (n < 0)
-		rc = err_errno(e, "%s", from);
-	free(chunk);
-	close(in);
-	if (close(out) < 0 && rc == 0)
-		rc = err_errno(e, "%s", to);
-	return rc;
-}
-
-int file_link(const char *from, const char *to, struct err *e)
-{
-	if (link(from, to) == 0)
-		return 0;
-	return file_copy(from, to, e);
-}
-
 /* Calls fn on every entry of a folder but . and .. */
 static int each_entry(const char *path, int (*fn)(const char *path, struct err *e), struct err *e)
 {

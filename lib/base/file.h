@@ -22,8 +22,6 @@ int file_write(const char *path, const void *p, size_t n, struct err *e);       
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 char *file_join(const char *dir, const char *name);                             /* freed by the caller */
-int file_copy(const char *from, const char *to, struct err *e);
-int file_link(const char *from, const char *to, struct err *e);                 /* hard link, or a copy where there can be none */
 int file_remove_tree(const char *path, struct err *e);                          /* no error if absent */
 int file_make_dirs(const char *path, struct err *e);                            /* mkdir -p */
 

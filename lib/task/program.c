@@ -129,11 +129,6 @@ struct found program_find(const char *s, size_t n, const char *language, const c
 
 /* ---- running ---- */
 
-double program_now(void)
-{
-	return clock_seconds();
-}
-
 static struct js *string_array(const char *const *v)
 {
 	struct js *a = js_array();

@@ -50,7 +50,6 @@ int program_compile(struct judging *g, const struct language *l, const char *sou
 /* One run, with the program's files; further members of `request` are its own. The answer, or NULL: no run is possible any more. */
 struct js *program_run(struct judging *g, struct js *request);
 struct js *program_request(const struct judging *g, const char *const *command, bool with_source);
-double program_now(void);
 
 /* 0 or -2 */
 int judge_outputs(struct judging *g);

@@ -32,11 +32,6 @@ static int language_of(const char *tag)
 	return -1;
 }
 
-bool profile_has(const char *tag)
-{
-	return language_of(tag) >= 0;
-}
-
 static unsigned look_up(const char *word, size_t n)
 {
 	size_t low = 0, high = sizeof profile_words / sizeof profile_words[0];

@@ -10,11 +10,9 @@
 #ifndef TEXT_PROFILE_H
 #define TEXT_PROFILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-bool profile_has(const char *tag);                                      /* is there a list for this language (BCP 47)? */
 int64_t profile_foreign(const char *s, size_t n, const char *tag);      /* 0 where there is none. Linear in n */
 
 #endif

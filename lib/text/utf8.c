@@ -102,16 +102,6 @@ size_t utf8_prefix(const char *s, size_t n)
 	return i;
 }
 
-size_t utf8_count(const char *s, size_t n)
-{
-	size_t i, count = 0;
-	uint32_t c;
-
-	for (i = 0; i < n; count++)
-		i += utf8_decode(s + i, n - i, &c);
-	return count;
-}
-
 void utf8_replace(const char *s, size_t n, struct buf *to)
 {
 	size_t i = 0, good;

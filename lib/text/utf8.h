@@ -29,7 +29,6 @@
 size_t utf8_decode(const char *s, size_t n, uint32_t *c);
 size_t utf8_encode(uint32_t c, char to[4]);                     /* c is a code point that is no surrogate; 1 to 4 */
 size_t utf8_prefix(const char *s, size_t n);                     /* bytes of s before the first bad one; n if there is none */
-size_t utf8_count(const char *s, size_t n);                     /* characters, each bad sequence being one */
 void utf8_replace(const char *s, size_t n, struct buf *to);     /* adds s with U+FFFD in the place of what is bad */
 
 struct utf8_stream {                                            /* all zero at the start */
