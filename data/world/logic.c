@@ -9,7 +9,7 @@
 
 static void logic_task(struct rng *r, bool asked, struct task *t)
 {
-	size_t letter[LETTERS], rule[LETTERS], n = 2 + rng_below(r, 4), i, rules = n;
+	size_t letter[LETTERS], rule[LETTERS], n = 2 + rng_below(r, 4), i;
 
 	for (i = 0; i < LETTERS; i++) {
 		letter[i] = rule[i] = i;
@@ -20,7 +20,7 @@ static void logic_task(struct rng *r, bool asked, struct task *t)
 	for (i = 0; i < n; i++)
 		t->logic.to[letter[i]] = (int)letter[i + 1];
 	/* Rules that lead there from elsewhere */
-	for (i = n + 1; i < LETTERS && rng_double(r) < .5; i++, rules++)
+	for (i = n + 1; i < LETTERS && rng_double(r) < .5; i++)
 		t->logic.to[letter[i]] = (int)letter[rng_below(r, n + 1)];
 	t->logic.from = (int)letter[0];
 	rng_shuffle(r, rule, LETTERS);

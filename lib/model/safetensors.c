@@ -302,9 +302,9 @@ int safetensors_add_fd(struct safetensors *s, const char *name, int fd, struct e
 static int check_weight_map(const struct safetensors *s, const struct map *files, int first, const struct js *map, struct err *e)
 {
 	struct js_iter it;
-	size_t named = 0, i;
+	size_t i;
 
-	for (it = js_each(map); js_next(&it); named++) {
+	for (it = js_each(map); js_next(&it);) {
 		const struct st_tensor *t = safetensors_find(s, it.key);
 		size_t len;
 		const char *file = js_string(it.value, &len);
