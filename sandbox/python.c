@@ -8,6 +8,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* The interpreter's own, around a fork that it does not make itself */
+void PyOS_BeforeFork(void);
+void PyOS_AfterFork_Child(void);
+
 /* Serves; returns in the process of a program alone, with its job. The filter's n instructions stay the caller's. */
 EXPORT const struct jail_job *r1_zygote(int socket, void *filter, int n, int uid, int gid, int keep_ids)
 {
@@ -17,7 +21,9 @@ EXPORT const struct jail_job *r1_zygote(int socket, void *filter, int n, int uid
 	if (!p)
 		exit(1);
 	*p = (struct jail_policy){.filter = filter, .n = (uint16_t)n, .uid = (uid_t)uid, .gid = (gid_t)gid, .keep_ids = keep_ids, .interpreter = true};
+	PyOS_BeforeFork();
 	j = jail_zygote(socket, p);
+	PyOS_AfterFork_Child();
 	signal(SIGPIPE, SIG_IGN);       /* as python3 does when it starts */
 	signal(SIGXFSZ, SIG_IGN);
 	return j;

@@ -140,7 +140,6 @@ def serve():
     gc.freeze()     # what is here does not have to be looked at, and copied, in every child
     lib.r1_ready(3)
     job = lib.r1_zygote(3, code, len(code) // 8, uid, gid, keep)
-    ctypes.pythonapi.PyOS_AfterFork_Child()
     become(lib, job, main, ready)
 
 
