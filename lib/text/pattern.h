@@ -12,8 +12,8 @@
  * The expressions are written for Oniguruma in its Ruby syntax; what it takes otherwise than PCRE2 is rewritten (the sets \s \d
  * \w, properties that are scripts) or refused by name. Text is valid UTF-8.
  *
- * Categories and scripts are those of Unicode 16, as the reference has them, whatever the version that PCRE2 knows: the characters since
- * Unicode 14 are added to them from a table. (Not taken out of what is negated within [ ], [\P{L}]; no tokenizer is known to have that.)
+ * Categories and scripts are those of Unicode 16, as the reference has them, whatever older version PCRE2 knows: the characters since
+ * Unicode 14 are added to them from a table. (A PCRE2 of a later version takes that one's new characters for what they are.) (Not taken out of what is negated within [ ], [\P{L}]; no tokenizer is known to have that.)
  * Since that makes sets slower, it is done for texts that have such characters: pattern_look tells.
  */
 #ifndef TEXT_PATTERN_H

@@ -23,7 +23,7 @@
  * error that names it; nothing is passed over. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
  * normalizer NFC; pre-tokenizers Split, ByteLevel (the last of all), Digits, Sequence; decoders ByteLevel, ByteFallback, Fuse,
  * Replace, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. What is a letter, a
- * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), whatever the PCRE2 at hand knows. One thing is not the
+ * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), or a later one that the PCRE2 at hand knows. One thing is not the
  * reference's: under ByteFallback it makes each byte of a run U+FFFD if any of it is no UTF-8; here only those bytes are.
  *
  * A tokenizer keeps the words that it has met: one thread at a time may encode with it. tokenizer_share gives another thread
