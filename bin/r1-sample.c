@@ -18,6 +18,8 @@
 #include "record/record.h"
 #include "text/template.h"
 
+#define SHORT_PROMPT 1024       /* tokens of a prompt for which there is room from the beginning */
+
 struct options {
 	const char *model, *adapter, *dtype, *template, *system, *prompt, *output, *resume;
 	int64_t samples, first, group, batch, context, max_tokens, top_k, step;
@@ -38,6 +40,7 @@ struct work {
 	struct tokenizer *tokenizer;
 	struct model *model;
 	struct sampler *sampler;
+	int64_t context;                /* that it has room for */
 	struct remote *remote;          /* of a server, as is the key */
 	struct buf key;
 	struct template *template;      /* NULL: the server's own */
@@ -45,6 +48,7 @@ struct work {
 	struct outlet *out;
 	int64_t problems, completions, step, tokens;    /* tokens: by models that are gone */
 	int64_t round, taken;           /* of --follow: checkpoints waited for, problems of this one */
+	int64_t cut;                    /* completions that will not have max_tokens */
 	int64_t first_step;
 	struct stat seen;               /* the checkpoint's folder when it was opened */
 	struct buf text, bytes;
@@ -249,6 +253,72 @@ static int queue_problem(struct work *w, struct record *r, struct problem **p)
 	return 0;
 }
 
+static double device_bytes(const struct work *w, int64_t batch, int64_t context)
+{
+	return PASS_COPIES * (double)sampler_measure(w->model, batch, context);
+}
+
+/* A device's memory is what it is, and the cache takes it all at once. */
+static void warn_memory(const struct work *w, int64_t batch, int64_t context)
+{
+	char advice[64] = "lower --context";
+	double need, room;
+	int64_t most;
+
+	if (!w->be->room)
+		return;
+	room = (double)w->be->room(w->be);
+	need = device_bytes(w, batch, context);
+	if (need <= room)
+		return;
+	for (most = (int64_t)((double)batch * room / need); most > 0 && device_bytes(w, most, context) > room;)
+		most = most * 15 / 16;
+	if (most)
+		snprintf(advice, sizeof advice, "lower --batch, to %s say, or --context", HUMAN_COUNT(most));
+	tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: %s", need / 0x1p30, HUMAN_COUNT(batch), HUMAN_COUNT(context), room / 0x1p30,
+		  advice);
+}
+
+static void open_sampler(struct work *w, int64_t context)
+{
+	const struct options *o = w->o;
+	const struct config *c = &w->ck->config;
+	struct sampler_params p = {.temperature = o->greedy ? 0 : o->temperature, .top_p = o->top_p, .min_p = o->min_p, .top_k = o->top_k,
+				   .max_tokens = o->max_tokens, .seed = w->tool->seed, .stopped = o->stop.n ? on_token : NULL, .arg = w,
+				   .stop = c->eos, .stops = c->eos_count};
+
+	w->context = context < c->max_positions ? context : c->max_positions;
+	warn_memory(w, o->batch, w->context);
+	w->sampler = sampler_new(w->model, &p, o->batch, w->context, on_done, w);
+}
+
+/* Without --context there is room for what the prompt asks for: what is under way is brought to its end, and then the room is made. */
+static int make_room(struct work *w, int64_t prompt)
+{
+	int64_t most = w->ck->config.max_positions, want = prompt + w->o->max_tokens;
+
+	if (w->o->context || want <= w->context || w->context == most)
+		return 0;
+	while (sampler_busy(w->sampler) && !tool_interrupted())
+		if (sampler_step(w->sampler, w->e) < 0 || w->rc < 0) {
+			w->rc = -1;
+			return -1;
+		}
+	w->tokens += sampler_tokens(w->sampler);
+	sampler_free(w->sampler);
+	open_sampler(w, (want + SHORT_PROMPT - 1) / SHORT_PROMPT * SHORT_PROMPT);
+	return 0;
+}
+
+static void warn_cut(struct work *w, const char *id, int64_t prompt)
+{
+	int64_t room = w->context - prompt;
+
+	if (room < w->o->max_tokens && w->o->max_tokens < w->ck->config.max_positions && !w->cut++)
+		tool_warn("id %s: a prompt of %lld tokens leaves %lld for the completion%s, not %lld", id, (long long)prompt, (long long)room,
+			  w->o->context ? " (--context)" : "", (long long)w->o->max_tokens);
+}
+
 static int take_local(struct work *w, struct record *r, struct err *e)
 {
 	struct buf prompt = {0};
@@ -262,10 +332,17 @@ static int take_local(struct work *w, struct record *r, struct err *e)
 	    encode_prompt(w, r, &prompt, &ids, e) < 0 || !(id = name_problem(r, prompt.p, prompt.n, e)))
 		goto out;
 	sp = (struct sampler_prompt){.id = ids.id, .n = (int64_t)ids.n, .stream = hash_str(id)};
+	if (sp.n >= w->ck->config.max_positions) {
+		record_error(r, e, "the prompt has %lld tokens, and the model %lld positions", (long long)sp.n, (long long)w->ck->config.max_positions);
+		goto out;
+	}
+	if (make_room(w, sp.n) < 0)
+		goto out;
 	if (sampler_check(w->sampler, sp.n, e) < 0) {
 		record_error(r, e, "%s", e->msg);
 		goto out;
 	}
+	warn_cut(w, id, sp.n);
 	record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
 	record_set_ints(r, "prompt_ids", ids.id, ids.n);
 	if (queue_problem(w, r, &p) == 0)
@@ -400,40 +477,10 @@ static int set_thinking(struct work *w, struct err *e)
 	return c == REMOTE_AUTO ? 0 : template_set_thinking(w->template, c == REMOTE_ON, e);
 }
 
-static double device_bytes(const struct work *w, int64_t batch, int64_t context)
-{
-	return PASS_COPIES * (double)sampler_measure(w->model, batch, context);
-}
-
-/* A device's memory is what it is, and the cache takes it all at once. */
-static void warn_memory(const struct work *w, int64_t batch, int64_t context)
-{
-	char advice[64] = "lower --context";
-	double need, room;
-	int64_t most;
-
-	if (!w->be->room)
-		return;
-	room = (double)w->be->room(w->be);
-	need = device_bytes(w, batch, context);
-	if (need <= room)
-		return;
-	for (most = (int64_t)((double)batch * room / need); most > 0 && device_bytes(w, most, context) > room;)
-		most = most * 15 / 16;
-	if (most)
-		snprintf(advice, sizeof advice, "lower --batch, to %s say, or --context", HUMAN_COUNT(most));
-	tool_warn("needs %.1f GiB for %s completions of %s tokens at once; %.1f free: %s", need / 0x1p30, HUMAN_COUNT(batch), HUMAN_COUNT(context), room / 0x1p30,
-		  advice);
-}
-
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
 	struct state s;
 	const struct config *c;
-	struct sampler_params p = {.temperature = o->greedy ? 0 : o->temperature, .top_p = o->top_p, .min_p = o->min_p, .top_k = o->top_k,
-				   .max_tokens = o->max_tokens, .seed = t->seed, .stopped = o->stop.n ? on_token : NULL, .arg = w};
-	int64_t context = o->context;
-
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = completion_template(w->ck, o->template, e)) ||
@@ -443,17 +490,9 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 	tool_debug("%s", w->be->what);
 	c = &w->ck->config;
 	w->step = o->step >= 0 ? o->step : s.step;
-	p.stop = c->eos;
-	p.stops = c->eos_count;
-	if (context == 0) {
-		context = o->max_tokens + 1024;
-		if (context > c->max_positions)
-			context = c->max_positions;
-	}
-	if (context > c->max_positions)
-		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)context, (long long)c->max_positions);
-	warn_memory(w, o->batch, context);
-	w->sampler = sampler_new(w->model, &p, o->batch, context, on_done, w);
+	if (o->context > c->max_positions)
+		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)o->context, (long long)c->max_positions);
+	open_sampler(w, o->context ? o->context : o->max_tokens + SHORT_PROMPT);
 	return 0;
 }
 
@@ -486,7 +525,8 @@ static int open_remote(struct work *w, const struct options *o, struct tool *t, 
 static int open_all(struct work *w, const struct options *o, struct tool *t, char **files, int n, struct err *e)
 {
 	struct outlet_params p = {.output = o->output, .resume = o->resume, .seed = t->seed, .temperature = o->greedy ? 0 : o->temperature,
-				  .top_p = o->top_p, .first = o->first, .samples = o->samples, .group = o->group, .pass_failed = t->skip_bad,
+				  .top_p = o->top_p, .min_p = o->min_p, .top_k = o->top_k, .stop = o->stop.item, .stops = o->stop.n,
+				  .max_tokens = o->max_tokens, .first = o->first, .samples = o->samples, .group = o->group, .pass_failed = t->skip_bad,
 				  .arg = w};
 
 	if ((remote_is_url(o->model) ? open_remote(w, o, t, e) : open_local(w, o, t, e)) < 0)
@@ -494,6 +534,8 @@ static int open_all(struct work *w, const struct options *o, struct tool *t, cha
 	p.model = w->remote ? remote_model(w->remote) : o->model;
 	p.step = w->step;
 	p.text = w->remote ? NULL : text_of;
+	if (!w->remote)
+		p.context = o->context ? o->context : w->ck->config.max_positions;
 	if (!o->prompt)
 		w->in = reader_open(files, (size_t)n, t);
 	return (w->out = outlet_open(&p, e)) ? 0 : -1;
@@ -696,7 +738,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("Computing"),
 		{"batch", 'b', OPT_INT, &o.batch, "N", "completions (of a server: requests) at once: speed and memory, not results", 1, 1 << 16},
 		{"dtype", 0, OPT_CHOICE, &o.dtype, MODEL_DTYPES, "what weights are kept as; auto: 16 bits where that loses nothing"},
-		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: max-tokens + 1024", 0, 1 << 30},
+		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: as long as they are", 0, 1 << 30},
 		TOOL_OPTIONS_COMPUTE(&t),
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout; it appears when all is done"},
 		{"resume", 0, OPT_STRING, &o.resume, "FILE", "write there as it goes, and go on with what an earlier run left there"},

@@ -88,6 +88,22 @@ void outlet_set_step(struct outlet *o, int64_t step)
 	o->p.step = step;
 }
 
+static void set_stop(const struct outlet *o, struct record *r)
+{
+	struct js *all;
+	size_t i;
+
+	if (!o->p.stops) {
+		record_remove(r, "stop");
+		return;
+	}
+	all = js_array();
+	for (i = 0; i < o->p.stops; i++)
+		js_push(all, js_new_string(o->p.stop[i], strlen(o->p.stop[i])));
+	record_set_js(r, "stop", all);
+	js_free(all);
+}
+
 static void make_record(const struct outlet *o, const struct problem *q, int64_t k, const struct made *m, struct record *r)
 {
 	record_copy(r, &q->record);
@@ -111,6 +127,15 @@ static void make_record(const struct outlet *o, const struct problem *q, int64_t
 	record_set_uint(r, "seed", o->p.seed);
 	record_set_number(r, "temperature", o->p.temperature);
 	record_set_number(r, "top_p", o->p.top_p);
+	if (o->p.top_k)
+		record_set_int(r, "top_k", o->p.top_k);
+	else
+		record_remove(r, "top_k");
+	if (o->p.min_p > 0)
+		record_set_number(r, "min_p", o->p.min_p);
+	else
+		record_remove(r, "min_p");
+	set_stop(o, r);
 }
 
 /* ---- what is there already ---- */
@@ -130,7 +155,7 @@ static void field_text(struct record *r, const char *name, struct buf *to)
 /* Why a completion that is there is not what this command would write. */
 static int tell_difference(struct record *kept, struct record *want, struct err *e)
 {
-	static const char *const names[] = {"model", "step", "seed", "temperature", "top_p", "group", "prompt", "prompt_ids"};
+	static const char *const names[] = {"model", "step", "seed", "temperature", "top_p", "top_k", "min_p", "stop", "group", "prompt", "prompt_ids"};
 	struct buf a = {0}, b = {0};
 	size_t i;
 
@@ -174,13 +199,31 @@ static int read_made(struct outlet *o, struct record *r, struct made *m, struct 
 	return 0;
 }
 
+/* A completion is as long as it can be where it was cut, and never longer. */
+static int check_length(const struct outlet *o, struct record *kept, const struct made *m, struct err *e)
+{
+	int64_t most = o->p.max_tokens, tokens = (int64_t)m->tokens;
+	size_t prompt = 0;
+
+	if (!m->id || !most)
+		return 0;
+	if (o->p.context && record_has(kept, "prompt_ids") && !record_ints(kept, "prompt_ids", &prompt, e))
+		return -1;
+	if (o->p.context && o->p.context - (int64_t)prompt < most)
+		most = o->p.context - (int64_t)prompt;
+	if (tokens > most || (o->p.context && tokens < most && !strcmp(m->finish, "length")))
+		return record_error(kept, e, "'completion_ids' has %lld tokens, and 'finish_reason' is %s, where this command writes %lld at most: it is of another run",
+				    (long long)tokens, m->finish, (long long)most);
+	return 0;
+}
+
 static int check_kept(struct outlet *o, struct problem *q, int64_t k, struct record *kept, struct err *e)
 {
 	struct made m = {0};
 	struct record want = {0};
 	int rc = 0;
 
-	if (read_made(o, kept, &m, e) < 0)
+	if (read_made(o, kept, &m, e) < 0 || check_length(o, kept, &m, e) < 0)
 		return -1;
 	make_record(o, q, k, &m, &want);
 	buf_clear(&o->line);

@@ -25,6 +25,11 @@ struct outlet_params {
 	int64_t step;                   /* -1: none */
 	uint64_t seed;
 	double temperature, top_p;
+	double min_p;                   /* what is 0 or none is not in records, from here on ... */
+	int64_t top_k;
+	const char *const *stop;        /* [stops] */
+	size_t stops;                   /* ... to here */
+	int64_t max_tokens, context;    /* longest completion; with its prompt; 0: not known */
 	int64_t first, samples, group;  /* completions first .. first+samples-1 of each problem, of a group of so many */
 	bool pass_failed;               /* what is behind a completion that failed is written all the same */
 	/* Where ids are always there: the text that they stand for. NULL: ids and logprobs are where they were given, the text is the truth. */
