@@ -477,6 +477,36 @@ static int set_thinking(struct work *w, struct err *e)
 	return c == REMOTE_AUTO ? 0 : template_set_thinking(w->template, c == REMOTE_ON, e);
 }
 
+static bool own_template(const struct options *o)
+{
+	return strcmp(o->template, "auto") != 0;
+}
+
+/* Special tokens of a template for another model are plain text to this one. */
+static int warn_foreign(const struct work *w, struct err *e)
+{
+	struct buf text = {0};
+	char *p, *end;
+	int rc = template_problem(w->template, w->o->system, "", 0, &text, e);
+
+	buf_char(&text, 0);
+	for (p = text.p; rc == 0 && (p = strchr(p, '<')); p++) {
+		const char *close = p[1] == '|' ? "|>" : !strncmp(p + 1, "\xef\xbd\x9c", 3) ? "\xef\xbd\x9c>" : NULL;
+
+		end = close ? strstr(p + 2, close) : NULL;
+		if (!end || strcspn(p, " \n") < (size_t)(end - p))
+			continue;
+		end[strlen(close)] = 0;
+		if (tokenizer_id(w->tokenizer, p) < 0) {
+			tool_warn("--template %s writes %s, which is no token of %s: it is plain text there", w->o->template, p, w->o->model);
+			break;
+		}
+		p = end;
+	}
+	buf_free(&text);
+	return rc;
+}
+
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
 	struct state s;
@@ -484,7 +514,7 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = completion_template(w->ck, o->template, e)) ||
-	    set_thinking(w, e) < 0 ||
+	    set_thinking(w, e) < 0 || (own_template(o) && !w->round && warn_foreign(w, e) < 0) ||
 	    !(w->model = model_from_checkpoint(w->ck, w->be, MODEL_SAMPLE, model_dtype(o->dtype), e)))
 		return -1;
 	tool_debug("%s", w->be->what);
@@ -494,11 +524,6 @@ static int open_local(struct work *w, const struct options *o, struct tool *t, s
 		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)o->context, (long long)c->max_positions);
 	open_sampler(w, o->context ? o->context : o->max_tokens + SHORT_PROMPT);
 	return 0;
-}
-
-static bool own_template(const struct options *o)
-{
-	return strcmp(o->template, "auto") != 0;
 }
 
 static int open_remote(struct work *w, const struct options *o, struct tool *t, struct err *e)
@@ -690,6 +715,9 @@ static int check_kind(const struct tool *t, const struct options *o, const struc
 	for (i = 0; !remote && i < sizeof server / sizeof server[0]; i++)
 		if (opt_given(opts, server[i]))
 			return tool_usage(t, "--%s is for a server (--model http://...)", server[i]);
+	for (i = 0; i < o->stop.n; i++)
+		if (!o->stop.item[i][0])
+			return tool_usage(t, "--stop: a text of no length");
 	if (remote && own_template(o) && !strcmp(o->api, "chat"))
 		return tool_usage(t, "--api chat leaves the template to the server: there is no --template beside it");
 	return -1;

@@ -239,6 +239,17 @@ static enum http_verdict take_models(struct remote *r, const struct js *j, struc
 	return i > 1 ? HTTP_REFUSED : HTTP_TAKEN;
 }
 
+/* That of sample k, which servers may give in any order */
+static const struct js *choice_of(const struct js *list, int64_t k)
+{
+	size_t i;
+
+	for (i = 0; i < js_size(list); i++)
+		if (js_is_int(js_get(js_at(list, i), "index")) && js_int(js_get(js_at(list, i), "index")) == k)
+			return js_at(list, i);
+	return js_at(list, (size_t)k);
+}
+
 /* Hands on the choices. Those that are missing are asked for again. */
 static enum http_verdict take_choices(struct remote *r, struct ask *a, const struct js *j, struct err *e)
 {
@@ -254,13 +265,13 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	if (n > a->n)
 		n = a->n;
 	for (k = 0; k < n; k++)         /* all are read before any is handed on */
-		if (remote_read_choice(&r->choice, js_at(list, (size_t)k), &r->p, all, e) < 0)
+		if (remote_read_choice(&r->choice, choice_of(list, k), &r->p, all, e) < 0)
 			return err_prefix(e, "'choices[%lld]'", (long long)k), HTTP_AGAIN;
 	for (k = 0; k < n; k++) {
 		struct remote_choice_text *c = &r->choice;
 		struct remote_done d = {.user = a->prompt->user, .sample = a->first + k};
 
-		remote_read_choice(c, js_at(list, (size_t)k), &r->p, all, e);
+		remote_read_choice(c, choice_of(list, k), &r->p, all, e);
 		http_mask(r->h, &c->text);
 		d.text = c->text.p;
 		d.n = c->text.n;

@@ -219,7 +219,7 @@ static void complete(struct client *c, const struct js *ask, const char *prompt,
 	int64_t n = js_is_int(js_get(ask, "n")) && !opt.one ? js_int(js_get(ask, "n")) : 1, k, tokens = 0;
 	struct buf b = {0};
 
-	for (k = 0; k < n; k++)
+	for (k = n; k-- > 0;)           /* as some do; "index" says which is which */
 		js_push(choices, make_choice(ask, prompt, k, chat, got_key, &tokens));
 	js_set(usage, "completion_tokens", js_new_int(tokens));
 	js_set(j, "object", new_str(chat ? "chat.completion" : "text_completion"));
