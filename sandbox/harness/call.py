@@ -37,10 +37,10 @@ def plain(v):
 
 def main():
     with open("r1-call.json", encoding="utf-8") as f:
-        call = json.load(f)
+        call = r1_wire.any_length(json.load, f)
     value = find(r1_wire.load("main.py"), call["entry"])(*call["args"])
     try:
-        text = json.dumps({"value": plain(value)}, allow_nan=False)
+        text = r1_wire.any_length(json.dumps, {"value": plain(value)}, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:
         text = json.dumps({"error": str(e)})
     with open("r1-value.json", "w", encoding="utf-8") as f:
