@@ -355,10 +355,6 @@ static void read_file_meta(struct thrift *t, struct pq_footer *m)
 				read_group(t, &m->group[m->groups++]);
 			}
 			break;
-		case 8:
-			m->encrypted = true;
-			skip(t, f.type, 0);
-			break;
 		default: skip(t, f.type, 0);
 		}
 }
@@ -368,12 +364,16 @@ int pq_footer_read(struct pq_footer *f, const struct pq_input *in, struct err *e
 	const unsigned char *p;
 	struct thrift t = {0};
 	uint64_t length;
+	bool encrypted;
 
 	if (in->n < 12)
 		return err_set(e, "the Parquet file is cut off");
+	if (!(p = pq_bytes(in, 0, 4, &f->room, e)))
+		return -1;
+	encrypted = !memcmp(p, "PARE", 4);
 	if (!(p = pq_bytes(in, in->n - 8, 8, &f->room, e)))
 		return -1;
-	if (!memcmp(p + 4, "PARE", 4))
+	if (encrypted || !memcmp(p + 4, "PARE", 4))
 		return err_set(e, "the Parquet file is encrypted");
 	if (memcmp(p + 4, "PAR1", 4) != 0)
 		return err_set(e, "begins as a Parquet file does, but does not end like one: it is cut off or damaged");

@@ -79,7 +79,6 @@ struct pq_footer {
 	size_t elements, elements_cap;
 	struct pq_group *group;
 	size_t groups, groups_cap;
-	bool encrypted;
 };
 
 int pq_footer_read(struct pq_footer *f, const struct pq_input *in, struct err *e);

@@ -86,9 +86,9 @@ static int put_value(struct parquet *q, const struct pq_node *node, unsigned rep
 	if (c->value_at == c->values && pq_column_values(c, &q->why) < 0)
 		return column_error(q, c);
 	if (q->out.n - q->begin > LONGEST_ROW)
-		err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row, LONGEST_ROW >> 20);
+		err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, LONGEST_ROW >> 20);
 	else if (pq_value_put(&q->out, node, c, &c->value[c->value_at++]) < 0)
-		err_set(&q->why, "row %lld of it has a value that its type cannot have", (long long)q->row);
+		err_set(&q->why, "row %lld of it has a value that its type cannot have", (long long)q->row + 1);
 	else
 		return 0;
 	return column_error(q, c);
@@ -142,7 +142,7 @@ static int put_items(struct parquet *q, const struct pq_node *node, unsigned rep
 		if (rc < 0)
 			return -1;
 		if (q->out.n - q->begin > LONGEST_ROW) {
-			err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row, LONGEST_ROW >> 20);
+			err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, LONGEST_ROW >> 20);
 			return column_error(q, c);
 		}
 		if (c->level_at == c->levels && (rc = pq_column_more(c, &q->why)) < 0)
