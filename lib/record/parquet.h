@@ -1,6 +1,6 @@
 /* parquet.h - private to lib/record: the rows of an Apache Parquet file as lines of JSON
  *
- *     struct parquet *q = parquet_open(fd, NULL, size, &e);
+ *     struct parquet *q = parquet_open(fd, NULL, size, PARQUET_LONGEST, &e);
  *     const char *text;
  *     ssize_t n = q ? 0 : -1;
  *     while (q && (n = parquet_read(q, &text, &e)) > 0)
@@ -27,12 +27,15 @@
 
 #include "base/err.h"
 
+#define PARQUET_LONGEST ((size_t)256 << 20)     /* bytes of a line; a file of a few bytes can say that a list has billions of items */
+
 struct parquet;
 
 bool parquet_is(const char *begin, size_t n);                   /* does a file that begins so look like one? */
 
-/* Over the n bytes there, or where they are NULL over the file fd, of that size; both are the caller's and stay. NULL and e. */
-struct parquet *parquet_open(int fd, const char *bytes, uint64_t n, struct err *e);
+/* Over the n bytes there, or where they are NULL over the file fd, of that size; both are the caller's and stay. A row that is longer than
+ * `longest` is an error. NULL and e. */
+struct parquet *parquet_open(int fd, const char *bytes, uint64_t n, size_t longest, struct err *e);
 ssize_t parquet_read(struct parquet *q, const char **text, struct err *e);      /* whole lines, until the next call; 0: the end; -1 */
 void parquet_close(struct parquet *q);                          /* NULL is fine */
 

@@ -378,13 +378,13 @@ static int add_parquet(struct source *s, struct layer **top)
 	l->below = below;
 	*top = l;
 	if (!below->below && fstat(below->fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(below->fd, 0, SEEK_CUR) == below->peeked) {
-		l->parquet = parquet_open(below->fd, NULL, (uint64_t)st.st_size, &e);
+		l->parquet = parquet_open(below->fd, NULL, (uint64_t)st.st_size, PARQUET_LONGEST, &e);
 	} else {
 		while ((n = layer_read(s, below, &p)) > 0)
 			buf_add(&l->whole, p, (size_t)n);
 		if (n < 0)
 			return (int)layer_fail(l, below->why);
-		l->parquet = parquet_open(-1, l->whole.p, l->whole.n, &e);
+		l->parquet = parquet_open(-1, l->whole.p, l->whole.n, PARQUET_LONGEST, &e);
 	}
 	return l->parquet ? 0 : (int)layer_fail(l, e.msg);
 }

@@ -9,6 +9,7 @@
 #include "record/scan.h"
 
 #define ENOUGH ((size_t)16 << 20)
+#define LONGEST ((size_t)4 << 20)
 #define MUST(cond) do { if (!(cond)) abort(); } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,7 +29,7 @@ static void check_line(struct buf *line, const char *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = {{0}};
-	struct parquet *q = parquet_open(-1, (const char *)data, size, &e);
+	struct parquet *q = parquet_open(-1, (const char *)data, size, LONGEST, &e);
 	struct buf line = {0};
 	const char *p, *nl;
 	size_t all = 0;

@@ -76,7 +76,7 @@ static const unsigned char *unpacked(struct pq_column *c, const unsigned char *p
 
 	if (pq_unpack_check(codec, n, most, e) < 0)
 		return NULL;
-	if (codec == 0 && n == most && (c->in->bytes || room != &c->dictionary_page))
+	if (!most || (codec == 0 && n == most && (c->in->bytes || room != &c->dictionary_page)))
 		return p;
 	buf_clear(room);
 	return pq_unpack(codec, p, n, (unsigned char *)buf_room(room, most), most, e) < 0 ? NULL : (unsigned char *)room->p;

@@ -6,7 +6,6 @@
 #include "record/parquet/private.h"
 
 #define BLOCK ((size_t)256 << 10)       /* as much text is given out at once, about */
-#define LONGEST_ROW ((size_t)256 << 20) /* a file of a few bytes can say that a list has billions of items */
 
 struct parquet {
 	struct pq_input in;
@@ -17,6 +16,7 @@ struct parquet {
 	int64_t row;                    /* of the group: the next one */
 	struct buf out;
 	size_t begin;                   /* where the row that is being written begins there */
+	size_t longest;                 /* of rows */
 	bool failed;
 	struct err why;
 };
@@ -85,8 +85,8 @@ static int put_value(struct parquet *q, const struct pq_node *node, unsigned rep
 	}
 	if (c->value_at == c->values && pq_column_values(c, &q->why) < 0)
 		return column_error(q, c);
-	if (q->out.n - q->begin > LONGEST_ROW)
-		err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, LONGEST_ROW >> 20);
+	if (q->out.n - q->begin > q->longest)
+		err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, q->longest >> 20);
 	else if (pq_value_put(&q->out, node, c, &c->value[c->value_at++]) < 0)
 		err_set(&q->why, "row %lld of it has a value that its type cannot have", (long long)q->row + 1);
 	else
@@ -141,8 +141,8 @@ static int put_items(struct parquet *q, const struct pq_node *node, unsigned rep
 			node->shape == PQ_OBJECT ? put_pair(q, node, rep) : put_fields(q, node, rep, node->item_def);
 		if (rc < 0)
 			return -1;
-		if (q->out.n - q->begin > LONGEST_ROW) {
-			err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, LONGEST_ROW >> 20);
+		if (q->out.n - q->begin > q->longest) {
+			err_set(&q->why, "row %lld of it is longer than %zu MB", (long long)q->row + 1, q->longest >> 20);
 			return column_error(q, c);
 		}
 		if (c->level_at == c->levels && (rc = pq_column_more(c, &q->why)) < 0)
@@ -217,10 +217,11 @@ static int end_group(struct parquet *q)
 	return 0;
 }
 
-struct parquet *parquet_open(int fd, const char *bytes, uint64_t n, struct err *e)
+struct parquet *parquet_open(int fd, const char *bytes, uint64_t n, size_t longest, struct err *e)
 {
 	struct parquet *q = xcalloc(1, sizeof *q);
 
+	q->longest = longest;
 	q->in = (struct pq_input){fd, (const unsigned char *)bytes, n};
 	if (pq_footer_read(&q->footer, &q->in, e) == 0 && pq_schema_make(&q->schema, &q->footer, e) == 0)
 		return q;

@@ -380,6 +380,13 @@ def refused():
     bad("many-fields", column("a", BYTE_ARRAY, good, 1), [element("schema", children=2), element("a", OPTIONAL, BYTE_ARRAY)])
     bad("deep", column("a", BYTE_ARRAY, good, 1), [element("schema", children=1)] + [element("g", children=1)] * 70 + [element("a", OPTIONAL, BYTE_ARRAY)])
     bad("interval", column("a", FIXED, [(0, 0, b"\0" * 12)] * 3), [element("schema", children=1), element("a", REQUIRED, FIXED, converted=21, length=12)])
+    # a row with a list of 2^31 - 1 nulls, in two runs of levels
+    most = (1 << 31) - 1
+    runs = [varint(2) + b"\0" + varint((most - 1) << 1) + b"\1", varint(most << 1) + b"\2"]
+    levels = b"".join(struct.pack("<I", len(r)) + r for r in runs)
+    head = struct_({1: i32(0), 2: i32(len(levels)), 3: i32(len(levels)), 5: (12, struct_({1: i32(most), 2: i32(0), 3: i32(3), 4: i32(3)}))})
+    bad("endless", ("a.list.element", INT32, most, 0, head + levels),
+        [element("schema", children=1), element("a", OPTIONAL, children=1, converted=3), element("list", REPEATED, children=1), element("element", OPTIONAL, INT32)], 1)
     bad("time", column("a", INT64, [(0, 0, -5)] * 3), [element("schema", children=1), element("a", REQUIRED, INT64, converted=8)])
 
 os.makedirs(corpus, exist_ok=True)
