@@ -23,7 +23,8 @@
 #include "base/mem.h"
 
 #define PQ_DEEPEST 64           /* fields inside one another */
-#define PQ_BATCH 1024           /* entries of a column that are decoded at once */
+#define PQ_BATCH 512            /* entries of a column that are decoded at once */
+#define PQ_MOST_COLUMNS 16384
 
 /* ---- the file ---- */
 

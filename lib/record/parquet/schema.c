@@ -63,6 +63,8 @@ static int make_leaf(struct build *b, struct pq_node *node, const struct pq_elem
 		return err_set(e, "column '%s': %lld bytes are no length of values", b->path.p, (long long)s->length);
 	if (s->converted == PQ_INTERVAL)
 		return err_set(e, "column '%s': is of INTERVAL, which is not read", b->path.p);
+	if (to->columns == PQ_MOST_COLUMNS)
+		return err_set(e, "the Parquet file has more than %d columns", PQ_MOST_COLUMNS);
 	c = xcalloc(1, sizeof *c);
 	c->name = xstrdup(b->path.p);
 	c->type = (enum pq_type)s->type;
