@@ -18,12 +18,12 @@ endif
 CONFIG := $(notdir $(CC))$(if $(SAN),-san)
 B := build/$(CONFIG)
 BIN := $(if $(filter build/gcc,$B),bin,$B/bin)
-PKGS := jansson libarchive libpcre2-8 libcurl
+PKGS := jansson libarchive libpcre2-8 libcurl liblz4 libzstd zlib
 CPPFLAGS += -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS += -std=gnu11 $(OPT) -g -ffp-contract=off -pthread $(WARN)
-# FLINT has no pkg-config file everywhere; before its version 3 Arb was a library of its own
+# FLINT and Snappy have no pkg-config file everywhere; before FLINT 3 Arb was a library of its own
 FLINT := $(if $(wildcard /usr/include/flint/acb.h /usr/local/include/flint/acb.h),-lflint,-lflint-arb -lflint) -lgmp
-LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl) $(FLINT) -lm -ldl -pthread
+LDLIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lcurl -llz4 -lzstd -lz) $(FLINT) -lsnappy -lm -ldl -pthread
 ifdef SAN
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -79,7 +79,7 @@ $B/libr1.a: $(OBJ)
 
 # Said before the first file is compiled, not by a header that is not found
 MISSING = $(shell command -v pkg-config >/dev/null && for p in $(PKGS); do pkg-config --exists $$p || echo $$p; done; \
-	  echo '\#include <flint/fmpq.h>' | $(CC) -E - >/dev/null 2>&1 || echo flint)
+	  echo '\#include <flint/fmpq.h>' | $(CC) -E - >/dev/null 2>&1 || echo flint; echo '\#include <snappy-c.h>' | $(CC) -E - >/dev/null 2>&1 || echo snappy)
 packages:
 	@[ -z "$(MISSING)" ] || { echo "missing: $(MISSING) (as pkg-config calls it); 'make deps' installs what is needed" >&2; exit 1; }
 
@@ -143,7 +143,7 @@ $B/plugins.o: $B/plugins.c
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
 # Debian's packages (FLINT 3 has Arb in it, and what apt has no version of is not asked for): to build, and for the pipes of stages/ and the tests
-PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev jq parallel gnuplot-nox
+PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev libsnappy-dev liblz4-dev libzstd-dev zlib1g-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	need 'command -v $(CC)' gcc; need 'command -v pkg-config' pkg-config; need 'pkg-config --exists jansson' libjansson-dev; \
@@ -152,6 +152,8 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	need 'echo "#include <flint/fmpq.h>" | $(CC) -E -' libflint-dev; \
 	need 'echo "#include <flint/acb.h>" | $(CC) -E - || echo "#include <acb.h>" | $(CC) -E -' libflint-arb-dev; \
 	need 'echo "#include <gmp.h>" | $(CC) -E -' libgmp-dev; need 'pkg-config --exists libcurl' libcurl4-openssl-dev; \
+	need 'echo "#include <snappy-c.h>" | $(CC) -E -' libsnappy-dev; need 'pkg-config --exists liblz4' liblz4-dev; \
+	need 'pkg-config --exists libzstd' libzstd-dev; need 'pkg-config --exists zlib' zlib1g-dev; \
 	need 'command -v jq' jq; need 'command -v parallel' parallel; need 'command -v gnuplot' gnuplot-nox; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "missing:$$missing (names of Debian's packages)" >&2; exit 1; fi; \

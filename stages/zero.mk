@@ -101,8 +101,8 @@ $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
 	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
 	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
-	@for f in $(DATA) $(HELDOUT); do if [ -e $$f ] && [ "$$(head -c 1 $$f)" = '[' ]; then \
-	  echo "$$f is an array, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; fi; done
+	@for f in $(DATA) $(HELDOUT); do [ -e $$f ] || continue; case "$$(head -c 4 $$f | tr '\0' ' ')" in '['*) what='an array';; PAR1) what=Parquet;; *) continue;; esac; \
+	  echo "$$f is $$what, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@if [ ! -e $@ ]; then mv $@.now $@; \
 	elif diff $@ $@.now >&2; then rm $@.now; \

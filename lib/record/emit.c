@@ -84,15 +84,34 @@ void utf8_clean(struct buf *to, const char *s, size_t n)
 	buf_add(to, s + start, n - start);
 }
 
+/* Does a string have all eight bytes of w as they are? (a zero byte of x is found in (x - 01...) & ~x & 80...) */
+static bool eight_plain(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7, quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+	return !((w | ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & high);
+}
+
 void emit_string(struct buf *to, const char *s, size_t n)
 {
-	size_t i = 0, start = 0, bad = 1, k;
+	size_t i = 0, start = 0, slow = 0, bad = 1, k;
 
 	buf_char(to, '"');
 	while (i < n) {
-		unsigned char c = (unsigned char)s[i];
+		unsigned char c;
 		const char *two = NULL;
 
+		if (i >= slow && n - i >= 8) {
+			uint64_t w;
+
+			memcpy(&w, s + i, 8);
+			if (eight_plain(w)) {
+				i += 8;
+				continue;
+			}
+			slow = i + 8;
+		}
+		c = (unsigned char)s[i];
 		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
 			i++;
 			continue;

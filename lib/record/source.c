@@ -15,8 +15,10 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/tool.h"
+#include "record/parquet.h"
 
 #define BLOCK ((size_t)256 << 10)
 #define DEEPEST 4               /* compressed so many times over */
@@ -32,7 +34,7 @@ struct gzip {
 };
 
 /* A file is read through layers: its descriptor; for each compression an archive of libarchive's 'raw' format; a tar or zip
- * archive; for the compression of a member again one. */
+ * archive; for the compression of a member again one; and last, what makes lines of Parquet. */
 struct layer {
 	struct layer *below;            /* NULL: reads fd */
 	int fd;
@@ -40,9 +42,11 @@ struct layer {
 	struct archive *a;              /* unpacks what is below; a member reads from its archive's */
 	bool owns;
 	struct gzip gzip;
+	struct parquet *parquet;
+	struct buf whole;               /* all of what is below, where Parquet's end cannot be gone to */
 	const char *peek;               /* what was read to see what it is; given out first */
 	ssize_t peeked;
-	char why[256];                  /* why it could not be read */
+	char why[1024];                 /* why it could not be read */
 };
 
 struct source {
@@ -175,6 +179,18 @@ static ssize_t read_archive(struct layer *l, const char **p)
 	return rc == ARCHIVE_OK || rc == ARCHIVE_WARN ? (ssize_t)n : layer_fail(l, archive_error_string(l->a));
 }
 
+static ssize_t read_parquet(struct source *s, struct layer *l, const char **p)
+{
+	struct pollfd stop = {.fd = s->stop, .events = POLLIN};
+	struct err e;
+	ssize_t n;
+
+	if (poll(&stop, 1, 0) > 0)
+		return layer_fail(l, "stopped");
+	n = parquet_read(l->parquet, p, &e);
+	return n < 0 ? layer_fail(l, e.msg) : n;
+}
+
 /* The next bytes: 0 at the end, -1 and l->why. */
 static ssize_t layer_read(struct source *s, struct layer *l, const char **p)
 {
@@ -184,7 +200,7 @@ static ssize_t layer_read(struct source *s, struct layer *l, const char **p)
 	*p = l->peek;
 	if (n)
 		return n;
-	n = l->a ? read_archive(l, p) : read_file(s, l, p);
+	n = l->parquet ? read_parquet(s, l, p) : l->a ? read_archive(l, p) : read_file(s, l, p);
 	if (l->gzip.is && n > 0) {
 		l->gzip.crc = crc_add(s->crc, l->gzip.crc, (const unsigned char *)*p, (size_t)n);
 		l->gzip.length += (uint32_t)n;
@@ -209,6 +225,8 @@ static struct layer *layer_free(struct layer *l)
 
 	if (l->owns)
 		archive_read_free(l->a);
+	parquet_close(l->parquet);
+	buf_free(&l->whole);
 	if (!below && l->fd > 0)
 		close(l->fd);
 	free(l->block);
@@ -343,6 +361,34 @@ static int uncompress(struct source *s, struct layer **top)
 	return 0;
 }
 
+static bool is_parquet(const struct layer *l)
+{
+	return l->peeked > 0 && parquet_is(l->peek, (size_t)l->peeked);
+}
+
+/* A layer on top that gives out rows. Parquet begins at its end: what is no file that can be read from anywhere is read whole. */
+static int add_parquet(struct source *s, struct layer **top)
+{
+	struct layer *l = xcalloc(1, sizeof *l), *below = *top;
+	struct stat st;
+	const char *p;
+	struct err e;
+	ssize_t n;
+
+	l->below = below;
+	*top = l;
+	if (!below->below && fstat(below->fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(below->fd, 0, SEEK_CUR) == below->peeked) {
+		l->parquet = parquet_open(below->fd, NULL, (uint64_t)st.st_size, PARQUET_LONGEST, &e);
+	} else {
+		while ((n = layer_read(s, below, &p)) > 0)
+			buf_add(&l->whole, p, (size_t)n);
+		if (n < 0)
+			return (int)layer_fail(l, below->why);
+		l->parquet = parquet_open(-1, l->whole.p, l->whole.n, PARQUET_LONGEST, &e);
+	}
+	return l->parquet ? 0 : (int)layer_fail(l, e.msg);
+}
+
 /* ---- files and members ---- */
 
 /* Never 0, 1 or 2, also where one of them is closed: what is written there must go on to fail. */
@@ -456,7 +502,9 @@ static int open_file(struct source *s, struct err *e)
 	s->file->block = xmalloc(BLOCK);
 	if (uncompress(s, &s->file) < 0)
 		return fail(s->path, s->file, e);
-	if (is_text(s->file) && !s->wanted) {
+	if ((is_text(s->file) || is_parquet(s->file)) && !s->wanted) {
+		if (is_parquet(s->file) && add_parquet(s, &s->file) < 0)
+			return fail(s->path, s->file, e);
 		s->top = s->file;
 		set_name(s, xstrdup(s->path));
 		return 0;
@@ -505,7 +553,9 @@ static int open_member(struct source *s, struct err *e)
 		s->top = xcalloc(1, sizeof *s->top);
 		s->top->below = s->archive;
 		s->top->a = a;
-		return uncompress(s, &s->top) < 0 ? fail(s->current, s->top, e) : 1;
+		if (uncompress(s, &s->top) < 0 || (is_parquet(s->top) && add_parquet(s, &s->top) < 0))
+			return fail(s->current, s->top, e);
+		return 1;
 	}
 	if (s->wanted && !s->found)
 		return err_set(e, "%s: has no member '%s'", s->path, s->wanted);
@@ -549,7 +599,7 @@ bool source_ready(const struct source *s)
 {
 	struct pollfd fd = {.events = POLLIN};
 
-	if (s->file ? s->file->a || s->top != s->file : s->at == s->n || strcmp(s->files[s->at], "-") != 0)
+	if (s->file ? s->file->below || s->top != s->file : s->at == s->n || strcmp(s->files[s->at], "-") != 0)
 		return true;
 	fd.fd = s->file ? s->file->fd : 0;
 	return poll(&fd, 1, 0) != 0;
