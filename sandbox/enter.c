@@ -194,6 +194,35 @@ static int try_start(struct zygote *z, struct jail_policy *p, const struct view 
 	return -1;
 }
 
+/* What the machine's owner has set against it, and can unset */
+static void add_setting(struct err *e)
+{
+	static const struct {
+		const char *file;
+		char set;
+		const char *what;
+	} against[] = {
+		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1', "AppArmor keeps it from ordinary users here: r1-sandbox(1), CAVEATS, has what allows it"},
+		{"/proc/sys/kernel/unprivileged_userns_clone", '0', "sysctl kernel.unprivileged_userns_clone is 0"},
+		{"/proc/sys/user/max_user_namespaces", '0', "sysctl user.max_user_namespaces is 0"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof against / sizeof *against; i++) {
+		const int fd = open(against[i].file, O_RDONLY | O_CLOEXEC);
+		const struct err was = *e;
+		char set = 0;
+		ssize_t n = fd < 0 ? 0 : read(fd, &set, 1);
+
+		if (fd >= 0)
+			close(fd);
+		if (n == 1 && set == against[i].set) {
+			err_set(e, "%s (%s)", was.msg, against[i].what);
+			return;
+		}
+	}
+}
+
 int zygote_start(struct zygote *z, struct jail_policy *p, const struct view *v, struct err *e)
 {
 	struct err second;
@@ -201,8 +230,12 @@ int zygote_start(struct zygote *z, struct jail_policy *p, const struct view *v, 
 	*z = (struct zygote){.user_namespace = !p->unsafe, .socket = -1};
 	if (try_start(z, p, v, e) == 0)
 		return 0;
-	if (p->unsafe || geteuid() != 0)
+	if (p->unsafe)
 		return -1;
+	if (geteuid() != 0) {
+		add_setting(e);
+		return -1;
+	}
 	*z = (struct zygote){.socket = -1};
 	return try_start(z, p, v, &second);
 }
