@@ -286,6 +286,25 @@ static void overlap_of(void)
 	CHECK_STR(overlaps(path, ",n=2", "prompt", "d e"), "0: overlap: 2 words of the problem of a: \"d e\"");
 }
 
+/* What all that is evaluated is asked with is no sign of anything. */
+static void overlap_common(void)
+{
+	static const char *const set[] = {
+		"{\"id\":\"a\",\"problem\":\"p q r s. Think step by step.\"}", "{\"id\":\"b\",\"problem\":\"t u v. Think step by step.\"}",
+		"{\"id\":\"b again\",\"problem\":\"T U V. Think step by step.\"}"};
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/common.jsonl", test_scratch());
+	set_of(path, set, 3);
+	CHECK_STR(overlaps(path, ",n=3", "problem", "x y. Think step by step."), "0: overlap: 4 words of the problem of a: \"think step by\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1", "problem", "x y. Think step by step."), "");
+	CHECK_STR(overlaps(path, ",n=3,common=2", "problem", "x y. Think step by step."), "0: overlap: 4 words of the problem of a: \"think step by\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1", "problem", "u v. Think step by step."), "0: overlap: 6 words of the problem of b: \"u v think\"");
+	/* 2 of a's 4 that count */
+	CHECK_STR(overlaps(path, ",n=3,common=1,share=.5", "problem", "p q r s. By step."), "0: overlap: 50 % of the problem of a: \"p q r\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1,share=.51", "problem", "p q r s. By step."), "");
+}
+
 static void overlap_bad(void)
 {
 	static const char *const set[] = {"{\"problem\":\"a b\"}", "{\"answer\":\"c\"}", "{\"problem\":\"c d\"}"}, *const none[] = {"{\"problem\":\" ... \"}"};
@@ -362,6 +381,7 @@ int main(void)
 	drawn();
 	overlap();
 	overlap_of();
+	overlap_common();
 	overlap_bad();
 	bad();
 	return 0;

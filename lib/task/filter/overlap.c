@@ -13,7 +13,7 @@
 
 struct options {
 	const char *with, *of;
-	int64_t n;
+	int64_t n, common;
 	double share;
 	bool solutions;
 };
@@ -95,7 +95,7 @@ enum {
 struct text {                           /* a problem or a reference solution, each once */
 	const char *name, *part;
 	size_t first, n;                /* its words; n is 0 for one that is shorter than n-grams */
-	size_t grams;                   /* distinct ones */
+	size_t grams;                   /* distinct ones that count */
 	int64_t record;                 /* the last one that has any of them, */
 	size_t found, at;               /* how many of them, and the first of those (a word) */
 };
@@ -107,7 +107,7 @@ struct place {                          /* an n-gram in a text */
 
 struct slot {
 	uint64_t hash;
-	uint32_t first, last;           /* places; NONE: the slot is empty */
+	uint32_t first, last;           /* places; NONE: the slot is empty; last alone: its n-gram does not count */
 	int64_t record;                 /* the last one that has it */
 };
 
@@ -164,7 +164,7 @@ static void grow(struct set *s)
 	s->slots = n ? 2 * n : 1024;
 	s->slot = xmalloc(s->slots * sizeof *s->slot);
 	for (i = 0; i < s->slots; i++)
-		s->slot[i] = (struct slot){.first = NONE};
+		s->slot[i] = (struct slot){.first = NONE, .last = NONE};
 	for (i = 0; i < n; i++)
 		if (old[i].first != NONE)
 			*find(s, old[i].hash) = old[i];
@@ -332,16 +332,37 @@ static void close(void *state)
 	free(s);
 }
 
-static void seal(struct set *s)
+/* What more than `common` texts have does not count. */
+static void drop_common(struct set *s, struct slot *at, int64_t common)
+{
+	int64_t texts = 0;
+	uint32_t k;
+
+	for (k = at->first; k != NONE; k = s->place[k].next)
+		texts++;
+	if (texts <= common)
+		return;
+	for (k = at->first; k != NONE; k = s->place[k].next)
+		s->text[s->place[k].text].grams--;
+	at->last = NONE;
+}
+
+/* The table is whole. */
+static void seal(struct set *s, int64_t common)
 {
 	size_t i;
 
 	if (!s->slots)
 		grow(s);
 	s->some = xcalloc(s->slots / 8, sizeof *s->some);
-	for (i = 0; i < s->slots; i++)
-		if (s->slot[i].first != NONE)
-			s->some[bit_of(s, s->slot[i].hash) / 64] |= (uint64_t)1 << bit_of(s, s->slot[i].hash) % 64;
+	for (i = 0; i < s->slots; i++) {
+		struct slot *at = &s->slot[i];
+
+		if (at->first != NONE && common)
+			drop_common(s, at, common);
+		if (at->last != NONE)
+			s->some[bit_of(s, at->hash) / 64] |= (uint64_t)1 << bit_of(s, at->hash) % 64;
+	}
 }
 
 static void *open(const void *options, struct tool *t, struct err *e)
@@ -372,7 +393,7 @@ static void *open(const void *options, struct tool *t, struct err *e)
 		close(s);
 		return NULL;
 	}
-	seal(&s->set);
+	seal(&s->set, o->common);
 	return s;
 }
 
@@ -452,7 +473,7 @@ static void look_grams(struct state *s)
 		if (s->set.some[bit / 64] >> bit % 64 & 1) {
 			struct slot *at = find(&s->set, h);
 
-			if (at->first != NONE)
+			if (at->last != NONE)
 				hit(s, at, i);
 		}
 		if (i + n == s->words.n || s->candidate->rejected)
@@ -572,6 +593,7 @@ static const struct param params[] = {
 	{"of", OPT_CHOICE, offsetof(struct options, of), "problem|completion|both", "what is looked at"},
 	{"n", OPT_INT, offsetof(struct options, n), "N", "words in a row", 1, 1000},
 	{"share", OPT_FLOAT, offsetof(struct options, share), "X", "smallest share of a problem's n-grams that is too much; 0: one is", 0, 1},
+	{"common", OPT_INT, offsetof(struct options, common), "N", "n-grams that more than N of its texts have do not count; 0: all do", 0, 1e9},
 	{"solutions", OPT_FLAG, offsetof(struct options, solutions), "yes|no", "reference solutions count, too"},
 	PARAM_END};
 
