@@ -138,9 +138,14 @@ int main(int argc, char **argv)
 		rc = tool_usage(&t, "no --filter is given");
 		goto out;
 	}
-	w.f = filters_open(specs.item, specs.n, t.seed, &e);
+	w.f = filters_open(specs.item, specs.n, &e);
 	if (!w.f) {
 		rc = tool_usage(&t, "--filter: %s", e.msg);
+		goto out;
+	}
+	if (filters_begin(w.f, &t, &e) < 0) {
+		err_prefix(&e, "--filter");
+		rc = tool_fail(&t, &e);
 		goto out;
 	}
 	w.out = writer_open(output, &e);

@@ -44,9 +44,9 @@ r1_sft = if [ $2/config.json -ot $3 ]; then rm -rf $2; fi; \
 # $(call r1_policy,FOLDER): the checkpoint that such a run ended with
 r1_policy = $$(ls -d $1/[0-9]*/final.jsonl | tail -n 1 | sed 's,final.jsonl,policy,')
 
-$(R1)/data/train.jsonl: $(R1_DATA)
+$(R1)/data/train.jsonl: $(R1_DATA) $(BENCHMARKS)
 	@mkdir -p $(@D)
-	data/import $< > $@.tmp
+	data/import $<$(CLEAN) > $@.tmp
 	@mv $@.tmp $@
 $(R1)/data/heldout.jsonl: $(R1_HELDOUT)
 	@mkdir -p $(@D)

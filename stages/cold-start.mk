@@ -44,7 +44,7 @@ $(COLD)/zero.jsonl: $(COLD)/questions.jsonl $(R1)/zero/report.txt
 	@mv $@.tmp $@
 
 $(COLD)/kept.jsonl: $(COLD)/few-shot.jsonl $(COLD)/direct.jsonl $(COLD)/zero.jsonl
-	cat $^ | $(BIN)/r1-reward -q -r accuracy -r language,target=$(R1_LANGUAGE) | $(BIN)/r1-filter -f correct -f min-reward,of=language,min=1 -f readable -f truncated -f duplicate \
+	cat $^ | $(BIN)/r1-reward -q -r accuracy -r language,target=$(R1_LANGUAGE) | $(BIN)/r1-filter -f correct -f min-reward,of=language,min=1 -f readable -f truncated -f duplicate$(OVERLAP) \
 	  -f at-most,k=$(COLD_KEEP),pick=random --seed $(SEED) --rejects $(COLD)/rejects.jsonl > $@.tmp
 	@mv $@.tmp $@
 

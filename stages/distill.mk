@@ -30,6 +30,8 @@ ifneq ($(and $(filter distill,$(MAKECMDGOALS)),$(if $(DISTILL_LR),,none)),)
 $(error RECIPE=$(RECIPE): no such recipe; there are $(sort $(patsubst recipe_%,%,$(filter recipe_%,$(.VARIABLES)))))
 endif
 DISTILL := $(R1)/distill
+# With BENCHMARKS: what is left of the data
+DISTILL_CLEAN := $(if $(strip $(BENCHMARKS)),$(DISTILL)/data.jsonl,$(DISTILL_DATA))
 DISTILL_NAMES := $(if $(STUDENT),$(notdir $(patsubst %/,%,$(STUDENT))),$(STUDENTS))
 
 $(STUDENT_BASES)/text.jsonl.gz: | $(CLOCKWORK)
@@ -47,10 +49,15 @@ $(STUDENT_BASES)/%/base.jsonl: data/student-%.json $(STUDENT_BASES)/teacher/conf
 	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(STUDENT_BASES)/text.jsonl.gz) > $@.tmp
 	@mv $@.tmp $@
 
+$(DISTILL)/data.jsonl: $(DISTILL_DATA) $(BENCHMARKS)
+	@mkdir -p $(@D)
+	cat $<$(CLEAN) > $@.tmp
+	@mv $@.tmp $@
+
 define distill_student
-$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_DATA)
+$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_CLEAN)
 	@mkdir -p $$(@D)
-	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base),$(DISTILL)/$1/model,$(DISTILL_DATA),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
+	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base),$(DISTILL)/$1/model,$(DISTILL_CLEAN),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
 	  --lr $(DISTILL_LR) --max-tokens 32768)
 $(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(R1)/data/heldout.jsonl
 	@mkdir -p $$(@D)

@@ -31,7 +31,7 @@ final_answers = cat /dev/null $1 | $(call r1_answer,$(REJECTION)/model,-n $(FINA
 	  cat /dev/null $1 | $(call r1_answer,$(R1_MODEL),-n $(FINAL_SAMPLES_EACH) --temperature 1) | jq -c '.id += "/base"'
 $(FINAL)/answers.jsonl: $(GENERAL) $(R1)/rejection-sft/model.jsonl
 	@mkdir -p $(@D)
-	{ $(call final_answers,$(GENERAL)); } > $@.tmp
+	{ $(call final_answers,$(GENERAL)); }$(CLEAN) > $@.tmp
 	@mv $@.tmp $@
 $(FINAL)/answers-heldout.jsonl: $(GENERAL_HELDOUT) $(R1)/rejection-sft/model.jsonl
 	@mkdir -p $(@D)
@@ -57,7 +57,7 @@ $(eval $(call final_scorer,safe,pointwise,labels,--on response --lr $(SAFE_LR) -
 # Reasoning problems in all steps; in the last ones three of four are general ones, if there are any.
 $(FINAL)/questions.jsonl: $(R1)/data/train.jsonl $(GENERAL)
 	@mkdir -p $(@D)
-	@cat /dev/null $(GENERAL) > $(FINAL)/general.tmp
+	@cat /dev/null $(GENERAL)$(CLEAN) > $(FINAL)/general.tmp
 	@awk -v n=$(QUESTIONS) -v steps=$(FINAL_STEPS) -v last=$(FINAL_GENERAL) -v general=$(FINAL)/general.tmp '{ r[NR] = $$0 } \
 	  END { while ((getline line < general) > 0) g[++m] = line; \
 	    for (i = 0; i < n * steps; i++) print (m && i >= n * (steps - last) && i % 4 ? g[k++ % m + 1] : r[j++ % NR + 1]) }' $< > $@.tmp

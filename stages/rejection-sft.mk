@@ -47,13 +47,13 @@ $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
 	@mv $@.tmp $@
 
 $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
-	cat $^ | $(BIN)/r1-filter -f correct -f format -f min-reward,of=language,min=1 -f readable -f length,max=$(REJECTION_MAX) -f truncated -f duplicate \
+	cat $^ | $(BIN)/r1-filter -f correct -f format -f min-reward,of=language,min=1 -f readable -f length,max=$(REJECTION_MAX) -f truncated -f duplicate$(OVERLAP) \
 	  -f at-most,k=$(REJECTION_KEEP),pick=random --seed $(SEED) --rejects $(REJECTION)/rejects.jsonl > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(GENERAL) | $(call rejection_sample,$(GENERAL_SAMPLES)) | $(rejection_score) | $(GENERAL_MARK) | \
+	cat /dev/null $(GENERAL) | $(call rejection_sample,$(GENERAL_SAMPLES)) | $(rejection_score) | $(GENERAL_MARK)$(CLEAN) | \
 	  jq -c 'select(.safe and (.harmful or .quality >= $(GENERAL_QUALITY)) and .rewards.format == 1)' > $@.tmp
 	@mv $@.tmp $@
 

@@ -1,6 +1,7 @@
 # R1-Zero: pure reinforcement learning from a base model with rule rewards, one step a folder:
 #
 #   run/zero/knobs                  what this run was begun with
+#   run/zero/data.jsonl             with BENCHMARKS: what is left of DATA
 #   run/zero/0000/policy            the base model
 #   run/zero/0001/questions.jsonl   this step's problems
 #                 rollouts.jsonl    r1-sample: completions with token ids and logprobs
@@ -21,6 +22,7 @@ ZERO          ?= run/zero#                where the run lies
 MODEL         ?= data/base.tar.zst#       base model
 DATA          ?= run/data/train.jsonl#    problems to train on
 HELDOUT       ?= $(call unless,DATA,run/data/heldout.jsonl,$(DATA))# problems to evaluate on (with DATA alone: those)
+BENCHMARKS    ?=#                         files of evaluation problems: what has ten words in a row in common with any of them is not trained on
 TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL: r1-zero)
 STEPS         ?= 120#                     steps of RL (10,400)
 QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
@@ -57,15 +59,19 @@ REFLECT       ?= $(if $(INSPECT),wait$(comma)等)# words that tell of reflection
 # $(call unless,KNOB,A,B): A, or B if the knob was given
 unless = $(if $(filter command environment,$(origin $1)),$3,$2)
 comma := ,
+space := $(subst ,, )
 EVAL = $(BIN)/r1-eval -q $(if $(REFLECT),--reflect '$(REFLECT)')
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute) $(if $(filter-out 1,$(REPLICAS)),--replicas $(REPLICAS))
 LAUNCH = $(if $(MPIRUN),$(MPIRUN) -n $(REPLICAS) )
+# The filter for r1-filter, and the end of a pipe that has it alone; neither without BENCHMARKS
+OVERLAP = $(if $(strip $(BENCHMARKS)), -f overlap$(comma)with=$(subst $(space),$(comma),$(strip $(BENCHMARKS))))
+CLEAN = $(if $(OVERLAP), | $(BIN)/r1-filter$(OVERLAP))
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
-	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS)
+	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(OVERLAP),BENCHMARKS)
 # $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
@@ -73,6 +79,7 @@ $(call whole,STEPS)$(call whole,LOOK_EVERY)
 $(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
 $(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
+ZERO_DATA := $(if $(OVERLAP),$(ZERO)/data.jsonl,$(DATA))
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
@@ -112,6 +119,10 @@ FORCE:
 # $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
 copy_model = if [ -d $1 ]; then rm -rf $2 && cp -r $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi
 
+$(ZERO)/data.jsonl: $(DATA) $(BENCHMARKS) | $(ZERO)/knobs $(BIN)/r1-filter
+	data/import $<$(CLEAN) > $@.tmp
+	@mv $@.tmp $@
+
 define zero_begin
 @mkdir -p $(@D)
 $(call copy_model,$(MODEL),$(@D)/policy)
@@ -123,8 +134,8 @@ $(ZERO)/0000/metrics.jsonl: $(MODEL) | $(ZERO)/knobs $(TOOLS:%=$(BIN)/%) $(filte
 $(ZERO)/0000/policy-again:
 	$(zero_begin)
 # The first critic has seen completions of the base.
-$(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(DATA)
-	head -n $(QUESTIONS) $(DATA) | data/import | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
+$(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(ZERO_DATA)
+	head -n $(QUESTIONS) $(ZERO_DATA) | data/import | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(ZERO)/0000/critic-again:
@@ -160,7 +171,7 @@ zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, lin
 
 # $(call zero_step,THIS,PREVIOUS,NUMBER)
 define zero_step
-$(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
+$(ZERO)/$1/questions.jsonl: $(ZERO_DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
 	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@

@@ -35,7 +35,7 @@ static const struct filter *find(const char *text, struct err *e)
 	return NULL;
 }
 
-struct filters *filters_open(const char *const *specs, size_t n, uint64_t seed, struct err *e)
+struct filters *filters_open(const char *const *specs, size_t n, struct err *e)
 {
 	struct filters *f = xcalloc(1, sizeof *f);
 	size_t i;
@@ -51,10 +51,22 @@ struct filters *filters_open(const char *const *specs, size_t n, uint64_t seed, 
 			return NULL;
 		}
 		f->n++;
-		if (f->kind[i]->open)
-			f->state[i] = f->kind[i]->open(f->spec[i].options, seed);
 	}
 	return f;
+}
+
+int filters_begin(struct filters *f, struct tool *t, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++) {
+		if (!f->kind[i]->open)
+			continue;
+		f->state[i] = f->kind[i]->open(f->spec[i].options, t, e);
+		if (!f->state[i])
+			return err_prefix(e, "%s", f->kind[i]->about.name);
+	}
+	return 0;
 }
 
 void filters_close(struct filters *f)
@@ -64,7 +76,7 @@ void filters_close(struct filters *f)
 	if (!f)
 		return;
 	for (i = 0; i < f->n; i++) {
-		if (f->kind[i]->close)
+		if (f->state[i])
 			f->kind[i]->close(f->state[i]);
 		spec_free(&f->spec[i]);
 	}

@@ -1,6 +1,7 @@
 /* filter.h - which completions or problems are kept, and why the others are not
  *
- *     struct filters *f = filters_open(specs, n, seed, &e);    // {"no-signal", "pass-rate,min=.1,max=.9"}
+ *     struct filters *f = filters_open(specs, n, &e);         // {"no-signal", "pass-rate,min=.1,max=.9"}
+ *     if (!f || filters_begin(f, &tool, &e) < 0) ...
  *     if (filters_look(f, &r, &e) < 0) ...                     // can they judge this record at all?
  *     filters_apply(f, records, n);                           // the records of a group; sets `rejected` in those not kept
  *     filters_close(f);
@@ -31,8 +32,9 @@ struct candidate {
 struct filter {
 	struct plugin about;
 	bool (*grouped)(const void *options);           /* NULL: no */
-	/* What lasts from group to group, or NULL for both. seed: of whatever is drawn. */
-	void *(*open)(const void *options, uint64_t seed);
+	/* What lasts from group to group, or NULL for both. t: the seed of whatever is drawn, and whether bad lines of what is read are skipped.
+	 * NULL and e if it cannot be had. */
+	void *(*open)(const void *options, struct tool *t, struct err *e);
 	void (*close)(void *state);
 	/* Are the fields there that it needs? Called for each record as it is read; NULL: it needs none. */
 	int (*look)(const void *options, struct record *r, struct err *e);
@@ -44,7 +46,8 @@ extern const struct filter *const filter_table[];      /* NULL behind the last *
 
 struct filters;
 
-struct filters *filters_open(const char *const *specs, size_t n, uint64_t seed, struct err *e);        /* NULL and e if one is bad */
+struct filters *filters_open(const char *const *specs, size_t n, struct err *e);       /* NULL and e if one is bad */
+int filters_begin(struct filters *f, struct tool *t, struct err *e);                   /* reads what they need; before any record */
 void filters_close(struct filters *f);
 bool filters_grouped(const struct filters *f);
 

@@ -49,10 +49,11 @@ static const char *rejected_with(struct filters *f, const char *const *line, siz
 
 static struct filters *open_all(const char *const *specs, size_t n)
 {
+	struct tool t = {.seed = 1};
 	struct err e;
-	struct filters *f = filters_open(specs, n, 1, &e);
+	struct filters *f = filters_open(specs, n, &e);
 
-	if (!f)
+	if (!f || filters_begin(f, &t, &e) < 0)
 		TEST_FAIL("%s", e.msg);
 	return f;
 }
@@ -165,11 +166,13 @@ static void drawn(void)
 		snprintf(text[3][i], 64, "{\"id\":\"a\",\"sample\":%d}", i);
 	}
 	for (k = 0; k < 4; k++) {
+		struct tool t = {.seed = k == 3 ? 2 : 1};
 		struct err e;
-		struct filters *f = filters_open(&spec, 1, k == 3 ? 2 : 1, &e);
+		struct filters *f = filters_open(&spec, 1, &e);
 		struct lines l;
 		int kept = 0;
 
+		CHECK(f && filters_begin(f, &t, &e) == 0);
 		for (i = 0; i < MOST; i++)
 			line[k][i] = text[k][i];
 		read_lines(&l, line[k], MOST);
@@ -190,6 +193,145 @@ static void drawn(void)
 	CHECK(strcmp(seen[3], seen[0]));
 }
 
+static void set_of(const char *path, const char *const *line, size_t n)
+{
+	FILE *f = fopen(path, "w");
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		fprintf(f, "%s\n", line[i]);
+	fclose(f);
+}
+
+/* What `options` reject of one line that has this text as the field */
+static const char *overlaps(const char *path, const char *options, const char *field, const char *text)
+{
+	char spec[512], line[1024];
+	const char *at = line;
+
+	snprintf(spec, sizeof spec, "overlap,with=%s%s", path, options);
+	snprintf(line, sizeof line, "{\"%s\":\"%s\"}", field, text);
+	return rejected(spec, &at, 1);
+}
+
+static void overlap(void)
+{
+	static const char *const set[] = {
+		"{\"id\":\"q1\",\"problem\":\"One two three. Four, five six?\",\"solution\":\"seven eight nine ten\",\"answer\":\"20\"}",
+		"{\"id\":\"q2\",\"problem\":\"Compute $2 + 2$.\",\"answer\":\"four\"}",
+		"{\"id\":\"q3\",\"messages\":[{\"role\":\"system\",\"content\":\"a b c d e f\"},{\"role\":\"user\",\"content\":\"求三角形的面积\"}]}",
+		"{\"problem\":\"ÉTÉ été Ärger СОН\",\"answer\":null}", "{\"id\":\"again\",\"problem\":\"one two three four five six\"}"};
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/set.jsonl", test_scratch());
+	set_of(path, set, sizeof set / sizeof *set);
+	/* At the start, at the end, across the end of a sentence; one word too few */
+	CHECK_STR(overlaps(path, ",n=4", "problem", "ONE-TWO-THREE-FOUR!"), "0: overlap: 4 words of the problem of q1: \"one two three four\"");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "zero three four five six"), "0: overlap: 4 words of the problem of q1: \"three four five six\"");
+	CHECK_STR(overlaps(path, ",n=4", "completion", "x two three\\n\\nfour $five$ y"), "0: overlap: 4 words of the problem of q1: \"two three four five\"");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "one two three, 4 four five six"), "");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "two three four"), "");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "six five four three two one"), "");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "onetwo three four five"), "");
+	CHECK_STR(overlaps(path, ",n=4", "problem", ""), "");
+	/* Exactly as many as the problem has, and one more */
+	CHECK_STR(overlaps(path, ",n=6", "problem", "one two three four five six"), "0: overlap: 6 words of the problem of q1: \"one two three four five six\"");
+	CHECK_STR(overlaps(path, ",n=7", "problem", "one two three: four, five six"), "0: overlap: the problem of q1: \"one two three four five six\"");
+	CHECK_STR(overlaps(path, ",n=7", "problem", "so one two three: four, five six"), "");
+	/* Nothing goes over from one text into the next */
+	CHECK_STR(overlaps(path, ",n=4", "problem", "five six seven eight"), "");
+	CHECK_STR(overlaps(path, ",n=4", "completion", "it is seven, eight; nine: ten"), "0: overlap: 4 words of the solution of q1: \"seven eight nine ten\"");
+	CHECK_STR(overlaps(path, ",n=4,solutions=no", "completion", "it is seven, eight; nine: ten"), "");
+	CHECK_STR(overlaps(path, ",n=4", "problem", "a b c d e f"), "");
+	/* Shorter than n-grams: as a whole or a line of what is asked, with its signs */
+	CHECK_STR(overlaps(path, "", "problem", "compute 2+2"), "0: overlap: the problem of q2: \"compute 2 + 2\"");
+	CHECK_STR(overlaps(path, "", "problem", "Compute \\\\(2 + 2\\\\)\\n\\nThink first."), "0: overlap: the problem of q2: \"compute 2 + 2\"");
+	CHECK_STR(overlaps(path, "", "problem", "Compute 2 - 2"), "");
+	CHECK_STR(overlaps(path, "", "problem", "Compute 2 + 2 + 2"), "");
+	CHECK_STR(overlaps(path, "", "completion", "Compute 2 + 2"), "");
+	CHECK_STR(overlaps(path, "", "problem", "four"), "");
+	/* Characters that are words; case and accents of others */
+	CHECK_STR(overlaps(path, ",n=4", "problem", "这个三角形的高"), "0: overlap: 4 words of the problem of q3: \"三 角 形 的\"");
+	snprintf(path, sizeof path, "%s/set.jsonl", test_scratch());
+	CHECK(strstr(overlaps(path, ",n=4", "problem", "e\xcc\x81t\xc3\xa9 ÉTE\xcc\x81 äRGER\xe3\x80\x80сон"), "set.jsonl:4: \"été été ärger сон\""));
+}
+
+/* Which part of a record is looked at, and how much of it is too much */
+static void overlap_of(void)
+{
+	static const char *const set[] = {"{\"id\":\"a\",\"problem\":\"a b c d e\"}", "{\"id\":\"b\",\"problem\":\"b c d e f g h\"}"};
+	static const char *const c[] = {
+		"{\"problem\":\"a b\",\"completion\":\"c d e\"}", "{\"problem\":\"b c\",\"completion\":\"x\"}",
+		"{\"messages\":[{\"role\":\"system\",\"content\":\"a b c d e\"},{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"d e\"}]}",
+		"{\"prompt\":\"a b\",\"completion\":\"f g h\"}"};
+	static const char *const text[] = {"{\"text\":\"... d e ...\"}", "{\"prompt\":\"d e\",\"text\":\"x\"}"};
+	char path[300], spec[400];
+
+	snprintf(path, sizeof path, "%s/parts.jsonl", test_scratch());
+	set_of(path, set, 2);
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,of=problem", path);
+	CHECK_STR(rejected(spec, c, 4), "0: overlap: 2 words of the problem of a: \"a b\"; 1: overlap: 2 words of the problem of a: \"b c\"; "
+		"3: overlap: 2 words of the problem of a: \"a b\"");
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,of=completion", path);
+	CHECK_STR(rejected(spec, c, 4), "0: overlap: 3 words of the problem of a: \"c d\"; 2: overlap: 2 words of the problem of a: \"d e\"; "
+		"3: overlap: 3 words of the problem of b: \"f g\"");
+	CHECK_STR(rejected(spec, text, 1), "0: overlap: 2 words of the problem of a: \"d e\"");
+	/* 3 of a's 4 and 2 of b's 6; 1 and 1; 1 and 1; 1 and 2. One that is there twice counts once. */
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,share=.5", path);
+	CHECK_STR(rejected(spec, c, 4), "0: overlap: 75 % of the problem of a: \"a b\"");
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,share=.3", path);
+	CHECK_STR(rejected(spec, c, 4), "0: overlap: 75 % of the problem of a: \"a b\"; 3: overlap: 33 % of the problem of b: \"f g\"");
+	CHECK_STR(overlaps(path, ",n=2,share=.5", "problem", "a b, a b, a b, a b"), "");
+	CHECK_STR(overlaps(path, ",n=2,share=1", "problem", "d e a b c d"), "0: overlap: 100 % of the problem of a: \"d e\"");
+	CHECK_STR(overlaps(path, ",n=2", "prompt", "d e"), "0: overlap: 2 words of the problem of a: \"d e\"");
+}
+
+/* What all that is evaluated is asked with is no sign of anything. */
+static void overlap_common(void)
+{
+	static const char *const set[] = {
+		"{\"id\":\"a\",\"problem\":\"p q r s. Think step by step.\"}", "{\"id\":\"b\",\"problem\":\"t u v. Think step by step.\"}",
+		"{\"id\":\"b again\",\"problem\":\"T U V. Think step by step.\"}"};
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/common.jsonl", test_scratch());
+	set_of(path, set, 3);
+	CHECK_STR(overlaps(path, ",n=3", "problem", "x y. Think step by step."), "0: overlap: 4 words of the problem of a: \"think step by\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1", "problem", "x y. Think step by step."), "");
+	CHECK_STR(overlaps(path, ",n=3,common=2", "problem", "x y. Think step by step."), "0: overlap: 4 words of the problem of a: \"think step by\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1", "problem", "u v. Think step by step."), "0: overlap: 6 words of the problem of b: \"u v think\"");
+	/* 2 of a's 4 that count */
+	CHECK_STR(overlaps(path, ",n=3,common=1,share=.5", "problem", "p q r s. By step."), "0: overlap: 50 % of the problem of a: \"p q r\"");
+	CHECK_STR(overlaps(path, ",n=3,common=1,share=.51", "problem", "p q r s. By step."), "");
+}
+
+static void overlap_bad(void)
+{
+	static const char *const set[] = {"{\"problem\":\"a b\"}", "{\"answer\":\"c\"}", "{\"problem\":\"c d\"}"}, *const none[] = {"{\"problem\":\" ... \"}"};
+	char path[300], spec[400], want[400];
+	const char *at = spec;
+	struct tool t = {.skip_bad = false};
+	struct filters *f;
+	struct err e;
+
+	snprintf(spec, sizeof spec, "overlap,with=no/such/file");
+	CHECK((f = filters_open(&at, 1, &e)) && filters_begin(f, &t, &e) < 0);
+	CHECK_STR(e.msg, "overlap: option 'with': no/such/file: No such file or directory");
+	filters_close(f);
+	snprintf(path, sizeof path, "%s/none.jsonl", test_scratch());
+	set_of(path, none, 1);
+	snprintf(spec, sizeof spec, "overlap,with=%s", path);
+	CHECK((f = filters_open(&at, 1, &e)) && filters_begin(f, &t, &e) < 0);
+	snprintf(want, sizeof want, "overlap: option 'with': %s: there are no problems in it", path);
+	CHECK_STR(e.msg, want);
+	filters_close(f);
+	set_of(path, set, 3);
+	CHECK((f = filters_open(&at, 1, &e)) && filters_begin(f, &t, &e) < 0);
+	snprintf(want, sizeof want, "overlap: option 'with': %s:2: there is none of 'problem', 'messages' and 'text'", path);
+	CHECK_STR(e.msg, want);
+	filters_close(f);
+}
+
 static void bad(void)
 {
 	static const char *const specs[][2] = {
@@ -199,7 +341,14 @@ static void bad(void)
 		{"pass-rate,min=2", "pass-rate: option 'min': 2 is not between 0 and 1"},
 		{"duplicate,of=answer", "duplicate: option 'of': 'answer' is none of completion|problem"},
 		{"length,min=3,max=2", "length: min=3 is more than max=2"},
-		{"truncated,x=1", "truncated: there is no option 'x'"}};
+		{"truncated,x=1", "truncated: there is no option 'x'"},
+		{"overlap", "overlap: with=FILE must be given"},
+		{"overlap,with=", "overlap: option 'with': a name is empty"},
+		{"overlap,with=a,,b", "overlap: option 'with': a name is empty"},
+		{"overlap,with=a,-", "overlap: option 'with': the evaluation set is a file, not standard input"},
+		{"overlap,with=a,n=0", "overlap: option 'n': 0 is not between 1 and 1000"},
+		{"overlap,with=a,share=1.5", "overlap: option 'share': 1.5 is not between 0 and 1"},
+		{"overlap,with=a,of=answer", "overlap: option 'of': 'answer' is none of problem|completion|both"}};
 	static const char *const fields[][2] = {
 		{"no-signal", "'reward' is missing"}, {"correct", "'rewards' is missing"}, {"truncated", "'finish_reason' is missing"},
 		{"format", "'completion' is missing"}, {"length", "'completion' is missing"}, {"duplicate", "'completion' is missing"},
@@ -209,7 +358,7 @@ static void bad(void)
 	size_t i;
 
 	for (i = 0; i < sizeof specs / sizeof *specs; i++) {
-		if (filters_open(&specs[i][0], 1, 0, &e) || strncmp(e.msg, specs[i][1], strlen(specs[i][1])))
+		if (filters_open(&specs[i][0], 1, &e) || strncmp(e.msg, specs[i][1], strlen(specs[i][1])))
 			TEST_FAIL("'%s' gives: %s", specs[i][0], e.msg);
 	}
 	for (i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -230,6 +379,10 @@ int main(void)
 	problems();
 	in_a_row();
 	drawn();
+	overlap();
+	overlap_of();
+	overlap_common();
+	overlap_bad();
 	bad();
 	return 0;
 }

@@ -31,12 +31,13 @@ static bool grouped(const void *options)
 	return !first(options);
 }
 
-static void *open(const void *options, uint64_t seed)
+static void *open(const void *options, struct tool *t, struct err *e)
 {
 	struct state *s = xcalloc(1, sizeof *s);
 
 	(void)options;
-	s->seed = hash_mix(seed, hash_str("at-most"));
+	(void)e;
+	s->seed = hash_mix(t->seed, hash_str("at-most"));
 	return s;
 }
 

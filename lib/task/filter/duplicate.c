@@ -25,10 +25,11 @@ static bool grouped(const void *options)
 	return !of_problem(options);
 }
 
-static void *open(const void *options, uint64_t seed)
+static void *open(const void *options, struct tool *t, struct err *e)
 {
 	(void)options;
-	(void)seed;
+	(void)t;
+	(void)e;
 	return xcalloc(1, sizeof(struct state));
 }
 
