@@ -44,9 +44,9 @@ struct loss_tokens {                    /* one completion */
 struct loss_sums {                      /* added to */
 	double loss;
 	double kl, entropy;             /* sums over tokens */
-	double clip_low, clip_high;     /* tokens with r < 1 - clip_low and A < 0; r > 1 + clip_high and A > 0 */
+	double clip_low, clip_high;     /* ratios r < 1 - clip_low with A < 0; r > 1 + clip_high with A > 0 */
 	double ratio;
-	int64_t tokens;
+	int64_t tokens, ratios;         /* ratios: as many as tokens, unless the kind has another idea of one */
 };
 
 struct loss {
@@ -58,8 +58,21 @@ struct loss {
 extern const struct loss *const loss_table[];   /* NULL behind the last */
 const struct loss *loss_find(const char *name, struct err *e);
 
-/* For the kinds: the formula above with one weight for all tokens of the completion. */
+/* For the kinds: the formula above with one weight for all tokens of the completion, each of which has a ratio of its own. */
 void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double weight, float *dlogp, float *dentropy, struct loss_sums *s);
+
+/* And its parts, for those whose ratio is another. */
+static inline double loss_advantage(const struct loss_tokens *x, int64_t i)
+{
+	return x->advantages ? x->advantages[i] : x->advantage;
+}
+/* -min(r A, clip(r) A), or what dual_clip leaves of it, and its derivative with respect to log r. */
+double loss_surrogate(const struct loss_args *a, double ratio, double advantage, double *derivative);
+/* What importance sampling multiplies that by, where old and sampler differ by so much; 1 without is_cap. */
+double loss_trust(const struct loss_args *a, double difference);
+/* Token i's share: adds weight * (value + its KL and entropy terms) to s; d: of value with respect to logp. Sets dlogp[i] and dentropy[i]. */
+void loss_add(const struct loss_args *a, const struct loss_tokens *x, int64_t i, double weight, double value, double d, float *dlogp,
+	      float *dentropy, struct loss_sums *s);
 /* KL estimate of one token and its derivative with respect to logp (Schulman, "Approximating KL divergence"): k1, k2, k3. */
 double loss_kl_token(enum loss_kl kind, double logp, double ref, double *derivative);
 

@@ -282,6 +282,7 @@ static void add_up(struct step *s, const struct found *f)
 		s->sums.clip_high += x->clip_high;
 		s->sums.ratio += x->ratio;
 		s->sums.tokens += x->tokens;
+		s->sums.ratios += x->ratios;
 		s->difference.sum += f[k].difference.sum;
 		s->difference.most = fmax(s->difference.most, f[k].difference.most);
 		s->difference.n += f[k].difference.n;
@@ -331,15 +332,16 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 
 static void finish_metrics(const struct step *s, struct policy_metrics *m)
 {
-	double tokens = s->sums.tokens ? (double)s->sums.tokens : 1, steps = m->steps ? (double)m->steps : 1;
+	double tokens = s->sums.tokens ? (double)s->sums.tokens : 1, ratios = s->sums.ratios ? (double)s->sums.ratios : 1;
+	double steps = m->steps ? (double)m->steps : 1;
 
 	m->loss /= steps;
 	m->grad_norm /= steps;
 	m->kl = s->sums.kl / tokens;
 	m->entropy = s->sums.entropy / tokens;
-	m->clip_low = s->sums.clip_low / tokens;
-	m->clip_high = s->sums.clip_high / tokens;
-	m->ratio = s->sums.ratio / tokens;
+	m->clip_low = s->sums.clip_low / ratios;
+	m->clip_high = s->sums.clip_high / ratios;
+	m->ratio = s->sums.ratio / ratios;
 	m->tokens = s->offset[s->n];
 	m->peak_bytes = tape_peak(&s->tape);
 }
