@@ -1,11 +1,13 @@
 /* loss.h - policy-gradient losses: from a completion's logprobs to its share of the loss and the gradient with respect to each logprob
  *
- * With r_t = exp(logp_t - old_t), A the completion's advantage and w a token's weight, every loss here is a sum over tokens of
+ * With r_t = exp(logp_t - old_t), A the completion's advantage (or the token's) and w a token's weight, every loss here is a sum over tokens of
  *     w * [ -min(r_t A, clip(r_t, 1 - clip_low, 1 + clip_high) A) + kl_coef * KL_t ]  -  w * entropy_coef * H_t
  * (Shao et al. 2024, "DeepSeekMath", eq. 3 and 4; the paper's eq. 1). What the kinds differ in is w and the shape of the ratio:
  *     grpo      w = 1 / (sequences * length)          mean over a completion's tokens, then over completions
  *     dapo      w = 1 / tokens                        mean over all tokens (Yu et al. 2025, eq. 8)
  *     dr_grpo   w = 1 / (sequences * max_length)      no normalisation by length (Liu et al. 2025, section 3.2)
+ *     gspo      w as grpo's, and one ratio for all tokens of a completion, exp(mean of logp_t - old_t) (Zheng et al. 2025, eq. 5 and 7)
+ *     cispo     w as dapo's, and -clip(r_t) A logp_t in place of min(), where clip(r_t) is a constant (MiniMax 2025, eq. 4 and 5)
  * `sequences` and `tokens` count the whole minibatch, so that cutting it into micro-batches changes nothing but rounding.
  *
  * A kind is one file of lib/model/loss/ with a `const struct loss loss_NAME` at its end; the Makefile finds it.
@@ -13,6 +15,7 @@
 #ifndef MODEL_LOSS_H
 #define MODEL_LOSS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -44,15 +47,17 @@ struct loss_tokens {                    /* one completion */
 struct loss_sums {                      /* added to */
 	double loss;
 	double kl, entropy;             /* sums over tokens */
-	double clip_low, clip_high;     /* ratios r < 1 - clip_low with A < 0; r > 1 + clip_high with A > 0 */
+	double clip_low, clip_high;     /* ratios that were clipped: r < 1 - clip_low and A < 0; r > 1 + clip_high and A > 0 (cispo: A is not 0) */
 	double ratio;
-	int64_t tokens, ratios;         /* ratios: as many as tokens, unless the kind has another idea of one */
+	int64_t tokens, ratios;         /* ratios: one for each token, or for each completion (gspo) */
 };
 
 struct loss {
 	const char *name, *help;
-	/* Adds to s; overwrites dlogp [n] and, if not NULL, dentropy [n]. */
+	/* Of a whole completion: adds to s; overwrites dlogp [n] and, if not NULL, dentropy [n]. */
 	void (*apply)(const struct loss_args *a, const struct loss_tokens *x, float *dlogp, float *dentropy, struct loss_sums *s);
+	double clip_low, clip_high;     /* where nobody says otherwise */
+	bool dual_clip, max_length;     /* which of loss_args it has a use for */
 };
 
 extern const struct loss *const loss_table[];   /* NULL behind the last */

@@ -149,6 +149,8 @@ static void packing(const char *loss, int64_t minibatches, int64_t epochs)
 	a.minibatches = minibatches;
 	a.epochs = epochs;
 	a.loss_args.entropy_coef = 0.01;
+	if (!strcmp(loss, "gspo"))              /* means over a completion stray less than tokens */
+		a.loss_args.clip_low = a.loss_args.clip_high = 0.01;
 	make_rollouts(r, 0.3);
 	whole = run(r, N, &a, 1);
 	for (i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -344,7 +346,11 @@ int main(void)
 	packing("grpo", 1, 1);
 	packing("dapo", 1, 1);
 	packing("dr_grpo", 1, 1);
+	packing("gspo", 1, 1);
+	packing("cispo", 1, 1);
 	packing("grpo", 3, 2);
+	packing("gspo", 3, 2);
+	packing("cispo", 3, 2);
 	order(true);
 	order(false);
 	own_logprobs();
