@@ -16,7 +16,7 @@
 #include "task/stat.h"
 
 struct options {
-	const char *model, *output, *reference, *loss, *kl, *schedule;
+	const char *model, *output, *reference, *loss, *kl, *kl_in, *schedule;
 	int64_t reference_every, warmup, steps, minibatches, epochs, tokens, max_length;
 	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
 	double lr, final_lr;
@@ -513,11 +513,14 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
 	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
 				.replicas = o->trainer.replicas, .recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
+	const bool in_reward = o->kl_in[0] == 'r';
 	int rc;
 
+	a.kl_reward = in_reward ? o->kl_coef : 0;
 	a.loss_args = (struct loss_args){.clip_low = epsilon(o->clip_low, o->clip, o->kind->clip_low),
 					 .clip_high = epsilon(o->clip_high, o->clip, o->kind->clip_high), .dual_clip = o->dual_clip,
-					 .kl_coef = o->kl_coef, .kl = (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
+					 .kl_coef = in_reward ? 0 : o->kl_coef,
+					 .kl = in_reward ? LOSS_KL_K1 : (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
 					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.longest};
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
@@ -601,7 +604,7 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 /* Options without a use, or with a wrong one; -1 or the exit code. */
 static int check_options(const struct tool *t, const struct options *o, const struct opt *opts)
 {
-	static const char *const of_kl[] = {"kl", "reference"};
+	static const char *const of_kl[] = {"kl", "kl-in", "reference"};
 	const struct { const char *name; double value; } clip[] = {{"clip", o->clip}, {"clip-low", o->clip_low}, {"clip-high", o->clip_high}};
 	size_t i;
 
@@ -617,6 +620,8 @@ static int check_options(const struct tool *t, const struct options *o, const st
 	for (i = 0; o->kl_coef == 0 && i < sizeof of_kl / sizeof of_kl[0]; i++)
 		if (opt_given(opts, of_kl[i]))
 			return tool_usage(t, "--%s is of the KL term, which --kl-coef 0 leaves out", of_kl[i]);
+	if (o->kl_in[0] == 'r' && opt_given(opts, "kl") && strcmp(o->kl, "k1") != 0)
+		return tool_usage(t, "--kl %s is of --kl-in loss: in the reward it is k1", o->kl);
 	if (o->reference && o->reference_every)
 		return tool_usage(t, "--reference-every is of the reference that the checkpoint carries, and --reference is another");
 	if (strcmp(o->schedule, "constant") != 0 && !o->steps)
@@ -628,7 +633,7 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...", .speaks = true,
 			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
-	struct options o = {.loss = "grpo", .kl = "k3", .schedule = "constant", .kl_coef = 0.001, .clip = -1, .clip_low = -1, .clip_high = -1,
+	struct options o = {.loss = "grpo", .kl = "k3", .kl_in = "loss", .schedule = "constant", .kl_coef = 0.001, .clip = -1, .clip_low = -1, .clip_high = -1,
 			    .lr = 3e-6, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS, .minibatches = 1,
 			    .epochs = 1, .tokens = 16384};
 	struct opt opts[] = {
@@ -645,6 +650,7 @@ int main(int argc, char **argv)
 		{"dual-clip", 0, OPT_FLOAT, &o.dual_clip, "C", "with a negative advantage lose at most C times it; 0: off", 0, 1e9},
 		{"kl-coef", 0, OPT_FLOAT, &o.kl_coef, "B", "weight of the KL term; 0: no reference model is needed", 0, 1e9},
 		{"kl", 0, OPT_CHOICE, &o.kl, "k1|k2|k3", "estimator of the KL term"},
+		{"kl-in", 0, OPT_CHOICE, &o.kl_in, "loss|reward", "add the KL term to the loss, or take k1 off each token's reward"},
 		{"entropy-coef", 0, OPT_FLOAT, &o.entropy_coef, "B", "weight of an entropy bonus", -1e9, 1e9},
 		{"is-cap", 0, OPT_FLOAT, &o.is_cap, "C", "truncated importance sampling against the sampler's logprobs; 0: off", 0, 1e9},
 		{"max-length", 0, OPT_INT, &o.max_length, "N", "dr_grpo's divisor; 0: the longest completion", 0, 1e15},

@@ -69,7 +69,7 @@ struct step {
 	struct replicas *replicas;
 	struct example *example;        /* [n] */
 	int64_t *offset;                /* [n+1] */
-	float *old;
+	float *old, *advantage;         /* advantage: with KL in the reward, or NULL */
 	float *dlogprob, *dentropy;     /* room for a pass */
 	struct loss_sums sums;
 	struct difference { double sum, most; int64_t n; } difference;  /* |trainer - sampler| */
@@ -121,6 +121,7 @@ static void tear_down(struct step *s)
 	free(s->example);
 	free(s->offset);
 	free(s->old);
+	free(s->advantage);
 	free(s->dlogprob);
 	free(s->dentropy);
 }
@@ -196,6 +197,26 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	tape_free(&t);
 }
 
+void policy_kl_advantages(const struct rollout *r, const float *old, double coef, float *to)
+{
+	double kl = 0;
+	int64_t i;
+
+	for (i = r->n - r->first; i-- > 0;) {
+		kl += (double)old[i] - r->reference[i];
+		to[i] = (float)((r->advantages ? r->advantages[i] : r->advantage) - coef * kl);
+	}
+}
+
+static void kl_advantages(struct step *s)
+{
+	size_t i;
+
+	s->advantage = xmalloc((size_t)s->offset[s->n] * sizeof *s->advantage);
+	for (i = 0; i < s->n; i++)
+		policy_kl_advantages(&s->r[i], s->old + s->offset[i], s->a->kl_reward, s->advantage + s->offset[i]);
+}
+
 /* The loss of the completions pick[0 .. n-1], which p has gone forward for, and its gradient. */
 static void losses(struct step *s, const struct loss_args *la, const size_t *pick, int64_t n, const struct pass *p, struct loss_sums *sums)
 {
@@ -206,7 +227,7 @@ static void losses(struct step *s, const struct loss_args *la, const size_t *pic
 		struct loss_tokens x = {.n = s->offset[k + 1] - s->offset[k], .logp = p->logprob + at, .old = s->old + s->offset[k],
 					.sampler = s->r[k].logprob, .ref = s->r[k].reference,
 					.entropy = p->entropy + at, .advantage = s->r[k].advantage,
-					.advantages = s->r[k].advantages};
+					.advantages = s->advantage ? s->advantage + s->offset[k] : s->r[k].advantages};
 
 		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, sums);
 		at += x.n;
@@ -358,6 +379,8 @@ int policy_step(struct model *m, struct optimizer *o, const struct policy_args *
 	*metrics = (struct policy_metrics){.logp_difference_mean = -1};
 	set_up(&s);
 	old_logprobs(&s);
+	if (a->kl_reward != 0)
+		kl_advantages(&s);
 	for (epoch = 0; epoch < a->epochs && rc == 0; epoch++) {
 		for (i = 0; i < n; i++)
 			order[i] = i;

@@ -236,6 +236,52 @@ static void own_logprobs(void)
 	free_rollouts(r);
 }
 
+/* KL in the reward. k1 is .5, -1, -.25: from each token on -.75, -1.25, -.25, of which a tenth is taken off. */
+static void kl_returns(void)
+{
+	const float old[3] = {-1, -2, -.5f};
+	float reference[3] = {-1.5f, -1, -.25f}, own[3] = {1, 0, -1}, to[3];
+	struct rollout r = {.n = 5, .first = 2, .reference = reference, .advantage = 1};
+
+	policy_kl_advantages(&r, old, .1, to);
+	CHECK_NEAR(to[0], 1.075, 1e-6);
+	CHECK_NEAR(to[1], 1.125, 1e-6);
+	CHECK_NEAR(to[2], 1.025, 1e-6);
+	r.advantages = own;
+	policy_kl_advantages(&r, old, .1, to);
+	CHECK_NEAR(to[0], 1.075, 1e-6);
+	CHECK_NEAR(to[1], .125, 1e-6);
+	CHECK_NEAR(to[2], -.975, 1e-6);
+}
+
+/* Where nothing comes after a token, and the policy is the sampler, it has the gradient of k2 in the loss, (logp - ref) for each token. */
+static void kl_in_reward(void)
+{
+	struct rollout r[N];
+	struct policy_args a = args("dapo");
+	struct outcome x, y;
+	int i;
+
+	make_rollouts(r, 0);
+	for (i = 0; i < N; i++)
+		r[i].n = r[i].first + 1;
+	a.loss_args.kl = LOSS_KL_K2;
+	a.loss_args.kl_coef = .5;
+	x = run(r, N, &a, 1);
+	a.loss_args.kl = LOSS_KL_K1;
+	a.loss_args.kl_coef = 0;
+	y = run(r, N, &a, 1);
+	CHECK(apart(x.m, y.m) > 0.1);
+	model_free(y.m);
+	a.kl_reward = .5;
+	y = run(r, N, &a, 1);
+	CHECK(apart(x.m, y.m) < 1e-3);
+	CHECK_NEAR(x.metrics.grad_norm / y.metrics.grad_norm, 1, 1e-5);
+	model_free(x.m);
+	model_free(y.m);
+	free_rollouts(r);
+}
+
 static double logprob_of(struct model *m, const int32_t *token)
 {
 	struct tape t = tape_new(be);
@@ -354,6 +400,8 @@ int main(void)
 	order(true);
 	order(false);
 	own_logprobs();
+	kl_returns();
+	kl_in_reward();
 	bandit();
 	not_finite();
 	threads();
