@@ -47,7 +47,8 @@ struct policy_args {
 };
 
 struct policy_metrics {
-	double loss, kl, entropy, clip_low, clip_high, ratio;   /* means over tokens (loss: over minibatches) */
+	double loss, kl, entropy;       /* means over tokens (loss: over minibatches) */
+	double clip_low, clip_high, ratio;      /* means over ratios (loss.h) */
 	double grad_norm;               /* mean over minibatches, before clipping */
 	double logp_difference_mean, logp_difference_max;       /* |trainer - sampler| over the first minibatch's tokens; -1: none had logprobs */
 	int64_t tokens, steps;          /* completion tokens trained on, optimizer steps made */
