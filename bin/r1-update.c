@@ -16,7 +16,7 @@
 #include "task/stat.h"
 
 struct options {
-	const char *model, *output, *reference, *loss, *kl, *schedule;
+	const char *model, *output, *reference, *loss, *kl, *kl_in, *schedule;
 	int64_t reference_every, warmup, steps, minibatches, epochs, tokens, max_length;
 	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
 	double lr, final_lr;
@@ -500,6 +500,12 @@ static int64_t largest_pass(const struct batch *b, const struct options *o)
 	return all < most ? all : most;
 }
 
+/* One side's, else both sides', else the loss's own */
+static double epsilon(double side, double both, double own)
+{
+	return side >= 0 ? side : both >= 0 ? both : own;
+}
+
 static int train(struct work *w, const struct options *o, const struct tool *t, struct policy_metrics *m, double *lr, struct err *e)
 {
 	struct state *s = &w->trainer.state;
@@ -507,11 +513,14 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
 	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
 				.replicas = o->trainer.replicas, .recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
+	const bool in_reward = o->kl_in[0] == 'r';
 	int rc;
 
-	a.loss_args = (struct loss_args){.clip_low = o->clip_low >= 0 ? o->clip_low : o->clip,
-					 .clip_high = o->clip_high >= 0 ? o->clip_high : o->clip, .dual_clip = o->dual_clip,
-					 .kl_coef = o->kl_coef, .kl = (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
+	a.kl_reward = in_reward ? o->kl_coef : 0;
+	a.loss_args = (struct loss_args){.clip_low = epsilon(o->clip_low, o->clip, o->kind->clip_low),
+					 .clip_high = epsilon(o->clip_high, o->clip, o->kind->clip_high), .dual_clip = o->dual_clip,
+					 .kl_coef = in_reward ? 0 : o->kl_coef,
+					 .kl = in_reward ? LOSS_KL_K1 : (enum loss_kl)(o->kl[1] - '1'), .entropy_coef = o->entropy_coef,
 					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.longest};
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
@@ -592,11 +601,39 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 	return rc;
 }
 
+/* Options without a use, or with a wrong one; -1 or the exit code. */
+static int check_options(const struct tool *t, const struct options *o, const struct opt *opts)
+{
+	static const char *const of_kl[] = {"kl", "kl-in", "reference"};
+	const struct { const char *name; double value; } clip[] = {{"clip", o->clip}, {"clip-low", o->clip_low}, {"clip-high", o->clip_high}};
+	size_t i;
+
+	for (i = 0; i < sizeof clip / sizeof clip[0]; i++)
+		if (clip[i].value < 0 && clip[i].value != -1)
+			return tool_usage(t, "--%s %g is neither -1 nor 0 or more", clip[i].name, clip[i].value);
+	if (o->dual_clip > 0 && o->dual_clip <= 1)
+		return tool_usage(t, "--dual-clip %g is not more than 1", o->dual_clip);
+	if (o->dual_clip > 0 && !o->kind->dual_clip)
+		return tool_usage(t, "--dual-clip is not of --loss %s, which has no minimum to bound", o->loss);
+	if (opt_given(opts, "max-length") && !o->kind->max_length)
+		return tool_usage(t, "--max-length is of --loss dr_grpo, not of %s", o->loss);
+	for (i = 0; o->kl_coef == 0 && i < sizeof of_kl / sizeof of_kl[0]; i++)
+		if (opt_given(opts, of_kl[i]))
+			return tool_usage(t, "--%s is of the KL term, which --kl-coef 0 leaves out", of_kl[i]);
+	if (o->kl_in[0] == 'r' && opt_given(opts, "kl") && strcmp(o->kl, "k1") != 0)
+		return tool_usage(t, "--kl %s is of --kl-in loss: in the reward it is k1", o->kl);
+	if (o->reference && o->reference_every)
+		return tool_usage(t, "--reference-every is of the reference that the checkpoint carries, and --reference is another");
+	if (strcmp(o->schedule, "constant") != 0 && !o->steps)
+		return tool_usage(t, "--schedule %s needs --steps", o->schedule);
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-update", .usage = "--model DIR [OPTION]... [FILE]...", .speaks = true,
 			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
-	struct options o = {.loss = "grpo", .kl = "k3", .schedule = "constant", .kl_coef = 0.001, .clip = 0.2, .clip_low = -1, .clip_high = -1,
+	struct options o = {.loss = "grpo", .kl = "k3", .kl_in = "loss", .schedule = "constant", .kl_coef = 0.001, .clip = -1, .clip_low = -1, .clip_high = -1,
 			    .lr = 3e-6, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS, .minibatches = 1,
 			    .epochs = 1, .tokens = 16384};
 	struct opt opts[] = {
@@ -606,13 +643,14 @@ int main(int argc, char **argv)
 		{"reference", 0, OPT_STRING, &o.reference, "DIR", "reference model of the KL term; else the one the checkpoint carries"},
 		{"reference-every", 0, OPT_INT, &o.reference_every, "N", "make the policy the carried reference every N steps; 0: never", 0, 1e15},
 		OPT_HEADING("Loss"),
-		{"loss", 0, OPT_STRING, &o.loss, "NAME", "grpo (mean per completion), dapo (mean over tokens), dr_grpo"},
-		{"clip", 0, OPT_FLOAT, &o.clip, "E", "clip the ratio to 1-E .. 1+E", 0, 1e9},
+		{"loss", 0, OPT_STRING, &o.loss, "NAME", "grpo (mean per completion), dapo (mean over tokens), dr_grpo, gspo, cispo"},
+		{"clip", 0, OPT_FLOAT, &o.clip, "E", "clip the ratio to 1-E .. 1+E; -1: the loss's own range", -1, 1e9},
 		{"clip-low", 0, OPT_FLOAT, &o.clip_low, "E", "epsilon below 1; -1: as --clip", -1, 1e9},
 		{"clip-high", 0, OPT_FLOAT, &o.clip_high, "E", "epsilon above 1; -1: as --clip", -1, 1e9},
 		{"dual-clip", 0, OPT_FLOAT, &o.dual_clip, "C", "with a negative advantage lose at most C times it; 0: off", 0, 1e9},
 		{"kl-coef", 0, OPT_FLOAT, &o.kl_coef, "B", "weight of the KL term; 0: no reference model is needed", 0, 1e9},
 		{"kl", 0, OPT_CHOICE, &o.kl, "k1|k2|k3", "estimator of the KL term"},
+		{"kl-in", 0, OPT_CHOICE, &o.kl_in, "loss|reward", "add the KL term to the loss, or take k1 off each token's reward"},
 		{"entropy-coef", 0, OPT_FLOAT, &o.entropy_coef, "B", "weight of an entropy bonus", -1e9, 1e9},
 		{"is-cap", 0, OPT_FLOAT, &o.is_cap, "C", "truncated importance sampling against the sampler's logprobs; 0: off", 0, 1e9},
 		{"max-length", 0, OPT_INT, &o.max_length, "N", "dr_grpo's divisor; 0: the longest completion", 0, 1e15},
@@ -645,12 +683,10 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "--model is missing");
 	if (trainer_check(&o.trainer, o.model, o.output, &e) < 0)
 		return tool_usage(&t, "%s", e.msg);
-	if (o.dual_clip > 0 && o.dual_clip <= 1)
-		return tool_usage(&t, "--dual-clip %g is not more than 1", o.dual_clip);
 	if (!(o.kind = loss_find(o.loss, &e)))
 		return tool_usage(&t, "%s", e.msg);
-	if (strcmp(o.schedule, "constant") != 0 && !o.steps)
-		return tool_usage(&t, "--schedule %s needs --steps", o.schedule);
+	if ((rc = check_options(&t, &o, opts)) >= 0)
+		return rc;
 	o.trainer.seed = t.seed;
 	rc = trainer_join(&o.trainer, opts, &e);
 	if (rc == 0)

@@ -37,8 +37,7 @@ double loss_kl_token(enum loss_kl kind, double logp, double ref, double *derivat
 	}
 }
 
-/* The surrogate of one token and its derivative with respect to logp. */
-static double surrogate(const struct loss_args *a, double ratio, double advantage, double *derivative)
+double loss_surrogate(const struct loss_args *a, double ratio, double advantage, double *derivative)
 {
 	double clipped = ratio;
 	double plain = -ratio * advantage, value = plain;
@@ -59,39 +58,47 @@ static double surrogate(const struct loss_args *a, double ratio, double advantag
 	return value;
 }
 
+double loss_trust(const struct loss_args *a, double difference)
+{
+	return a->is_cap > 0 ? fmin(exp(difference), a->is_cap) : 1;
+}
+
+void loss_add(const struct loss_args *a, const struct loss_tokens *x, int64_t i, double weight, double value, double d, float *dlogp,
+	      float *dentropy, struct loss_sums *s)
+{
+	double dkl;
+
+	if (x->ref) {
+		double kl = loss_kl_token(a->kl, x->logp[i], x->ref[i], &dkl);
+
+		s->kl += kl;
+		value += a->kl_coef * kl;
+		d += a->kl_coef * dkl;
+	}
+	if (x->entropy) {
+		s->entropy += x->entropy[i];
+		value -= a->entropy_coef * x->entropy[i];
+	}
+	s->loss += weight * value;
+	s->tokens++;
+	dlogp[i] = (float)(weight * d);
+	if (dentropy)
+		dentropy[i] = (float)(-weight * a->entropy_coef);
+}
+
 void loss_clipped(const struct loss_args *a, const struct loss_tokens *x, double weight, float *dlogp, float *dentropy, struct loss_sums *s)
 {
 	int64_t i;
 
 	for (i = 0; i < x->n; i++) {
-		const double advantage = x->advantages ? x->advantages[i] : x->advantage;
-		double ratio = exp((double)x->logp[i] - x->old[i]);
-		double d, dkl, value = surrogate(a, ratio, advantage, &d);
+		const double advantage = loss_advantage(x, i), ratio = exp((double)x->logp[i] - x->old[i]);
+		const double trust = x->sampler ? loss_trust(a, (double)x->old[i] - x->sampler[i]) : 1;
+		double d, value = loss_surrogate(a, ratio, advantage, &d);
 
-		if (a->is_cap > 0 && x->sampler) {
-			double trust = fmin(exp((double)x->old[i] - x->sampler[i]), a->is_cap);
-
-			value *= trust;
-			d *= trust;
-		}
 		s->ratio += ratio;
+		s->ratios++;
 		s->clip_low += ratio < 1 - a->clip_low && advantage < 0;
 		s->clip_high += ratio > 1 + a->clip_high && advantage > 0;
-		if (x->ref) {
-			double kl = loss_kl_token(a->kl, x->logp[i], x->ref[i], &dkl);
-
-			s->kl += kl;
-			value += a->kl_coef * kl;
-			d += a->kl_coef * dkl;
-		}
-		if (x->entropy) {
-			s->entropy += x->entropy[i];
-			value -= a->entropy_coef * x->entropy[i];
-		}
-		s->loss += weight * value;
-		dlogp[i] = (float)(weight * d);
-		if (dentropy)
-			dentropy[i] = (float)(-weight * a->entropy_coef);
+		loss_add(a, x, i, weight, value * trust, d * trust, dlogp, dentropy, s);
 	}
-	s->tokens += x->n;
 }

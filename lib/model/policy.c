@@ -69,7 +69,7 @@ struct step {
 	struct replicas *replicas;
 	struct example *example;        /* [n] */
 	int64_t *offset;                /* [n+1] */
-	float *old;
+	float *old, *advantage;         /* advantage: with KL in the reward, or NULL */
 	float *dlogprob, *dentropy;     /* room for a pass */
 	struct loss_sums sums;
 	struct difference { double sum, most; int64_t n; } difference;  /* |trainer - sampler| */
@@ -121,6 +121,7 @@ static void tear_down(struct step *s)
 	free(s->example);
 	free(s->offset);
 	free(s->old);
+	free(s->advantage);
 	free(s->dlogprob);
 	free(s->dentropy);
 }
@@ -196,6 +197,26 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	tape_free(&t);
 }
 
+void policy_kl_advantages(const struct rollout *r, const float *old, double coef, float *to)
+{
+	double kl = 0;
+	int64_t i;
+
+	for (i = r->n - r->first; i-- > 0;) {
+		kl += (double)old[i] - r->reference[i];
+		to[i] = (float)((r->advantages ? r->advantages[i] : r->advantage) - coef * kl);
+	}
+}
+
+static void kl_advantages(struct step *s)
+{
+	size_t i;
+
+	s->advantage = xmalloc((size_t)s->offset[s->n] * sizeof *s->advantage);
+	for (i = 0; i < s->n; i++)
+		policy_kl_advantages(&s->r[i], s->old + s->offset[i], s->a->kl_reward, s->advantage + s->offset[i]);
+}
+
 /* The loss of the completions pick[0 .. n-1], which p has gone forward for, and its gradient. */
 static void losses(struct step *s, const struct loss_args *la, const size_t *pick, int64_t n, const struct pass *p, struct loss_sums *sums)
 {
@@ -206,7 +227,7 @@ static void losses(struct step *s, const struct loss_args *la, const size_t *pic
 		struct loss_tokens x = {.n = s->offset[k + 1] - s->offset[k], .logp = p->logprob + at, .old = s->old + s->offset[k],
 					.sampler = s->r[k].logprob, .ref = s->r[k].reference,
 					.entropy = p->entropy + at, .advantage = s->r[k].advantage,
-					.advantages = s->r[k].advantages};
+					.advantages = s->advantage ? s->advantage + s->offset[k] : s->r[k].advantages};
 
 		s->a->loss->apply(la, &x, s->dlogprob + at, s->dentropy + at, sums);
 		at += x.n;
@@ -282,6 +303,7 @@ static void add_up(struct step *s, const struct found *f)
 		s->sums.clip_high += x->clip_high;
 		s->sums.ratio += x->ratio;
 		s->sums.tokens += x->tokens;
+		s->sums.ratios += x->ratios;
 		s->difference.sum += f[k].difference.sum;
 		s->difference.most = fmax(s->difference.most, f[k].difference.most);
 		s->difference.n += f[k].difference.n;
@@ -331,15 +353,16 @@ static int minibatch(struct step *s, const size_t *pick, int64_t n, struct optim
 
 static void finish_metrics(const struct step *s, struct policy_metrics *m)
 {
-	double tokens = s->sums.tokens ? (double)s->sums.tokens : 1, steps = m->steps ? (double)m->steps : 1;
+	double tokens = s->sums.tokens ? (double)s->sums.tokens : 1, ratios = s->sums.ratios ? (double)s->sums.ratios : 1;
+	double steps = m->steps ? (double)m->steps : 1;
 
 	m->loss /= steps;
 	m->grad_norm /= steps;
 	m->kl = s->sums.kl / tokens;
 	m->entropy = s->sums.entropy / tokens;
-	m->clip_low = s->sums.clip_low / tokens;
-	m->clip_high = s->sums.clip_high / tokens;
-	m->ratio = s->sums.ratio / tokens;
+	m->clip_low = s->sums.clip_low / ratios;
+	m->clip_high = s->sums.clip_high / ratios;
+	m->ratio = s->sums.ratio / ratios;
 	m->tokens = s->offset[s->n];
 	m->peak_bytes = tape_peak(&s->tape);
 }
@@ -356,6 +379,8 @@ int policy_step(struct model *m, struct optimizer *o, const struct policy_args *
 	*metrics = (struct policy_metrics){.logp_difference_mean = -1};
 	set_up(&s);
 	old_logprobs(&s);
+	if (a->kl_reward != 0)
+		kl_advantages(&s);
 	for (epoch = 0; epoch < a->epochs && rc == 0; epoch++) {
 		for (i = 0; i < n; i++)
 			order[i] = i;

@@ -37,6 +37,7 @@ void rollout_free(struct rollout *r);
 struct policy_args {
 	const struct loss *loss;
 	struct loss_args loss_args;     /* sequences and tokens are filled in here */
+	double kl_reward;               /* how much of the KL is taken off the reward (policy_kl_advantages); 0: none */
 	int64_t minibatches, epochs;
 	int64_t tokens;                 /* in one pass, at most */
 	int64_t replicas;               /* that a minibatch is dealt to (replicas.h) */
@@ -46,13 +47,18 @@ struct policy_args {
 };
 
 struct policy_metrics {
-	double loss, kl, entropy, clip_low, clip_high, ratio;   /* means over tokens (loss: over minibatches) */
+	double loss, kl, entropy;       /* means over tokens (loss: over minibatches) */
+	double clip_low, clip_high, ratio;      /* means over ratios (loss.h) */
 	double grad_norm;               /* mean over minibatches, before clipping */
 	double logp_difference_mean, logp_difference_max;       /* |trainer - sampler| over the first minibatch's tokens; -1: none had logprobs */
 	int64_t tokens, steps;          /* completion tokens trained on, optimizer steps made */
 	size_t peak_bytes;              /* activations of the largest pass */
 };
 
+/* KL in the reward (Ouyang et al. 2022, section 3.5; Hu 2025): a token's reward is less by coef * (old - reference), the estimator k1, whose mean
+ * under the old policy is the KL; a token answers for what comes from it on, so that its advantage is less by that sum over itself and the tokens
+ * behind it. old, to: [n - first]. */
+void policy_kl_advantages(const struct rollout *r, const float *old, double coef, float *to);
 /* Sets r[i].reference. */
 void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens, int64_t replicas);
 /* -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress` (may be NULL) is called after each pass with the completions done and in all. */

@@ -4,7 +4,7 @@
 Run once by hand (needs torch 2.5, transformers 4.57, trl 0.24); tests/tool/update-trl reads the files: records.jsonl, the batch, whose logprobs are
 the policy's and noise; reference/, the policy with noise on its weights; expected.jsonl, for each way to compute the loss the arguments of
 r1-update that ask for it, and TRL's loss and metrics and the gradient's norm. TRL's own function is called, on a trainer that has nothing else;
-computed in float64.
+computed in float64. What this TRL has not, CISPO and KL in the reward, is written out here.
 """
 import collections, json, os, shutil
 from types import SimpleNamespace
@@ -81,6 +81,39 @@ def run(arguments, temperature=1.0, sampling=None, **o):
     return {"arguments": arguments, "temperature": temperature, "loss": loss.item(), "grad_norm": norm, **metrics}
 
 
+def mean(x):
+    return (x * completion_mask).sum() / completion_mask.sum()
+
+
+def written_out(arguments, loss_of, low, high, beta=0.0, in_reward=False):
+    t = trainer()
+    logp, entropy = t._get_per_token_logps_and_entropies(model, torch.cat([prompt_ids, completion_ids], 1),
+                                                         torch.cat([prompt_mask, completion_mask], 1), T, compute_entropy=True)
+    ref = logps(reference, 1.0)
+    a = advantages[:, None].expand(8, T)
+    k1, k3 = logp - ref, torch.exp(ref - logp) - (ref - logp) - 1
+    if in_reward:
+        a = a - beta * ((old - ref) * completion_mask).flip(1).cumsum(1).flip(1)
+    ratio = torch.exp(logp - old)
+    loss, below, above = loss_of(logp, ratio, a, ratio < 1 - low, ratio > 1 + high, ratio.clamp(1 - low, 1 + high))
+    model.zero_grad()
+    loss = mean(loss + (0 if in_reward else beta * k3))
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1e9).item()
+    below, above = mean(below.double()).item(), mean(above.double()).item()
+    return {"arguments": arguments, "temperature": 1.0, "loss": loss.item(), "grad_norm": norm, "entropy": mean(entropy).item(),
+            **({"kl": mean(k1 if in_reward else k3).item()} if beta else {}),
+            "clip_ratio/low_mean": below, "clip_ratio/high_mean": above, "clip_ratio/region_mean": below + above}
+
+
+def cispo(logp, ratio, a, below, above, clipped):
+    return -clipped.detach() * a * logp, below, above
+
+
+def ppo(logp, ratio, a, below, above, clipped):
+    return -torch.min(ratio * a, clipped * a), below & (a < 0), above & (a > 0)
+
+
 with open(out + "/expected.jsonl", "w") as f:
     for row in [
         run("--loss grpo --kl-coef 0.04", beta=0.04),
@@ -92,5 +125,14 @@ with open(out + "/expected.jsonl", "w") as f:
             args=SimpleNamespace(delta=1.2)),
         run("--loss grpo --kl-coef 0.04", temperature=0.9, beta=0.04),
         run("--loss dapo --kl-coef 0.3 --is-cap 1.2", sampling=1.2, loss_type="dapo", beta=0.3, use_vllm=True),
+        run("--loss gspo --kl-coef 0", importance_sampling_level="sequence", epsilon_low=3e-4, epsilon_high=4e-4),
+        run("--loss gspo --kl-coef 0.04 --clip-low 0.05 --clip-high 0.08", importance_sampling_level="sequence", beta=0.04, epsilon_low=0.05,
+            epsilon_high=0.08),
+        run("--loss gspo --kl-coef 0 --clip 0.02 --dual-clip 1.03", importance_sampling_level="sequence", epsilon_low=0.02, epsilon_high=0.02,
+            args=SimpleNamespace(delta=1.03)),
+        written_out("--loss cispo --kl-coef 0", cispo, 1, 4),
+        written_out("--loss cispo --kl-coef 0.04 --clip-low 0.1 --clip-high 0.28", cispo, 0.1, 0.28, 0.04),
+        written_out("--loss dapo --kl-coef 0.1 --kl-in reward", ppo, 0.2, 0.2, 0.1, in_reward=True),
+        written_out("--loss cispo --kl-coef 0.1 --kl-in reward --clip 0.2", cispo, 0.2, 0.2, 0.1, in_reward=True),
     ]:
         print(json.dumps(row), file=f)

@@ -72,10 +72,12 @@ static double value(const struct loss *l, const struct loss_args *a, struct loss
 	return s.loss;
 }
 
-static void gradient(const char *name)
+/* weights: ratios are weights, constants for the gradient: what they are made of goes along. */
+static void gradient(const char *name, bool weights)
 {
 	float logp[4] = {-1.1f, -.3f, -2.2f, -.6f}, old[4] = {-1, -.8f, -2.1f, -.5f}, ref[4] = {-1.3f, -.2f, -2, -.9f}, entropy[4] = {1, 2, .5f, .1f};
-	struct loss_tokens x = {.n = 4, .logp = logp, .old = old, .ref = ref, .entropy = entropy, .sampler = ref, .advantage = 1.3};
+	float sampler[4] = {-1.3f, -.2f, -2, -.9f};
+	struct loss_tokens x = {.n = 4, .logp = logp, .old = old, .ref = ref, .entropy = entropy, .sampler = sampler, .advantage = 1.3};
 	struct loss_args a = plain(2, 9);
 	struct loss_sums s = {0};
 	float d[4], h[4];
@@ -89,13 +91,20 @@ static void gradient(const char *name)
 		kind(name)->apply(&a, &x, d, h, &s);
 		for (i = 0; i < 4; i++) {
 			float keep = logp[i], up = keep + 1e-3f, down = keep - 1e-3f;
+			const float old_then = old[i], sampler_then = sampler[i];
 			double hi, lo;
 
 			logp[i] = up;
+			old[i] += weights ? 1e-3f : 0;
+			sampler[i] += weights ? 1e-3f : 0;
 			hi = value(kind(name), &a, x);
 			logp[i] = down;
+			old[i] = old_then - (weights ? 1e-3f : 0);
+			sampler[i] = sampler_then - (weights ? 1e-3f : 0);
 			lo = value(kind(name), &a, x);
 			logp[i] = keep;
+			old[i] = old_then;
+			sampler[i] = sampler_then;
 			CHECK_NEAR(d[i], (hi - lo) / ((double)up - down), 2e-4);
 			keep = entropy[i];
 			entropy[i] = keep + .5f;
@@ -108,6 +117,117 @@ static void gradient(const char *name)
 	}
 }
 
+/* Of two completions the one with tokens of these ratios, under gspo */
+static struct loss_sums sequence(const struct loss_args *a, const float *ratio, const float *trust, double advantage, const float *advantages, float *d)
+{
+	const float old[2] = {-1, -2}, logp[2] = {-1 + logf(ratio[0]), -2 + logf(ratio[1])};
+	const float sampler[2] = {-1 - logf(trust ? trust[0] : 1), -2 - logf(trust ? trust[1] : 1)};
+	struct loss_sums s = {0};
+
+	kind("gspo")->apply(a, &(struct loss_tokens){.n = 2, .logp = logp, .old = old, .sampler = sampler, .advantage = advantage, .advantages = advantages},
+			    d, NULL, &s);
+	return s;
+}
+
+/* A completion's ratio is the geometric mean of its tokens': of 4 and 1 it is 2, of 1.44 and 1 it is 1.2. Half of what is lost is its share. */
+static void one_ratio(void)
+{
+	const float far[2] = {4, 1}, near[2] = {1.44f, 1}, less[2] = {.25f, 1}, mixed[2] = {1, -1}, trust[2] = {2.25f, 1}, more[2] = {9, 1};
+	struct loss_args a = plain(2, 9);
+	struct loss_sums s;
+	float d[2];
+
+	a.clip_high = .28;
+	s = sequence(&a, near, NULL, 1, NULL, d);       /* 1.2 is within the range, though 1.44 is not: -1.2 / 2, and a half of that for each token */
+	CHECK_NEAR(s.loss, -.6, 1e-6);
+	CHECK_NEAR(d[0], -.3, 1e-6);
+	CHECK_NEAR(d[1], -.3, 1e-6);
+	CHECK_NEAR(s.ratio, 1.2, 1e-6);
+	CHECK_INT(s.ratios, 1);
+	CHECK_INT(s.tokens, 2);
+	CHECK_NEAR(s.clip_high, 0, 0);
+	s = sequence(&a, far, NULL, 1, NULL, d);        /* 2 is not: -1.28 / 2 */
+	CHECK_NEAR(s.loss, -.64, 1e-6);
+	CHECK_NEAR(d[0], 0, 0);
+	CHECK_NEAR(d[1], 0, 0);
+	CHECK_NEAR(s.clip_high, 1, 0);
+	s = sequence(&a, far, NULL, -1, NULL, d);       /* what is to become rarer has no bound there: 2 / 2 */
+	CHECK_NEAR(s.loss, 1, 1e-6);
+	CHECK_NEAR(d[0], .5, 1e-6);
+	CHECK_NEAR(d[1], .5, 1e-6);
+	CHECK_NEAR(s.clip_high, 0, 0);
+	s = sequence(&a, less, NULL, -1, NULL, d);      /* .5 and A < 0: .8 / 2 */
+	CHECK_NEAR(s.loss, .4, 1e-6);
+	CHECK_NEAR(d[1], 0, 0);
+	CHECK_NEAR(s.clip_low, 1, 0);
+	s = sequence(&a, far, NULL, 0, mixed, d);       /* advantages of their own: (-1.28 + 2) / 4, and only the second is not clipped */
+	CHECK_NEAR(s.loss, .18, 1e-6);
+	CHECK_NEAR(d[0], 0, 0);
+	CHECK_NEAR(d[1], .5, 1e-6);
+	CHECK_NEAR(s.clip_high, .5, 0);
+	a.dual_clip = 1.5;
+	s = sequence(&a, far, NULL, -1, NULL, d);       /* 1.5 / 2 */
+	CHECK_NEAR(s.loss, .75, 1e-6);
+	CHECK_NEAR(d[0], 0, 0);
+	a.dual_clip = 0;
+	a.is_cap = 2;
+	s = sequence(&a, near, trust, 1, NULL, d);      /* the same times sqrt(2.25), which is less than 2, then times 2, for 3 is more */
+	CHECK_NEAR(s.loss, -.9, 1e-6);
+	CHECK_NEAR(d[0], -.45, 1e-6);
+	s = sequence(&a, near, more, 1, NULL, d);
+	CHECK_NEAR(s.loss, -1.2, 1e-6);
+	CHECK_NEAR(d[1], -.6, 1e-6);
+}
+
+/* -clip(r) A logp / 4, where the ratio is a weight: nothing is left out, whatever the sign of A. */
+static void ratio_as_weight(void)
+{
+	const struct { float logp, ratio, advantage; double loss, d; } want[] = {
+		{-1, 3, .5f, .25, -.25},                /* 3 counts as 2: 2 * .5 / 4 */
+		{-2, 3, -1, -1, .5},                    /* 2 * -1 * -2 / 4 */
+		{-1, .1f, -1, -.125, .125},             /* .1 counts as .5 */
+		{-3, .1f, 1, .375, -.125},
+		{-1, 1.5f, 1, .375, -.375}};
+	struct loss_args a = plain(2, 4);
+	struct loss_sums s = {0};
+	double before = 0;
+	float d, old;
+	int i;
+
+	a.clip_low = .5;
+	a.clip_high = 1;
+	for (i = 0; i < 5; i++) {
+		old = want[i].logp - logf(want[i].ratio);
+		kind("cispo")->apply(&a, &(struct loss_tokens){.n = 1, .logp = &want[i].logp, .old = &old, .advantage = want[i].advantage}, &d, NULL, &s);
+		CHECK_NEAR(s.loss - before, want[i].loss, 1e-6);
+		CHECK_NEAR(d, want[i].d, 1e-6);
+		before = s.loss;
+	}
+	CHECK_INT(s.clip_low, 2);
+	CHECK_INT(s.clip_high, 2);
+	CHECK_INT(s.ratios, 5);
+	CHECK(kind("cispo")->clip_low == 1 && kind("cispo")->clip_high == 4);   /* 0 <= r <= 5 */
+}
+
+/* Where all ratios are 1, two kinds have the same gradient to the bit. */
+static void alike(const char *one, const char *other)
+{
+	const float logp[5] = {-1, -.25f, -3, -.5f, -.125f};
+	struct loss_args a = plain(3, 11);
+	float d[5], h[5];
+	int n, i;
+
+	for (n = 1; n <= 5; n++) {
+		struct loss_sums s = {0}, t = {0};
+		struct loss_tokens x = {.n = n, .logp = logp, .old = logp, .advantage = n - 2.3};
+
+		kind(one)->apply(&a, &x, d, NULL, &s);
+		kind(other)->apply(&a, &x, h, NULL, &t);
+		for (i = 0; i < n; i++)
+			CHECK(d[i] == h[i]);
+	}
+}
+
 /* Lengths 1 and 3, advantage 1, ratio 1: what each kind makes of them. */
 static void weights(void)
 {
@@ -115,8 +235,8 @@ static void weights(void)
 	struct loss_args a = plain(2, 4);
 	float d[3];
 
-	struct { const char *name; double first, second; } want[] = {{"grpo", -.5, -.5}, {"dapo", -.25, -.75}, {"dr_grpo", -1. / 16, -3. / 16}};
-	for (int i = 0; i < 3; i++) {
+	struct { const char *name; double first, second; } want[] = {{"grpo", -.5, -.5}, {"dapo", -.25, -.75}, {"dr_grpo", -1. / 16, -3. / 16}, {"gspo", -.5, -.5}};
+	for (int i = 0; i < 4; i++) {
 		struct loss_sums s = {0};
 
 		kind(want[i].name)->apply(&a, &(struct loss_tokens){.n = 1, .logp = zero, .old = zero, .advantage = 1}, d, NULL, &s);
@@ -149,12 +269,18 @@ int main(void)
 	clip();
 	dual_clip();
 	kl();
-	gradient("grpo");
-	gradient("dapo");
-	gradient("dr_grpo");
+	one_ratio();
+	ratio_as_weight();
+	gradient("grpo", false);
+	gradient("dapo", false);
+	gradient("dr_grpo", false);
+	gradient("gspo", false);
+	gradient("cispo", true);
+	alike("grpo", "gspo");
+	alike("dapo", "cispo");
 	weights();
 	schedules();
 	CHECK(!loss_find("ppo2", &e));
-	CHECK_STR(e.msg, "no loss is called 'ppo2' (there are: dapo, dr_grpo, grpo)");
+	CHECK_STR(e.msg, "no loss is called 'ppo2' (there are: cispo, dapo, dr_grpo, grpo, gspo)");
 	return 0;
 }

@@ -149,6 +149,8 @@ static void packing(const char *loss, int64_t minibatches, int64_t epochs)
 	a.minibatches = minibatches;
 	a.epochs = epochs;
 	a.loss_args.entropy_coef = 0.01;
+	if (!strcmp(loss, "gspo"))              /* means over a completion stray less than tokens */
+		a.loss_args.clip_low = a.loss_args.clip_high = 0.01;
 	make_rollouts(r, 0.3);
 	whole = run(r, N, &a, 1);
 	for (i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -229,6 +231,52 @@ static void own_logprobs(void)
 	y = run(r, N, &a, 1);
 	same_bits(&x, &y);
 	CHECK_NEAR(y.metrics.logp_difference_mean, -1, 0);
+	model_free(x.m);
+	model_free(y.m);
+	free_rollouts(r);
+}
+
+/* KL in the reward. k1 is .5, -1, -.25: from each token on -.75, -1.25, -.25, of which a tenth is taken off. */
+static void kl_returns(void)
+{
+	const float old[3] = {-1, -2, -.5f};
+	float reference[3] = {-1.5f, -1, -.25f}, own[3] = {1, 0, -1}, to[3];
+	struct rollout r = {.n = 5, .first = 2, .reference = reference, .advantage = 1};
+
+	policy_kl_advantages(&r, old, .1, to);
+	CHECK_NEAR(to[0], 1.075, 1e-6);
+	CHECK_NEAR(to[1], 1.125, 1e-6);
+	CHECK_NEAR(to[2], 1.025, 1e-6);
+	r.advantages = own;
+	policy_kl_advantages(&r, old, .1, to);
+	CHECK_NEAR(to[0], 1.075, 1e-6);
+	CHECK_NEAR(to[1], .125, 1e-6);
+	CHECK_NEAR(to[2], -.975, 1e-6);
+}
+
+/* Where nothing comes after a token, and the policy is the sampler, it has the gradient of k2 in the loss, (logp - ref) for each token. */
+static void kl_in_reward(void)
+{
+	struct rollout r[N];
+	struct policy_args a = args("dapo");
+	struct outcome x, y;
+	int i;
+
+	make_rollouts(r, 0);
+	for (i = 0; i < N; i++)
+		r[i].n = r[i].first + 1;
+	a.loss_args.kl = LOSS_KL_K2;
+	a.loss_args.kl_coef = .5;
+	x = run(r, N, &a, 1);
+	a.loss_args.kl = LOSS_KL_K1;
+	a.loss_args.kl_coef = 0;
+	y = run(r, N, &a, 1);
+	CHECK(apart(x.m, y.m) > 0.1);
+	model_free(y.m);
+	a.kl_reward = .5;
+	y = run(r, N, &a, 1);
+	CHECK(apart(x.m, y.m) < 1e-3);
+	CHECK_NEAR(x.metrics.grad_norm / y.metrics.grad_norm, 1, 1e-5);
 	model_free(x.m);
 	model_free(y.m);
 	free_rollouts(r);
@@ -344,10 +392,16 @@ int main(void)
 	packing("grpo", 1, 1);
 	packing("dapo", 1, 1);
 	packing("dr_grpo", 1, 1);
+	packing("gspo", 1, 1);
+	packing("cispo", 1, 1);
 	packing("grpo", 3, 2);
+	packing("gspo", 3, 2);
+	packing("cispo", 3, 2);
 	order(true);
 	order(false);
 	own_logprobs();
+	kl_returns();
+	kl_in_reward();
 	bandit();
 	not_finite();
 	threads();

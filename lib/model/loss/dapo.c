@@ -5,4 +5,5 @@ static void apply(const struct loss_args *a, const struct loss_tokens *x, float 
 	loss_clipped(a, x, 1 / a->tokens, dlogp, dentropy, s);
 }
 
-const struct loss loss_dapo = {"dapo", "mean over all tokens of the minibatch", apply};
+const struct loss loss_dapo = {
+	"dapo", "mean over all tokens of the minibatch", apply, .clip_low = 0.2, .clip_high = 0.2, .dual_clip = true};
