@@ -83,6 +83,13 @@ static bool item_of(struct line *l)
 	return true;
 }
 
+static bool is_blank(const char *s, size_t n)
+{
+	while (n && (*s == ' ' || *s == '\t' || *s == '\r'))
+		s++, n--;
+	return !n;
+}
+
 /* Three backquotes or tildes, or more: how many, 0 if it is none. Backquotes that are closed on the line are no block. */
 static size_t fence(const struct line *l, char *mark)
 {
@@ -141,7 +148,7 @@ struct program program_find(const char *s, size_t n, const char *language)
 		struct line l = line_of(at, (size_t)((nl ? nl : end) - at), 0);
 		size_t k;
 
-		if (!open && l.n && *l.s != '\r') {
+		if (!open && !is_blank(l.s, l.n)) {
 			list = l.column < list ? l.column : list;
 			while (l.column <= list + 3 && item_of(&l))
 				list = l.column;
@@ -153,7 +160,7 @@ struct program program_find(const char *s, size_t n, const char *language)
 			mark = m;
 			p = (struct program){.where.text = next, .indent = l.column};
 			read_tag(&l, k, &p);
-		} else if (k >= open && open && m == mark && strspn(l.s + k, " \t\r") >= l.n - k) {
+		} else if (k >= open && open && m == mark && is_blank(l.s + k, l.n - k)) {
 			p.where = (struct found){p.where.text, (size_t)(at - p.where.text), "code"};
 			if (rank(&p, wanted) >= highest) {
 				best = p;
