@@ -314,7 +314,7 @@ static size_t notation(const char *s, size_t n, const char **as)
 	return 0;
 }
 
-void answer_plain(const char *s, size_t n, struct buf *to)
+static void plain(const char *s, size_t n, bool keep, struct buf *to)
 {
 	size_t i, from = to->n, len;
 	const char *as;
@@ -336,7 +336,7 @@ void answer_plain(const char *s, size_t n, struct buf *to)
 					len = 3;
 				}
 			}
-			if (c >= 'A' && c <= 'Z')
+			if (!keep && c >= 'A' && c <= 'Z')
 				c = (char)(c + 'a' - 'A');
 			if (blank(c))
 				c = ' ';
@@ -348,6 +348,16 @@ void answer_plain(const char *s, size_t n, struct buf *to)
 	}
 	while (to->n > from && to->p[to->n - 1] == ' ')
 		to->p[--to->n] = 0;
+}
+
+void answer_plain(const char *s, size_t n, struct buf *to)
+{
+	plain(s, n, false, to);
+}
+
+void answer_bare(const char *s, size_t n, struct buf *to)
+{
+	plain(s, n, true, to);
 }
 
 void answer_show(const char *s, size_t n, struct buf *to)

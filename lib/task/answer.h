@@ -35,7 +35,7 @@ struct found {
 /* methods: names from this list, comma separated, the first that finds something decides:
  *     answer        what is between the last <answer> ... </answer>; within it, the last \boxed{} if there is one
  *     boxed         the last \boxed{...} whose braces balance
- *     answer-is     what the last "answer is", "answer:", "A:", "####" says, to the end of its sentence or formula; in it, a \boxed{}
+ *     answer-is     what the last "answer is", "answer:", "A:", "####", or that in Chinese, says, to the end of its sentence or formula; in it, a \boxed{}
  *     last-number   the last number of the text
  *     all           the whole text, blanks trimmed
  * Linear in n, whatever the text. */
@@ -46,6 +46,7 @@ int answer_methods(const char *methods, struct err *e);                 /* are a
  * \boxed{}, quotes and ** around all of it taken off, LaTeX spaces, \left, \right and a last full stop dropped, \dfrac and \tfrac written
  * as \frac. */
 void answer_plain(const char *s, size_t n, struct buf *to);
+void answer_bare(const char *s, size_t n, struct buf *to);              /* the same, but that capital letters stay */
 
 /* For verdicts: on one line, blanks trimmed, cut with "..." where it is long. */
 void answer_show(const char *s, size_t n, struct buf *to);

@@ -47,8 +47,9 @@ int judge_template_read(struct judge_template *t, const char *name, struct err *
 /* The question, added to `to`; swapped: the answer comes first and the reference second. */
 void judge_template_fill(const struct judge_template *t, const struct question *q, bool swapped, struct buf *to);
 
-/* What a judge said: in its last <answer>, \boxed{} or [[...]], else on its last line, perhaps behind a colon; whatever it thought before
- * does not count, nor does a verdict with anything else beside it. Linear in n. */
+/* What a judge said: in its last <answer>, \boxed{} or [[...]], else on its last line: a word, perhaps behind a colon, a word with reasons behind
+ * it, or a sentence like "the answer is correct" that begins the line; whatever it thought before does not count, nor does what takes itself
+ * back or says anything else. Linear in n. */
 enum said { SAID_NOTHING, SAID_NO, SAID_YES, SAID_FIRST, SAID_SECOND, SAID_TIE };
 enum said judge_said(const char *text, size_t n, bool prefilled);
 

@@ -115,23 +115,207 @@ static enum said verdict_of(const char *s, size_t n)
 	return said;
 }
 
-/* "Verdict: no", "**Yes.**", and "No, it leaves out the unit." */
+/* ---- sentences ---- */
+
+struct rest {                   /* of a line in plain form, with straight apostrophes */
+	const char *s;
+	size_t n;
+};
+
+static const char *const openings[] = {"so", "thus", "therefore", "hence", "overall", "finally", "in conclusion", "in summary", "in short", "in my opinion", "in my view",
+				       "to conclude", "i think", "i believe", "i say", "i'd say", "i would say", "i conclude", "i think that", "i believe that",
+				       "i would say that", "i conclude that", "we conclude that", "my verdict is", "the verdict is", "my answer is", ",", ":", NULL};
+static const char *const articles[] = {"the", "this", "that", "their", "his", "her", NULL};
+static const char *const kinds[] = {"given", "final", "provided", "proposed", "submitted", "candidate", "candidate's", "student's", "model's", NULL};
+static const char *const subjects[] = {"answer", "response", "solution", "result", "it", "they", "two", "two answers", "answers", NULL};
+static const char *const firsts[] = {"the first", "the first one", "the first response", "the first answer", "response 1", "response a", "answer 1", "answer a", NULL};
+static const char *const seconds[] = {"the second", "the second one", "the second response", "the second answer", "response 2", "response b", "answer 2", "answer b", NULL};
+static const char *const copulas[] = {"is", "are", "was", "were", "seems", "seems to be", "appears", "appears to be", "looks", NULL};
+static const char *const its[] = {"it's", "that's", "they're", NULL};
+static const char *const negated[] = {"isn't", "aren't", "wasn't", "weren't", "cannot be", "can't be", NULL};
+static const char *const adverbs[] = {"indeed", "clearly", "therefore", "thus", "hence", "also", "completely", "fully", "entirely", "essentially", "mathematically",
+				      "simply", "actually", "in fact", "exactly", "definitely", "still", "slightly", "much", NULL};
+static const char *const good[] = {"correct", "right", "true", "equivalent", "the same", "accurate", "yes", NULL};
+static const char *const bad[] = {"incorrect", "wrong", "false", "different", "inaccurate", "no", NULL};
+static const char *const agrees[] = {"matches", "match", "agrees", "agree", NULL};
+static const char *const differs[] = {"does not match", "doesn't match", "do not match", "don't match", "does not agree", "doesn't agree", "do not agree", "don't agree",
+				      "differs", "differ", NULL};
+static const char *const preferred[] = {"better", "best", "the better", "the best", "the better one", "the better response", "the better answer", "the best response",
+					"the best answer", "the winner", "preferable", NULL};
+static const char *const tails[] = {"because", "since", "as", "to", "from", "with", "than", "the reference", ",", ";", NULL};
+static const char *const turns[] = {"but", "however", "except", "if", "unless", NULL};
+static const char *const no_word[] = {"not", NULL};
+
+/* The longest of the words that stands in front, and goes; blanks and marks before it go, too. */
+static bool take(struct rest *r, const char *const *words)
+{
+	size_t best = 0, len;
+
+	while (r->n && *r->s && strchr(" *_\"`", *r->s))
+		r->s++, r->n--;
+	for (; *words; words++) {
+		len = strlen(*words);
+		if (len > best && r->n >= len && !memcmp(r->s, *words, len) &&
+		    (r->n == len || !letter((*words)[len - 1]) || !(letter(r->s[len]) || r->s[len] == '\'')))
+			best = len;
+	}
+	r->s += best;
+	r->n -= best;
+	return best != 0;
+}
+
+/* What stands behind "is": "correct", "not correct"; what is not wrong is not said to be right. */
+static enum said predicate(struct rest *r, bool not)
+{
+	while (take(r, adverbs))
+		;
+	not |= take(r, no_word);
+	while (take(r, adverbs))
+		;
+	if (take(r, good))
+		return not ? SAID_NO : SAID_YES;
+	return take(r, bad) && !not ? SAID_NO : SAID_NOTHING;
+}
+
+/* "is correct", "isn't correct", "matches" */
+static enum said claim(struct rest *r)
+{
+	if (take(r, agrees))
+		return SAID_YES;
+	if (take(r, differs))
+		return SAID_NO;
+	if (take(r, negated))
+		return predicate(r, true);
+	return take(r, copulas) || take(r, its) ? predicate(r, false) : SAID_NOTHING;
+}
+
+/* "yes" and behind it "it is not correct", or a "but" */
+static bool contradicts(struct rest r, enum said said)
+{
+	struct rest at = r;
+	enum said other = predicate(&at, false);
+
+	if (other == SAID_NOTHING) {
+		at = r;
+		other = claim(&at);
+	}
+	for (;;) {
+		if ((said == SAID_YES && other == SAID_NO) || (said == SAID_NO && other == SAID_YES))
+			return true;
+		at = r;
+		if (said != SAID_NO && take(&at, turns))
+			return true;
+		for (; r.n && (letter(*r.s) || *r.s == '\''); r.n--)    /* the next word */
+			r.s++;
+		for (; r.n && !letter(*r.s); r.n--)
+			r.s++;
+		if (!r.n)
+			return false;
+		at = r;
+		other = claim(&at);
+	}
+}
+
+/* "No, it leaves out the unit." */
+static enum said short_answer(struct rest r)
+{
+	enum said said;
+	size_t i = 0;
+
+	while (i < r.n && letter(r.s[i]))
+		i++;
+	said = verdict_of(r.s, i);
+	r.s += i, r.n -= i;
+	for (; r.n && (*r.s == '*' || *r.s == ' '); r.n--)
+		r.s++;
+	if ((said != SAID_YES && said != SAID_NO) || !r.n || !*r.s || (!strchr(",.;:-", *r.s) && (r.n < 3 || memcmp(r.s, "\xe2\x80\x94", 3))))
+		return SAID_NOTHING;
+	for (; r.n && !letter(*r.s); r.n--)
+		r.s++;
+	return contradicts(r, said) ? SAID_NOTHING : said;
+}
+
+/* "The answer is correct", "I think yes", "Response 2 is better" */
+static enum said statement(struct rest r)
+{
+	const char *const begin = r.s;
+	enum said said;
+	struct rest at;
+
+	while (take(&r, openings))
+		;
+	if (r.s != begin && (said = verdict_of(r.s, r.n)) != SAID_NOTHING)
+		return said;
+	at = r;
+	said = take(&r, firsts) ? SAID_FIRST : take(&r, seconds) ? SAID_SECOND : SAID_NOTHING;
+	if (said != SAID_NOTHING) {
+		if (!take(&r, copulas))
+			return SAID_NOTHING;
+		while (take(&r, adverbs))
+			;
+		said = take(&r, preferred) ? said : SAID_NOTHING;
+	} else {
+		bool subject = take(&r, articles);
+
+		while (take(&r, kinds))
+			;
+		subject |= take(&r, subjects);
+		while (take(&r, kinds))
+			;
+		if (!subject && !take(&r, its))
+			return SAID_NOTHING;
+		said = subject ? claim(&r) : predicate(&r, false);
+	}
+	while (r.n && strchr(" *_\"`", *r.s) && *r.s)
+		r.s++, r.n--;
+	at = r;
+	return !r.n || (take(&at, tails) && !contradicts(r, said)) ? said : SAID_NOTHING;
+}
+
+/* In plain form, with straight apostrophes */
+static void plain_line(const char *s, size_t n, struct buf *to)
+{
+	struct buf plain = {0};
+	size_t i;
+
+	answer_plain(s, n, &plain);
+	buf_room(to, plain.n);
+	for (i = 0; i < plain.n; i++) {
+		const bool curved = plain.n - i >= 3 && !memcmp(plain.p + i, "\xe2\x80\x99", 3);
+
+		buf_char(to, curved ? '\'' : plain.p[i]);
+		i += curved ? 2 : 0;
+	}
+	buf_free(&plain);
+}
+
+/* "Verdict: no", "**Yes.**", "No, it leaves out the unit.", "The answer is correct.", "Verdict: the answer is correct" */
 static enum said line_of(const char *s, size_t n)
 {
-	const char *colon = text_last(s, n, ":");
+	static const char *const labels[] = {"verdict:", "conclusion:", "judgement:", "judgment:", "decision:", "answer:", "result:"};
+	const char *colon = text_last(s, n, ":"), *at;
+	struct buf plain = {0};
 	enum said said = verdict_of(s, n);
-	size_t i = 0;
+	struct rest r;
+	size_t i;
 
 	if (said == SAID_NOTHING && colon)
 		said = verdict_of(colon + 1, n - (size_t)(colon + 1 - s));
-	if (said == SAID_NOTHING) {
-		while (i < n && letter(s[i]))
-			i++;
-		if (i < n && strchr(",.;", s[i]))
-			said = verdict_of(s, i);
-		if (said != SAID_YES && said != SAID_NO)
-			said = SAID_NOTHING;
-	}
+	if (said != SAID_NOTHING)
+		return said;
+	plain_line(s, n, &plain);
+	r = (struct rest){plain.p, plain.n};
+	for (i = 0; r.n && i < sizeof labels / sizeof labels[0]; i++)
+		if ((at = text_last(r.s, r.n, labels[i]))) {
+			at += strlen(labels[i]);
+			r = (struct rest){at, r.n - (size_t)(at - r.s)};
+		}
+	while (r.n && !letter(*r.s))
+		r.s++, r.n--;
+	said = r.n ? short_answer(r) : SAID_NOTHING;
+	if (r.n && said == SAID_NOTHING)
+		said = statement(r);
+	buf_free(&plain);
 	return said;
 }
 
@@ -142,7 +326,7 @@ enum said judge_said(const char *text, size_t n, bool prefilled)
 	const char *s = t.final, *open, *close;
 
 	if (f.text)
-		return verdict_of(f.text, f.n);
+		return line_of(f.text, f.n);
 	close = text_last(s, t.final_n, "]]");
 	open = close ? text_last(s, (size_t)(close - s), "[[") : NULL;
 	if (open)
@@ -154,5 +338,7 @@ enum said judge_said(const char *text, size_t n, bool prefilled)
 	open = open ? open + 1 : s;
 	while (open < s + n && !letter(*open))
 		open++;
+	if (n < t.final_n && memchr(s + n, '?', t.final_n - n))
+		return SAID_NOTHING;
 	return line_of(open, n - (size_t)(open - s));
 }

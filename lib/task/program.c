@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,19 +58,49 @@ void programs_free(struct programs *p)
 
 /* ---- where the program is ---- */
 
-/* A line that begins with three backquotes or tildes, after at most three blanks: how many there are, 0 if it is none */
-static size_t fence(const char *line, size_t n, char *mark)
-{
-	size_t i = 0, k = 0;
+struct line {
+	const char *s;                  /* (n) what comes behind its indentation */
+	size_t n, column;               /* where that begins; tabs go to every fourth */
+};
 
-	while (i < n && i < 4 && line[i] == ' ')
-		i++;
-	if (i == 4 || i == n || (line[i] != '`' && line[i] != '~'))
-		return 0;
-	*mark = line[i];
-	while (i + k < n && line[i + k] == *mark)
+static struct line line_of(const char *s, size_t n, size_t column)
+{
+	for (; n && (*s == ' ' || *s == '\t'); s++, n--)
+		column = *s == ' ' ? column + 1 : column / 4 * 4 + 4;
+	return (struct line){s, n, column};
+}
+
+/* "- ", "* ", "+ ", "12. " or "12) ": then l becomes what is in that item of a list */
+static bool item_of(struct line *l)
+{
+	size_t k = 0;
+
+	while (k < 9 && k < l->n && isdigit((unsigned char)l->s[k]))
 		k++;
-	return k < 3 ? 0 : k;
+	if (k + 1 >= l->n || !l->s[k] || !strchr(k ? ".)" : "-*+", l->s[k]) || (l->s[k + 1] != ' ' && l->s[k + 1] != '\t'))
+		return false;
+	*l = line_of(l->s + k + 1, l->n - k - 1, l->column + k + 1);
+	return true;
+}
+
+static bool is_blank(const char *s, size_t n)
+{
+	while (n && (*s == ' ' || *s == '\t' || *s == '\r'))
+		s++, n--;
+	return !n;
+}
+
+/* Three backquotes or tildes, or more: how many, 0 if it is none. Backquotes that are closed on the line are no block. */
+static size_t fence(const struct line *l, char *mark)
+{
+	size_t k = 0;
+
+	if (!l->n || (*l->s != '`' && *l->s != '~'))
+		return 0;
+	*mark = *l->s;
+	while (k < l->n && l->s[k] == *mark)
+		k++;
+	return k < 3 || (*mark == '`' && memchr(l->s + k, '`', l->n - k)) ? 0 : k;
 }
 
 static struct found within_answer(const char *s, size_t n)
@@ -81,39 +112,59 @@ static struct found within_answer(const char *s, size_t n)
 	return (struct found){open + 8, (size_t)((close ? close : s + n) - open) - 8, "answer"};
 }
 
-struct found program_find(const char *s, size_t n, const char *language, const char **tag, size_t *tag_n)
+/* The mark behind k fence characters: "python", "{.python}", "python:main.py" */
+static void read_tag(const struct line *l, size_t k, struct program *p)
+{
+	while (k < l->n && (l->s[k] == ' ' || l->s[k] == '\t' || l->s[k] == '{' || l->s[k] == '.'))
+		k++;
+	p->tag = l->s + k;
+	for (p->tag_n = 0; k + p->tag_n < l->n && !strchr(" \t\r{},:", p->tag[p->tag_n]); p->tag_n++)
+		;
+}
+
+/* How well a block is marked; 0: as something else than is wanted */
+static int rank(const struct program *p, const struct language *wanted)
+{
+	const struct language *l = p->tag_n ? language_find(p->tag, p->tag_n) : NULL;
+
+	if (!p->tag_n)
+		return 1;
+	return wanted ? 3 * (l == wanted) : l ? 3 : 2;
+}
+
+struct program program_find(const char *s, size_t n, const char *language)
 {
 	const struct language *wanted = language ? language_find(language, strlen(language)) : NULL;
-	struct found f = {0}, all = within_answer(s, n);
-	const char *at = all.text, *end = all.text + all.n, *begin = NULL, *name = NULL;
-	size_t open = 0, name_n = 0;
+	struct found all = within_answer(s, n);
+	struct program best = {{0}}, p = {{0}};
+	const char *at = all.text, *end = all.text + all.n;
+	size_t open = 0, list = 0;      /* list: the column at which the item of a list begins that this is in */
 	char mark = 0, m = 0;
 	bool blocks = false;
+	int highest = 1;
 
-	*tag = NULL;
-	*tag_n = 0;
 	while (at < end) {
 		const char *nl = memchr(at, '\n', (size_t)(end - at)), *next = nl ? nl + 1 : end;
-		size_t len = (size_t)((nl ? nl : end) - at), k = fence(at, len, &m);
+		struct line l = line_of(at, (size_t)((nl ? nl : end) - at), 0);
+		size_t k;
 
+		if (!open && !is_blank(l.s, l.n)) {
+			list = l.column < list ? l.column : list;
+			while (l.column <= list + 3 && item_of(&l))
+				list = l.column;
+		}
+		k = l.column <= list + 3 ? fence(&l, &m) : 0;
 		if (k && !open) {
 			blocks = true;
 			open = k;
 			mark = m;
-			begin = next;
-			name = memchr(at, mark, len);
-			name += k;
-			while (name < at + len && *name == ' ')
-				name++;
-			for (name_n = 0; name + name_n < at + len && !strchr(" \t\r{,:", name[name_n]); name_n++)
-				;
-		} else if (k >= open && open && m == mark && strspn(at, " `~\t\r") >= len) {
-			const struct language *l = name_n ? language_find(name, name_n) : NULL;
-
-			if (!wanted || !name_n || l == wanted) {
-				f = (struct found){begin, (size_t)(at - begin), "code"};
-				*tag = name;
-				*tag_n = name_n;
+			p = (struct program){.where.text = next, .indent = l.column};
+			read_tag(&l, k, &p);
+		} else if (k >= open && open && m == mark && is_blank(l.s + k, l.n - k)) {
+			p.where = (struct found){p.where.text, (size_t)(at - p.where.text), "code"};
+			if (rank(&p, wanted) >= highest) {
+				best = p;
+				highest = rank(&p, wanted);
 			}
 			open = 0;
 		}
@@ -121,10 +172,27 @@ struct found program_find(const char *s, size_t n, const char *language, const c
 	}
 	/* Without a block, <answer> may hold the program itself where its language is known. */
 	if (!blocks && wanted && all.how && all.n)
-		return all;
-	if (!f.text)
-		f.how = open ? "the block of code is not closed" : NULL;
-	return f;
+		return (struct program){all};
+	if (!best.where.text)
+		best.where.how = open ? "the block of code is not closed" : NULL;
+	return best;
+}
+
+void program_source(const struct program *p, struct buf *to)
+{
+	const char *at = p->where.text, *end = at + p->where.n;
+
+	while (at < end) {
+		const char *nl = memchr(at, '\n', (size_t)(end - at)), *next = nl ? nl + 1 : end;
+		size_t column = 0;
+
+		while (column < p->indent && at < next && (*at == ' ' || *at == '\t'))
+			column = *at++ == ' ' ? column + 1 : column / 4 * 4 + 4;
+		for (; column > p->indent; column--)    /* of a tab that goes further */
+			buf_char(to, ' ');
+		buf_add(to, at, (size_t)(next - at));
+		at = next;
+	}
 }
 
 /* ---- running ---- */
@@ -300,13 +368,25 @@ static void no_program(struct judgement *j)
 		buf_printf(&j->reason, ": %s", j->program.how);
 }
 
+/* The completion has to say what it is written in, unless the tests begin the program. */
+static void unknown_language(const struct program *p, struct judgement *j)
+{
+	if (!strcmp(p->where.how, "all")) {
+		buf_str(&j->reason, "IE: the tests have a prefix, and do not say in what language");
+		return;
+	}
+	j->value = 0;
+	buf_str(&j->reason, p->tag_n ? "CE: no language is known as " : "CE: nothing says what language the program is in");
+	if (p->tag_n)
+		answer_show(p->tag, p->tag_n, &j->reason);
+}
+
 int programs_judge(struct programs *p, struct record *r, const char *text, size_t n, struct judgement *j, struct err *e)
 {
 	struct judging g = {.programs = p, .to = j, .e = e};
 	struct buf source = {0};
+	struct program found;
 	struct tests t;
-	const char *tag;
-	size_t tag_n;
 	int rc;
 
 	if (tests_read(r, &t, e) < 0) {
@@ -314,29 +394,24 @@ int programs_judge(struct programs *p, struct record *r, const char *text, size_
 		return -1;
 	}
 	j->value = NAN;
-	j->program = program_find(text, n, t.language ? t.language->name : NULL, &tag, &tag_n);
+	found = program_find(text, n, t.language ? t.language->name : NULL);
 	/* What goes on with a given beginning needs no marks around it */
-	if (!j->program.text && *t.prefix && !j->program.how)
-		j->program = (struct found){text, n, "all"};
-	g.language = t.language ? t.language : tag_n ? language_find(tag, tag_n) : NULL;
+	if (!found.where.text && *t.prefix && !found.where.how)
+		found.where = (struct found){text, n, "all"};
+	j->program = found.where;
+	g.language = t.language ? t.language : found.tag_n ? language_find(found.tag, found.tag_n) : NULL;
 	if (!j->program.text || !j->program.n) {
 		no_program(j);
 		tests_free(&t);
 		return 0;
 	}
 	if (!g.language) {
-		if (tag_n) {
-			j->value = 0;
-			buf_str(&j->reason, "CE: no language is known as ");
-			answer_show(tag, tag_n, &j->reason);
-		} else {
-			buf_str(&j->reason, "IE: nothing says what language the program is in");
-		}
+		unknown_language(&found, j);
 		tests_free(&t);
 		return 0;
 	}
 	buf_str(&source, t.prefix);
-	buf_add(&source, j->program.text, j->program.n);
+	program_source(&found, &source);
 	g.tests = &t;
 	g.source = source.p;
 	g.source_n = source.n;

@@ -33,8 +33,18 @@ struct judgement {
 /* 0; -1: the record is bad; -2: no program can be run here (e says why). */
 int programs_judge(struct programs *p, struct record *r, const char *text, size_t n, struct judgement *j, struct err *e);
 
-/* The program in a text: the last block of code that is marked as `language` (a name or tag; NULL: any) or not marked at all, what is
- * between <answer> and </answer> being looked at alone if it is there; with a language and no block, all of that. tag gets the mark of its first line, tag_n 0 if there is none. */
-struct found program_find(const char *s, size_t n, const char *language, const char **tag, size_t *tag_n);
+struct program {
+	struct found where;             /* text NULL: there is none */
+	const char *tag;                /* the mark of its block, tag_n bytes; 0: none */
+	size_t tag_n;
+	size_t indent;                  /* columns by which its block is indented */
+};
+
+/* The program in a text: the last block of code that is marked as `language` (a name or tag; NULL: as any that is known, else any mark), or,
+ * where none is, the last that is not marked at all; what is between <answer> and </answer> being looked at alone if it is there; with a
+ * language and no block, all of that. Blocks may stand in lists. */
+struct program program_find(const char *s, size_t n, const char *language);
+/* Its text, added to `to`, its lines without as much of their indentation as its block has. */
+void program_source(const struct program *p, struct buf *to);
 
 #endif

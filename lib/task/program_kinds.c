@@ -270,6 +270,15 @@ int judge_outputs(struct judging *g)
 	return run_all(g, run_output);
 }
 
+/* A language that such tests cannot be in: their own fault if they name it, else that of the program, which need not be in it */
+static int not_testable(struct judging *g, const char *what, const char *verb)
+{
+	if (!g->tests->language)
+		g->to->value = 0;
+	buf_printf(&g->to->reason, "%s: %s in %s cannot be %s", g->tests->language ? "IE" : "CE", what, g->language->name, verb);
+	return 0;
+}
+
 /* ---- calls ---- */
 
 static int run_call(struct judging *g, size_t i, const char *key, struct tally *t)
@@ -331,10 +340,8 @@ static int run_call(struct judging *g, size_t i, const char *key, struct tally *
 
 int judge_calls(struct judging *g)
 {
-	if (!g->language->call) {
-		buf_printf(&g->to->reason, "IE: functions in %s cannot be called", g->language->name);
-		return 0;
-	}
+	if (!g->language->call)
+		return not_testable(g, "functions", "called");
 	return run_all(g, run_call);
 }
 
@@ -422,10 +429,8 @@ int judge_asserts(struct judging *g)
 	struct err bad;
 	size_t n;
 
-	if (!g->language->judge) {
-		buf_printf(&g->to->reason, "IE: assertions on programs in %s cannot be judged", g->language->name);
-		return 0;
-	}
+	if (!g->language->judge)
+		return not_testable(g, "assertions on programs", "judged");
 	answer = program_run(g, assert_request(g));
 	if (!answer)
 		return -2;

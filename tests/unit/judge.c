@@ -30,9 +30,26 @@ static void verdicts(void)
 		{"It is fine.\n\n**Verdict: correct**", SAID_YES}, {"Final verdict: [[A]]", SAID_FIRST}, {"[[B]] is my verdict", SAID_SECOND},
 		{"[[C]]", SAID_TIE}, {"<answer>tie</answer>", SAID_TIE}, {"<answer>Response 2</answer>", SAID_SECOND}, {"yes\n\n", SAID_YES},
 		{"No, the unit is missing.", SAID_NO}, {"Yes; the same number", SAID_YES}, {"Yes and no", SAID_NOTHING}, {"True.", SAID_YES},
-		{"I say yes", SAID_NOTHING}, {"yes\nbut I may be wrong about that", SAID_NOTHING}, {"", SAID_NOTHING}, {"\n\n", SAID_NOTHING},
+{"yes\nbut I may be wrong about that", SAID_NOTHING}, {"", SAID_NOTHING}, {"\n\n", SAID_NOTHING},
 		{"<think>yes", SAID_NOTHING}, {"<think><answer>yes</answer>", SAID_NOTHING}, {"is it right? not correct", SAID_NOTHING},
 		{"Verdict: not correct", SAID_NO}, {"yesterday", SAID_NOTHING}, {"<answer>1.5</answer>", SAID_NOTHING},
+		/* Sentences */
+		{"The answer is correct.", SAID_YES}, {"The response is wrong", SAID_NO}, {"I think yes", SAID_YES}, {"I say yes", SAID_YES}, {"I think no.", SAID_NO},
+		{"So the given answer is **correct**.", SAID_YES}, {"Therefore, the student's answer is not correct.", SAID_NO}, {"It is right", SAID_YES},
+		{"It's wrong.", SAID_NO}, {"That is correct", SAID_YES}, {"I believe that the answer given isn\xe2\x80\x99t correct", SAID_NO}, {"They are the same", SAID_YES},
+		{"The two answers are not equivalent.", SAID_NO}, {"The answer matches the reference.", SAID_YES}, {"The answer does not match the reference answer", SAID_NO},
+		{"The answer is equivalent to the reference", SAID_YES}, {"The answer is wrong because the unit is missing", SAID_NO}, {"The answer is no.", SAID_NO},
+		{"Verdict: the answer is correct", SAID_YES}, {"**Verdict:** No, the unit is missing", SAID_NO}, {"<answer>The answer is correct.</answer>", SAID_YES},
+		{"Response 2 is better", SAID_SECOND}, {"I think that the first response is clearly better than the second", SAID_FIRST},
+		{"No, the correct answer is 5", SAID_NO}, {"No - the unit is missing", SAID_NO}, {"**No**, the unit is missing", SAID_NO}, {"Yes, it is correct.", SAID_YES},
+		/* What takes back what it says, or says nothing of the answer */
+		{"Yes, it is not correct", SAID_NOTHING}, {"Yes, not correct", SAID_NOTHING}, {"Yes, the answer is wrong", SAID_NOTHING}, {"No, it is correct", SAID_NOTHING},
+		{"Yes, but the unit is missing", SAID_NOTHING}, {"No, that's right", SAID_NOTHING}, {"The answer is correct, but the unit is wrong", SAID_NOTHING},
+		{"The answer is partially correct", SAID_NOTHING}, {"The reference answer is correct", SAID_NOTHING}, {"The correct answer is 5", SAID_NOTHING},
+		{"The answer is correct in part", SAID_NOTHING}, {"The answer is not wrong", SAID_NOTHING}, {"If the answer is correct", SAID_NOTHING},
+		{"I doubt that the answer is correct", SAID_NOTHING}, {"I don't think the answer is correct", SAID_NOTHING}, {"Is the answer correct?", SAID_NOTHING},
+		{"The answer is correct?", SAID_NOTHING}, {"The answer is no longer correct", SAID_NOTHING}, {"The answer is", SAID_NOTHING}, {"I think", SAID_NOTHING},
+		{"Response 1 is better, but response 2 is right", SAID_NOTHING}, {"The answer is correct, it is wrong", SAID_NOTHING},
 	};
 	size_t i;
 

@@ -99,6 +99,57 @@ static void choice_type(void)
 	CHECK(!v->same("a cat", 5, "A", 1, NULL, NULL));
 }
 
+/* What is right, by the problem's options or without them */
+static void choice_read(void)
+{
+	static const char cities[] = "Which?\n(A) Rome\n(B) Oslo\n(C) Paris\n(D) Not one of them", statements[] =
+		"I. one\nII. two\nIII. three\nA. I only\nB. I and II\nC. A and B\nD. I, II, and III", sets[] =
+		"(A) {1,2}\n(B) {1,2,3,4}\n(C) {AND, OR}\n(D) {}", genes[] = "(A) BB\n(B) Bb\n(C) bb\n(D) c", same_texts[] = "(A) 5\n(B) 6\n(C) 5\n(D) 7",
+		lines[] = "(A) x = 1\n    y = 2\n(B) x = 1\n    y = 3\n(C) x = 1\nThink first, then say A, B or C.";
+	static const struct {
+		const char *problem, *answer, *reference;
+		bool same;
+	} cases[] = {
+		/* One letter, and nothing that makes it doubtful */
+		{cities, "A, B, C, D", "A", false}, {cities, "A; B", "A", false}, {cities, "A. B.", "A", false}, {cities, "A,B", "A", false}, {cities, "A*B", "A", false},
+		{cities, "(A) and (B)", "A", false}, {cities, "(A) or (B)", "A", false}, {cities, "(A), (B)", "A", false}, {cities, "A) or B)", "A", false},
+		{cities, "(A) or B, a guess", "A", false}, {cities, "The answer is A, no, B", "A", false}, {cities, "The answer is A, no, B", "B", false},
+		{cities, "(A) is not correct", "A", false}, {cities, "A. is wrong", "A", false}, {cities, "(A) isn\xe2\x80\x99t right", "A", false}, {cities, "a, b", "A", false},
+		{cities, "(A) Oslo", "A", false}, {cities, "(A) Oslo", "B", false}, {cities, "A\xe5\x92\x8c" "B", "A", false}, {cities, "(A)\xe4\xb8\x8d\xe5\xaf\xb9", "A", false},
+		{NULL, "A, B, C, D", "A", false}, {NULL, "A; B", "A", false}, {NULL, "A. B.", "A", false}, {NULL, "A,B", "A", false}, {NULL, "A*B", "A", false},
+		{NULL, "(A) and (B)", "A", false}, {NULL, "(A) or (B)", "A", false}, {NULL, "(A), (B)", "A", false}, {NULL, "A) or B)", "A", false},
+		{NULL, "The answer is A, no, B", "A", false}, {NULL, "(A) is not correct", "A", false}, {NULL, "A. is wrong", "A", false},
+		/* The last that is said to be the answer */
+		{cities, "(A) is wrong; the answer is (B)", "A", false}, {cities, "(A) is wrong; the answer is (B)", "B", true}, {NULL, "(A) is wrong; the answer is (B)", "B", true},
+		{cities, "It is not Rome. The answer is Oslo.", "B", true}, {cities, "I doubt that the answer is (B)", "B", false}, {cities, "the answer is not (B)", "B", false},
+		/* What may stand around it */
+		{cities, "(A) Rome", "A", true}, {cities, "A. rome.", "A", true}, {cities, "A Rome", "A", true}, {cities, "**A.** Rome", "A", true}, {cities, "A) - Rome", "A", true},
+		{cities, "(D) Not one of them", "D", true}, {cities, "D: not one of them", "D", true}, {cities, "(A) Rome, a city in Italy", "A", true}, {cities, "(A) is correct", "A", true},
+		{cities, "A is the right answer", "A", true}, {cities, "(A), because the others are not in Italy", "A", true}, {cities, "A. A city, I think", "A", true},
+		{cities, "\\textbf{(A)} Rome", "A", true}, {cities, "$\\textbf{(A)}$", "A", true}, {cities, "The correct option is: (A)", "A", true}, {cities, "A Oslo", "A", false},
+		{cities, "\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf" "A\xe3\x80\x82", "A", true}, {cities, "\xe9\x80\x89 B", "B", true}, {cities, "\xef\xbc\x88" "A\xef\xbc\x89", "A", true},
+		{NULL, "(B) Vitamin A", "B", true}, {NULL, "B. Vitamin A", "B", true}, {NULL, "(B) No", "B", true}, {NULL, "(D) A and B", "D", true}, {NULL, "D. I, II, and III", "D", true},
+		/* Texts alone, whatever letters are in them */
+		{cities, "Paris", "C", true}, {cities, "Paris", "(C) Paris", true}, {cities, "Rome", "C", false}, {cities, "C", "Paris", true}, {cities, "The answer is Paris", "C", true},
+		{statements, "I, II, and III", "D", true}, {statements, "I and II", "B", true}, {statements, "A and B", "C", true}, {statements, "(C) A and B", "C", true},
+		{statements, "I, II, and III", "B", false}, {statements, "D. I, II, and III", "D", true}, {statements, "A and B", "A", false}, {statements, "A and C", "A", false},
+		{sets, "{1,2,3,4}", "B", true}, {sets, "(B) {1,2,3,4}", "B", true}, {sets, "{1,2}", "B", false}, {sets, "{AND, OR}", "C", true}, {sets, "the answer is {1,2}", "A", true},
+		{genes, "BB", "A", true}, {genes, "bb", "A", false}, {genes, "bb", "C", true}, {genes, "bB", "B", false}, {genes, "C", "C", true}, {genes, "c", "D", true},
+		{same_texts, "5", "A", true}, {same_texts, "5", "C", true}, {same_texts, "(C) 5", "A", false}, {same_texts, "6", "A", false},
+		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
+	const struct verifier *v = verifier_find("choice", NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct verifier_options o = {.problem = cases[i].problem, .problem_n = cases[i].problem ? strlen(cases[i].problem) : 0};
+		const char *a = cases[i].answer, *b = cases[i].reference;
+
+		if (v->same(a, strlen(a), b, strlen(b), &o, NULL) != cases[i].same || v->same(b, strlen(b), a, strlen(a), &o, NULL) != cases[i].same)
+			TEST_FAIL("'%s' is %s%s, %s", a, cases[i].same ? "" : "not ", b, o.problem ? o.problem : "without a problem");
+	}
+	CHECK(!v->same("x\0a", 3, "x\0b", 3, NULL, NULL));
+}
+
 static void last_number(void)
 {
 	static const char *const cases[][2] = {
@@ -159,7 +210,8 @@ static void said(void)
 		{"So the answer is 12.", "12"}, {"The answer is: 3.5. That is all.", "3.5"}, {"Answer: $x = 3$\nDone", "$x = 3$"}, {"**Answer:** 7", "7"},
 		{"...\nA: 18", "18"}, {"FA: 18", "(none)"}, {"#### 1,234", "1,234"}, {"the answer is \\boxed{5}, then", "5"}, {"The final answer is **12**.", "12"},
 		{"The answer is 1. No, the answer is 2.", "2"}, {"the answer is $1.5 . 2$. Yes", "$1.5 . 2$"}, {"the answers are 1 and 2", "1 and 2"},
-		{"The answer is:\n$$\n42\n$$", "42"}, {"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf" "42\xe3\x80\x82", "42"}, {"no words of it: 12", "(none)"}, {"the answer is", "it is empty"}};
+		{"The answer is:\n$$\n42\n$$", "42"}, {"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf" "42\xe3\x80\x82", "42"}, {"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba" "7", "7"},
+		{"\xe7\xad\x94\xe6\xa1\x88\xef\xbc\x9a**C**\n", "C"}, {"So: \xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf $x$", "$x$"}, {"no words of it: 12", "(none)"}, {"the answer is", "it is empty"}};
 	size_t i;
 
 	for (i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -275,6 +327,7 @@ int main(void)
 	long_numbers();
 	text_type();
 	choice_type();
+	choice_read();
 	last_number();
 	extraction();
 	said();

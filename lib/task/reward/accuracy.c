@@ -18,39 +18,18 @@ static int check(void *options, struct err *e)
 	return answer_methods(o->extract, e);
 }
 
-/* Of a choice whose answer is a letter: its option, "(C) Paris", a line of the problem; so that an answer may say Paris. The last such line. */
-static const char *option_of(const char *problem, size_t n, char letter, size_t *option_n)
+/* What was asked, which a choice's options are part of: `problem`, the last message, or `prompt` */
+static void read_problem(struct record *r, struct verifier_options *how)
 {
-	const char *end = problem + n, *line, *next, *p, *found = NULL;
-
-	for (line = problem; line < end; line = next) {
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
-
-		next = stop ? stop + 1 : end;
-		stop = stop ? stop : end;
-		for (p = line; p < stop && (*p == ' ' || *p == '\t' || *p == '('); p++)
-			;
-		if (stop - p > 2 && *p == letter && (p[1] == ')' || p[1] == '.' || p[1] == ':')) {
-			found = line;
-			*option_n = (size_t)(stop - line);
-		}
-	}
-	return found;
-}
-
-static bool right(const struct scored *s, const struct verifier *v, struct found f, const char *answer, size_t n, const struct verifier_options *how,
-	struct buf *why)
-{
-	const char *problem, *option;
-	size_t problem_n, option_n;
+	const struct js *messages;
 	struct err none;
 
-	if (v->same(f.text, f.n, answer, n, how, why))
-		return true;
-	if (strcmp(v->name, "choice") || n != 1 || !record_has(s->record, "problem") || !(problem = record_string(s->record, "problem", &problem_n, &none)))
-		return false;
-	option = option_of(problem, problem_n, *answer, &option_n);
-	return option && v->same(f.text, f.n, option, option_n, how, why);
+	if (record_has(r, "problem"))
+		how->problem = record_string(r, "problem", &how->problem_n, &none);
+	else if (record_has(r, "messages") && (messages = record_js(r, "messages", &none)))
+		how->problem = js_string(js_get(js_at(messages, js_size(messages) - 1), "content"), &how->problem_n);
+	else if (record_has(r, "prompt"))
+		how->problem = record_string(r, "prompt", &how->problem_n, &none);
 }
 
 static void judge(const struct options *o, struct scored *s, const struct verifier *v, const char *answer, size_t n)
@@ -69,7 +48,9 @@ static void judge(const struct options *o, struct scored *s, const struct verifi
 			buf_printf(&s->reason, ": %s", f.how);
 		return;
 	}
-	s->value = right(s, v, f, answer, n, &how, &why);
+	if (!strcmp(v->name, "choice"))
+		read_problem(s->record, &how);
+	s->value = v->same(f.text, f.n, answer, n, &how, &why);
 	buf_str(&s->reason, s->value ? "right: " : "wrong: ");
 	answer_show(f.text, f.n, &s->reason);
 	if (!s->value) {

@@ -1,68 +1,397 @@
-/* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; that text alone, where the other has
- * letter and text; else as text. */
+/* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; that text alone, where the problem or the
+ * other has letter and text; else as text. What names several options, or says of one that it is wrong, names none. */
 #include <ctype.h>
 #include <string.h>
 
+#include "task/answer.h"
 #include "task/verifier.h"
 
-/* Words that may stand in front of the letter */
-static size_t skip_words(const char *s, size_t n)
-{
-	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "is", ":", "=", "*"};
-	size_t at = 0, k, len;
+enum { MOST = 10, USUAL = 8 };  /* letters; where the problem's are not known, I and J stand in texts for something else */
 
-	for (;;) {
-		while (at < n && s[at] == ' ')
-			at++;
-		for (k = 0; k < sizeof words / sizeof *words; k++) {
-			len = strlen(words[k]);
-			if (n - at > len && !memcmp(s + at, words[k], len) && (!isalpha((unsigned char)words[k][0]) || !isalpha((unsigned char)s[at + len])))
-				break;
-		}
-		if (k == sizeof words / sizeof *words)
-			return at;
-		at += len;
-	}
+struct options {                /* of a problem; letters keep their case, since BB is not bb */
+	size_t n;               /* 0: not known */
+	bool capitals;          /* they are A, B, ... and not a, b, ... */
+	struct buf text[MOST];
+	struct buf line;        /* the first line of the last, behind which something else may stand */
+};
+
+struct part {
+	const char *s;
+	size_t n;
+};
+
+/* ---- words ---- */
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '\'' || c == '_';
 }
 
-/* 'a' to 'j', or 0. s is plain: small letters, no blanks around. A letter that begins a sentence ("a cat") is none. *text: what stands behind
- * it begins there. */
-static char letter_of(const char *s, size_t n, size_t *text)
+/* Alike but for capitals? */
+static bool alike(const char *a, const char *b, size_t n)
 {
-	static const char open[] = "([{", close[] = ")]}";
-	size_t at = skip_words(s, n);
-	const char *bracket = at < n ? strchr(open, s[at]) : NULL;
-	char letter;
+	while (n && tolower((unsigned char)*a) == tolower((unsigned char)*b))
+		a++, b++, n--;
+	return !n;
+}
 
+/* The length of the longest of those words that s begins with and that ends there; 0: none does. Signs and Chinese end anywhere. */
+static size_t word_of(const char *s, size_t n, const char *const *words)
+{
+	size_t best = 0, len;
+
+	for (; *words; words++) {
+		len = strlen(*words);
+		if (len > best && n >= len && alike(s, *words, len) && (!isalnum((unsigned char)(*words)[len - 1]) || n == len || !is_word(s[len])))
+			best = len;
+	}
+	return best;
+}
+
+static struct part skip(const char *s, size_t n, const char *const *words)
+{
+	size_t len = 1;
+
+	while (n && (len = *s == ' ' ? 1 : word_of(s, n, words)))
+		s += len, n -= len;
+	return (struct part){s, n};
+}
+
+static struct part drop(const char *s, size_t n, const char *set)
+{
+	for (; n && *s && strchr(set, *s); s++)
+		n--;
+	return (struct part){s, n};
+}
+
+/* The word that ends at s + at, blanks left out; n 0: something else does. */
+static struct part word_before(const char *s, size_t at)
+{
+	size_t end;
+
+	while (at && s[at - 1] == ' ')
+		at--;
+	for (end = at; at && is_word(s[at - 1]); at--)
+		;
+	return (struct part){s + at, end - at};
+}
+
+/* ---- the options ---- */
+
+/* "(C) Paris", "C. Paris", "**C:** Paris": its number, and where its text begins; -1 */
+static int label_of(const char *s, size_t n, size_t *text)
+{
+	struct part p = drop(s, n, " \t-*([");
+	int k;
+
+	if (p.n < 2 || !strchr(").:]", p.s[1]) || !p.s[1])
+		return -1;
+	k = p.s[0] >= 'a' ? p.s[0] - 'a' : p.s[0] - 'A';
+	p = drop(p.s + 2, p.n - 2, "*) \t");
+	*text = (size_t)(p.s - s);
+	return k >= 0 && k < MOST ? k : -1;
+}
+
+/* The last lines with A, B and so on, in order, each with the lines up to the next one, the last one up to an empty line */
+static void read_options(const char *s, size_t n, struct options *o)
+{
+	const char *end = s + n, *line, *next, *from[MOST] = {0}, *to[MOST], *first = s;
+	size_t count = 0, i;
+	bool open = false, capitals = true;
+
+	for (line = s; line < end; line = next) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+		size_t text;
+		int k;
+
+		next = stop ? stop + 1 : end;
+		stop = stop ? stop : end;
+		k = label_of(line, (size_t)(stop - line), &text);
+		if (k == 0 || (k > 0 && (size_t)k == count)) {
+			count = (size_t)k + 1;
+			from[k] = line + text;
+			first = stop;
+			open = true;
+			capitals = memchr(line, 'A' + k, text) != NULL;
+		} else if (drop(line, (size_t)(stop - line), " \t\r").n == 0) {
+			open = false;
+		}
+		if (open)
+			to[count - 1] = stop;
+	}
+	o->n = count > 1 ? count : 0;
+	o->capitals = capitals;
+	for (i = 0; i < o->n; i++)
+		answer_bare(from[i], (size_t)(to[i] - from[i]), &o->text[i]);
+	if (o->n)
+		answer_bare(from[count - 1], (size_t)(first - from[count - 1]), &o->line);
+}
+
+static void free_options(struct options *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->n; i++)
+		buf_free(&o->text[i]);
+	buf_free(&o->line);
+}
+
+static bool is_text(const struct buf *b, const char *s, size_t n, bool exact)
+{
+	return b->n && b->n == n && (exact ? !memcmp(b->p, s, n) : alike(b->p, s, n));
+}
+
+static bool is_option(const struct options *o, size_t k, const char *s, size_t n, bool exact)
+{
+	return is_text(&o->text[k], s, n, exact) || (k + 1 == o->n && is_text(&o->line, s, n, exact));
+}
+
+static unsigned texts_of(const struct options *o, const char *s, size_t n, bool exact)
+{
+	unsigned bits = 0;
+	size_t k;
+
+	for (k = 0; k < o->n; k++)
+		bits |= (unsigned)is_option(o, k, s, n, exact) << k;
+	return bits;
+}
+
+/* The options whose text that is, as bits; those that differ by capitals alone must be written as they are. */
+static unsigned options_of(const struct options *o, const char *s, size_t n)
+{
+	struct buf bare = {0};
+	unsigned exact = texts_of(o, s, n, true), all = texts_of(o, s, n, false);
+
+	if (o->n && !all) {             /* "the answer is {1,2}" */
+		answer_bare(s, n, &bare);
+		exact = texts_of(o, bare.p, bare.n, true);
+		all = texts_of(o, bare.p, bare.n, false);
+		buf_free(&bare);
+	}
+	return exact ? exact : all & (all - 1) ? 0 : all;
+}
+
+/* ---- the letter ---- */
+
+static const char *const joins[] = {"and", "or", "nor", "and/or", "&", "/", "|", "+", "und", "oder", "\xe5\x92\x8c", "\xe6\x88\x96", NULL};
+static const char *const verbs[] = {"is", "isn't", "was", "wasn't", "are", "aren't", "can", "can't", "cannot", "could", "couldn't", "would", "wouldn't",
+				    "does", "doesn't", "seems", "looks", "must", "may", "might", NULL};
+static const char *const denials[] = {"not", "no", "never", "neither", "nor", "wrong", "incorrect", "false", "cannot", "except", "unlikely", NULL};
+static const char *const reasons[] = {"because", "since", NULL};
+static const char *const praise[] = {"is", "the", "correct", "right", "best", "answer", "option", "choice", "one", NULL};
+static const char *const leads[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "my", "is", ":", "=", "*",
+				    "\xe6\xad\xa3\xe7\xa1\xae", "\xe7\xad\x94\xe6\xa1\x88", "\xe9\x80\x89\xe9\xa1\xb9", "\xe9\x80\x89\xe6\x8b\xa9", "\xe9\x80\x89",
+				    "\xe5\xba\x94", "\xe7\x9a\x84", "\xe6\x98\xaf", "\xe4\xb8\xba", NULL};
+
+/* Does s say, before it gives reasons, that something is not so? */
+static bool denies(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const bool begins = !i || !is_word(s[i - 1]);
+
+		if (begins && word_of(s + i, n - i, reasons))
+			return false;
+		if ((begins && word_of(s + i, n - i, denials)) || (n - i >= 3 && alike(s + i, "n't", 3)) ||
+		    (n - i >= 5 && !memcmp(s + i, "n\xe2\x80\x99t", 5)) || (n - i >= 3 && (!memcmp(s + i, "\xe4\xb8\x8d", 3) || !memcmp(s + i, "\xe9\x94\x99", 3))))
+			return true;
+	}
+	return false;
+}
+
+/* A letter at s + i that stands alone: its number; -1. Not "a cat", "I think", "B-cell", "\b" */
+static int alone(const char *s, size_t n, size_t i)
+{
+	const char before = i ? s[i - 1] : ' ', behind = i + 1 < n ? s[i + 1] : ' ', c = (char)(s[i] | 0x20);
+
+	if (!isalpha((unsigned char)s[i]) || is_word(before) || before == '\\' || is_word(behind) || (behind == '-' && i + 2 < n && isalpha((unsigned char)s[i + 2])))
+		return -1;
+	if ((c == 'a' || c == 'i') && behind == ' ' && i + 2 < n && (islower((unsigned char)s[i + 2]) || isdigit((unsigned char)s[i + 2])) &&
+	    !word_of(s + i + 2, n - i - 2, joins) && !word_of(s + i + 2, n - i - 2, verbs))
+		return -1;
+	return c - 'a';
+}
+
+/* Does s name another option by its letter? loose: those that only a text could have, "vitamin B", are none. */
+static bool names_other(const char *s, size_t n, int letter, const struct options *o, bool loose, bool brackets)
+{
+	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", NULL};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const int k = alone(s, n, i);
+		struct part word;
+
+		if (k < 0 || k == letter || k >= (o->n ? (int)o->n : USUAL))
+			continue;
+		if (i && i + 1 < n && strchr("([{", s[i - 1]) && strchr(")]}", s[i + 1]))
+			return true;
+		word = word_before(s, i);
+		if (!brackets && (!loose || !word.n || word_of(word.s, word.n, naming) == word.n || word_of(word.s, word.n, joins) == word.n))
+			return true;
+	}
+	return false;
+}
+
+/* s stands behind a letter. Is it the option's text, or at least nothing that makes the letter doubtful? label: "(C) " was in front of it. */
+static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
+{
+	const unsigned texts = options_of(o, s, n);
+
+	if (texts)
+		return texts >> letter & 1;
+	if (!skip(s, n, praise).n)
+		return true;
+	if (word_of(s, n, joins))
+		return false;
+	if (o->n)
+		return !names_other(s, n, letter, o, false, false) && !denies(s, n);
+	return !(word_of(s, n, verbs) && denies(s, n)) && !names_other(s, n, letter, o, true, label);
+}
+
+enum sure { NO_LETTER, LETTER, LETTER_ALONE };
+
+/* *letter: its number; *text: what stands behind it begins there. A letter that begins a sentence ("a cat") is none. */
+static enum sure letter_of(const char *s, size_t n, const struct options *o, int *letter, size_t *text)
+{
+	static const char *const wraps[] = {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", NULL};
+	static const char open[] = "([{", close[] = ")]}";
+	struct part p = skip(s, n, leads), rest;
+	const size_t wrap = word_of(p.s, p.n, wraps);
+	const char *bracket;
+	bool marked, label;
+
+	p.s += wrap, p.n -= wrap;
+	bracket = p.n ? strchr(open, *p.s) : NULL;
 	if (bracket && *bracket)
-		at++;
+		p.s++, p.n--;
 	else
 		bracket = NULL;
-	if (at >= n || s[at] < 'a' || s[at] > 'j')
-		return 0;
-	letter = s[at++];
-	if (at < n ? bracket ? s[at] != close[bracket - open] : !s[at] || !strchr(").:,;*", s[at]) : bracket != NULL)
-		return 0;
-	for (at += at < n; at < n && s[at] == ' '; at++)
-		;
-	*text = at;
-	return letter;
+	*letter = p.n ? (*p.s | 0x20) - 'a' : -1;
+	if (*letter < 0 || *letter >= (o->n ? (int)o->n : MOST) || !isalpha((unsigned char)*p.s))
+		return NO_LETTER;
+	p.s++, p.n--;
+	if (bracket && (!p.n || *p.s != close[bracket - open]))
+		return NO_LETTER;
+	if (bracket)
+		p.s++, p.n--;
+	marked = bracket || (p.n && *p.s && strchr(").:,;*}", *p.s));
+	if (wrap && p.n && *p.s == '}')
+		p.s++, p.n--;
+	label = bracket && p.n && *p.s == ' ';
+	rest = drop(p.s, p.n, !marked ? " " : wrap ? ").:,;*} " : ").:,;* ");
+	if (rest.n > 1 && *rest.s == '-' && rest.s[1] == ' ')
+		rest = drop(rest.s, rest.n, "- ");
+	if (!rest.n)
+		return LETTER_ALONE;
+	*text = (size_t)(rest.s - s);
+	if (marked)
+		return agrees(rest.s, rest.n, *letter, o, label) ? LETTER : NO_LETTER;
+	/* "C Paris", "C is correct" */
+	return *p.s == ' ' && ((options_of(o, rest.s, rest.n) >> *letter & 1) || (word_of(rest.s, rest.n, verbs) && !skip(rest.s, rest.n, praise).n)) ? LETTER : NO_LETTER;
 }
 
-static bool same_letter(const struct buf *a, const struct buf *b)
+/* What the last "the answer is" says, where it begins a sentence or a part of one: "(A) is wrong; the answer is (B)". n 0: nothing */
+static struct part said(const char *s, size_t n)
 {
-	size_t a_text = 0, b_text = 0;
-	const char letter = letter_of(a->p, a->n, &a_text), other = letter_of(b->p, b->n, &b_text);
+	static const char *const words[] = {"answer is", "answer:", "option is", "choice is", "\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf", "\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba",
+					    "\xe7\xad\x94\xe6\xa1\x88:", NULL};
+	static const char *const before[] = {"the", "correct", "right", "best", "final", "my", "so", "thus", "hence", "therefore", NULL};
+	struct part word, none = {0};
+	size_t i, at = n, len = 0;
 
-	if (letter && other)
-		return letter == other;
-	return (letter || other) && a_text < a->n && b_text < b->n && a->n - a_text == b->n - b_text && !memcmp(a->p + a_text, b->p + b_text, a->n - a_text);
+	for (i = 0; i < n; i++) {
+		const size_t k = i && is_word(s[i - 1]) ? 0 : word_of(s + i, n - i, words);
+
+		if (k) {
+			at = i;
+			len = k;
+		}
+	}
+	for (i = at; (word = word_before(s, i)).n && word_of(word.s, word.n, before) == word.n; i = (size_t)(word.s - s))
+		;
+	while (i && s[i - 1] == ' ')
+		i--;
+	if (at == n || (i && (!s[i - 1] || !strchr(".,;:!-*", s[i - 1]))))
+		return none;
+	return (struct part){s + at + len, n - at - len};
+}
+
+struct reading {
+	struct buf bare;
+	unsigned options;       /* bits; 0: it names none */
+	size_t text;            /* where the text behind the letter begins */
+};
+
+/* what: what s says the answer is; n 0: nothing */
+static unsigned read_part(const char *s, size_t n, struct part what, const struct options *o, size_t *text)
+{
+	size_t behind = 0;
+	int letter;
+	const enum sure sure = letter_of(s, n, o, &letter, &behind);
+	unsigned texts;
+
+	/* c, where an option is "c" and its letter B */
+	if (sure == LETTER_ALONE && !(n == 1 && o->capitals && islower((unsigned char)*s) && texts_of(o, s, n, true)))
+		return 1u << letter;
+	texts = options_of(o, s, n);
+	if (!texts && what.n)
+		texts = options_of(o, what.s, what.n);
+	if (texts || sure == NO_LETTER)
+		return texts;
+	*text = behind;
+	return 1u << letter;
+}
+
+static void read_answer(const char *s, size_t n, const struct options *o, struct reading *r)
+{
+	const struct part none = {0};
+	struct part p;
+	size_t at = 0;
+
+	answer_bare(s, n, &r->bare);
+	if (!r->bare.n)
+		return;
+	p = said(r->bare.p, r->bare.n);
+	p = skip(p.s, p.n, (const char *const[]){":", "*", NULL});
+	r->options = read_part(r->bare.p, r->bare.n, p, o, &r->text);
+	if (r->options || !p.n)
+		return;
+	r->options = read_part(p.s, p.n, none, o, &at);
+	if (r->options)
+		r->text = (size_t)(p.s - r->bare.p) + at;
+}
+
+static bool same_reading(const struct reading *a, const struct reading *b)
+{
+	const struct buf *x = &a->bare, *y = &b->bare;
+
+	if (!x->n || !y->n)
+		return false;
+	if (a->options && b->options)
+		return (a->options & b->options) != 0;
+	if (x->n == y->n && alike(x->p, y->p, x->n))
+		return true;
+	return (a->options || b->options) && x->n - a->text == y->n - b->text && a->text < x->n && alike(x->p + a->text, y->p + b->text, x->n - a->text);
 }
 
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
 {
-	(void)o, (void)why;
-	return verifier_same(a, a_n, b, b_n, same_letter);
+	struct options all = {0};
+	struct reading x = {0}, y = {0};
+	bool is;
+
+	(void)why;
+	if (o && o->problem)
+		read_options(o->problem, o->problem_n, &all);
+	read_answer(a, a_n, &all, &x);
+	read_answer(b, b_n, &all, &y);
+	is = same_reading(&x, &y);
+	buf_free(&x.bare);
+	buf_free(&y.bare);
+	free_options(&all);
+	return is;
 }
 
 const struct verifier verifier_choice = {"choice", "the letter of an option; else as text", same};
