@@ -193,8 +193,10 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 			return in_order(m, a, b);
 		return rest->kind == N_TUPLE ? by_rows(m, matrix, rest) : NO;
 	}
-	if (one->kind == N_LIST && other->kind == N_TUPLE)
-		return in_order(m, a, b);
+	if (one->kind == N_LIST && other->kind == N_TUPLE) {
+		one = math_by_names(m, one);
+		return one ? in_order(m, one, other) : NO;
+	}
 	if (one->kind == N_LIST && other->kind == N_SET)
 		return any_order(m, a, b, true);
 	return NO;
@@ -250,17 +252,46 @@ static enum truth relations(struct math *m, const struct node *a, const struct n
 	return YES;
 }
 
-/* What a name is said to be: x = 3, or x = y = 3; NULL where it is no such equation */
-static const struct node *assigned(const struct node *t)
+/* What is said against another answer: by its exact value, or rounded */
+static enum truth said_same(struct math *m, const struct said *s, const struct node *t)
 {
-	const struct node *last;
+	const char *fault = NULL;
+	enum truth is = item(m, s->exact, t, &fault);
 
-	if (t->kind != N_RELATION || strspn(t->name, "=~") != t->n - 1)
-		return NULL;
-	last = t->kid[t->n - 1];
-	if (t->kid[0]->kind == N_NAME || t->kid[0]->kind == N_I || t->kid[0]->kind == N_E || t->kid[0]->kind == N_FUNCTION || t->kid[0]->kind == N_MULTIPLY || t->kid[0]->kind == N_TUPLE || t->kid[0]->kind == N_TEXT)
-		return last;
-	return last->kind == N_NAME && t->n == 2 ? t->kid[0] : NULL;
+	if (is != YES && s->rounded) {
+		enum truth also = item(m, s->rounded, t, &fault);
+
+		is = also == YES ? YES : is == UNKNOWN ? is : also;
+	}
+	return is;
+}
+
+static enum truth equations(struct math *m, const struct node *a, const struct node *b)
+{
+	const bool both = a->kind == N_RELATION && b->kind == N_RELATION;
+	const char *fault = NULL;
+	enum truth t, u;
+	struct said x, y;
+
+	if (!both) {
+		if (!math_says(m, &x, a->kind == N_RELATION ? a : b))
+			return m->fault ? UNKNOWN : NO;
+		return said_same(m, &x, a->kind == N_RELATION ? b : a);
+	}
+	t = relations(m, a, b);
+	if (t == YES)
+		return t;
+	fault = m->fault;
+	m->fault = NULL;
+	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || node_equal(x.name, y.name))) {
+		u = said_same(m, &x, y.exact);
+		if (u == NO && y.rounded)
+			u = said_same(m, &x, y.rounded);
+		if (u != NO)
+			return u;
+	}
+	m->fault = fault;
+	return t;
 }
 
 /* ---- quantities ---- */
@@ -340,7 +371,6 @@ static bool same_letter(const struct node *text, const struct node *name)
 
 static enum truth same(struct math *m, const struct node *a, const struct node *b)
 {
-	const struct node *x;
 	enum truth t;
 
 	if (node_equal(a, b) && !node_divides(a))
@@ -365,14 +395,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return t;
 	if (a->kind == N_IN || b->kind == N_IN)
 		return same(m, a->kind == N_IN ? a->kid[1] : a, b->kind == N_IN ? b->kid[1] : b);
-	if (a->kind == N_RELATION && b->kind == N_RELATION)
-		return relations(m, a, b);
-	if (a->kind == N_RELATION && (x = assigned(a)))
-		return same(m, x, b);
-	if (b->kind == N_RELATION && (x = assigned(b)))
-		return same(m, a, x);
 	if (a->kind == N_RELATION || b->kind == N_RELATION)
-		return NO;
+		return equations(m, a, b);
 	if (of_one(a) || of_one(b))
 		return same(m, of_one(a) ? a->kid[0] : a, of_one(b) ? b->kid[0] : b);
 	if (is_container(a) && is_container(b))

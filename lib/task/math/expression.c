@@ -584,7 +584,7 @@ static struct node *term(struct parser *p)
 	const struct token *currency = NULL;
 	struct kids k = {0};
 	struct node *x, *t;
-	bool minus = false;
+	bool minus = false, call_like = false;
 
 	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
 		minus = p->t->kind == T_MINUS;
@@ -634,6 +634,7 @@ static struct node *term(struct parser *p)
 			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || (last->kind == N_NAME && !op->spaced)))
 				return NULL;
 			x = power(p);
+			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
 			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
 				x = node_new(p->m, N_FUNCTION, 2, x->kid[0], x->kid[1]);
 				if (x)
@@ -650,6 +651,8 @@ static struct node *term(struct parser *p)
 	x = product(p, &k);
 	if (!x)
 		return NULL;
+	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
+		x->code = APPLIED;
 	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || lone_unit(p, &k))
 		return parse_unit(p, x, currency);
 	return x;

@@ -296,6 +296,8 @@ static bool in_front_of_set(const struct lexer *l, const char *p)
 
 static bool name(struct lexer *l, const char *s, size_t n)
 {
+	for (; l->p == s + n && at(l, "'"); l->p++)     /* f' */
+		n++;
 	if (n == 1 && (*s == 'e' || *s == 'i'))
 		return put(l, *s == 'e' ? T_E : T_I, 0, s, 1);
 	return put(l, T_NAME, 0, s, n);
@@ -370,6 +372,34 @@ static bool grouped(struct lexer *l)
 	return true;
 }
 
+/* \angle ABC, \overline{AB}, \bar{x}: a name of its own, "angle ABC". false: no such thing stands at l->p. */
+static bool marked_name(struct lexer *l, const char *mark)
+{
+	const char *p = l->p, *q;
+	size_t n = strlen(mark);
+	bool braces;
+
+	while (p < l->end && blank(*p))
+		p++;
+	braces = p < l->end && *p == '{';
+	p += braces;
+	while (p < l->end && blank(*p))
+		p++;
+	for (q = p; q < l->end && (letter(*q) || digit(*q)) && (braces || q == p || *mark == 'a'); q++)
+		;
+	if (q == p || q - p > 8)
+		return false;
+	memcpy(l->scratch, mark, n);
+	memcpy(l->scratch + n, p, (size_t)(q - p));
+	n += (size_t)(q - p);
+	while (braces && q < l->end && blank(*q))
+		q++;
+	if (braces && (q == l->end || *q++ != '}'))
+		return false;
+	l->p = q;
+	return put(l, T_NAME, 0, kept(l, n), n);
+}
+
 static bool command(struct lexer *l)
 {
 	const char *s = ++l->p;
@@ -395,6 +425,10 @@ static bool command(struct lexer *l)
 			l->p++;
 		return *s == 'R' ? put(l, T_REALS, 0, s, 1) : put(l, T_NAME, 'B', s, 1);
 	}
+	if ((n == 5 && !memcmp(s, "angle", 5)) || (n == 13 && !memcmp(s, "measuredangle", 13)))
+		return marked_name(l, "angle ") || put(l, T_BAD, 0, s, n);
+	if (((n == 8 && !memcmp(s, "overline", 8)) || (n == 3 && !memcmp(s, "bar", 3))) && marked_name(l, n == 3 ? "bar " : "line "))
+		return true;
 	e = FIND(commands, s, n);
 	if (!e && n > 3 && s[0] == 'l' && !memcmp(s, "left", 4))
 		return put(l, T_BAD, 0, s, n);
@@ -520,6 +554,8 @@ static bool mark(struct lexer *l)
 		n = strlen(marks[i].text);
 		if (!at(l, marks[i].text))
 			continue;
+		if (marks[i].code == '!' && l->n && l->token[l->n - 1].kind == T_NUMBER && !l->spaced)
+			continue;               /* 4!=24 */
 		l->p += n;
 		if (marks[i].text[0] == '{') {
 			l->braces++;

@@ -22,6 +22,14 @@ static int which(const char *words, const struct token *t)
 	return -1;
 }
 
+bool word_denies(const char *s, size_t n)
+{
+	const struct token t = {.kind = T_WORD, .s = s, .n = n};
+
+	return which("not no never cannot cant isnt doesnt dont arent wrong incorrect false untrue undefined invalid impossible unknown neither nor none "
+		"except without unequal instead", &t) >= 0;
+}
+
 bool scale_word(const struct token *t, slong *times)
 {
 	static const slong value[] = {100, 1000, 1000000, 1000000, 1000000000, 1000000000, 1000000000000, 1000000000000, 12};
