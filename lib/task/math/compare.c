@@ -335,17 +335,63 @@ static enum truth quantities(struct math *m, const struct node *a, const struct 
 
 /* ---- all of them ---- */
 
-/* The digits alone, where the base was below them: 1010 for 1010_2 */
-static bool digits_are(const struct node *based, const struct node *plain)
+static bool in_a_base(const struct node *t)
 {
-	char text[64];
-	slong n;
+	t = t->kind == N_NEGATE ? t->kid[0] : t;
+	return t->kind == N_BASE && t->spelled;
+}
 
-	if (!based->spelled || plain->kind != N_NUMBER || !plain->spelled || !fmpz_is_one(fmpq_denref(plain->number)) || !fmpz_fits_si(fmpq_numref(plain->number)))
+/* The digits that a numeral without a base is written in, "204" or "1A": where they end; NULL where it is none */
+static char *digits_of(char *to, const char *end, const struct node *t, bool behind_digits)
+{
+	char text[24];
+	size_t i, n;
+
+	switch (t->kind) {
+	case N_NUMBER:
+		if (behind_digits || !t->spelled || !fmpz_is_one(fmpq_denref(t->number)) || !fmpz_fits_si(fmpq_numref(t->number)))
+			return NULL;
+		n = (size_t)snprintf(text, sizeof text, "%ld", (long)fmpz_get_si(fmpq_numref(t->number)));
+		break;
+	case N_NAME: case N_E:
+		*text = t->kind == N_E ? 'E' : *t->name;
+		n = 1;
+		if (t->kind == N_NAME && (t->name[1] || *text < 'A' || *text > 'Z'))
+			return NULL;
+		break;
+	case N_MULTIPLY:
+		for (i = 0; to && i < t->n; i++)
+			to = t->kid[i]->kind == N_MULTIPLY ? NULL : digits_of(to, end, t->kid[i], i && t->kid[i - 1]->kind == N_NUMBER);
+		return to;
+	default:
+		return NULL;
+	}
+	if ((size_t)(end - to) < n)
+		return NULL;
+	memcpy(to, text, n);
+	return to + n;
+}
+
+/* A numeral whose base is below the line: the same digits of the same base, or the digits alone. Its value in the usual notation is another answer,
+ * mostly that of the question. */
+static bool same_digits(const struct node *a, const struct node *b)
+{
+	const struct node *based, *other;
+	const char *digits;
+	char text[64], *end;
+
+	if ((a->kind == N_NEGATE) != (b->kind == N_NEGATE))
 		return false;
-	n = fmpz_get_si(fmpq_numref(plain->number));
-	snprintf(text, sizeof text, "%ld", (long)n);
-	return !strcmp(text, based->name);
+	if (a->kind == N_NEGATE)
+		a = a->kid[0], b = b->kid[0];
+	based = in_a_base(a) ? a : b;
+	other = based == a ? b : a;
+	if (other->kind == N_BASE)
+		return a->code == b->code && fmpq_equal(a->number, b->number);
+	end = digits_of(text, text + sizeof text, other, false);
+	for (digits = based->name; *digits == '0' && digits[1]; digits++)
+		;
+	return end && strlen(digits) == (size_t)(end - text) && !memcmp(text, digits, (size_t)(end - text));
 }
 
 static enum truth endings(const struct node *a, const struct node *b)
@@ -407,8 +453,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return quantities(m, a, b);
 	if (has(a, N_INFINITY) || has(b, N_INFINITY))
 		return endings(a, b);
-	if ((a->kind == N_BASE && digits_are(a, b)) || (b->kind == N_BASE && digits_are(b, a)))
-		return YES;
+	if (in_a_base(a) || in_a_base(b))
+		return same_digits(a, b) ? YES : NO;
 	return values(m, a, b);
 }
 

@@ -211,12 +211,39 @@ static bool number(struct lexer *l)
 	return put(l, T_NUMBER, 0, kept(l, n), n);
 }
 
+/* A base in words, "{\\text{two}}": its length, or 0 */
+static size_t base_word(const char *p, const char *end, int *base)
+{
+	static const struct { const char *word; int base; } bases[] = {{"two", 2}, {"three", 3}, {"four", 4}, {"five", 5}, {"six", 6}, {"seven", 7}, {"eight", 8},
+		{"nine", 9}, {"ten", 10}, {"eleven", 11}, {"twelve", 12}, {"sixteen", 16}};
+	static const char *const open[] = {"{\\text{", "{\\mathrm{", "\\text{", "\\mathrm{", "{"};
+	size_t i, j;
+
+	for (i = 0; i < sizeof open / sizeof *open; i++) {
+		const size_t n = strlen(open[i]), braces = *open[i] == '{' && n > 1 ? 2 : 1;
+
+		if ((size_t)(end - p) < n || memcmp(p, open[i], n))
+			continue;
+		for (j = 0; j < sizeof bases / sizeof *bases; j++) {
+			const size_t len = strlen(bases[j].word);
+
+			if ((size_t)(end - p) < n + len + braces || memcmp(p + n, bases[j].word, len) || memcmp(p + n + len, "}}", braces))
+				continue;
+			*base = bases[j].base;
+			return n + len + braces;
+		}
+		break;
+	}
+	return 0;
+}
+
 /* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit. Letters alone are names (F_{16}, AB_{12}), but FF_{16}. */
 static bool based(struct lexer *l)
 {
 	const char *p = l->p, *q = p, *b;
 	int base = 0, top = 0, closed;
 	bool any = false;
+	size_t word;
 
 	for (; q < l->end && (digit(*q) || (*q >= 'A' && *q <= 'Z')) && q - p < 200; q++) {
 		int d = digit(*q) ? *q - '0' : *q - 'A' + 10;
@@ -227,11 +254,13 @@ static bool based(struct lexer *l)
 	if (q == p || (!any && q == p + 1) || q + 1 >= l->end || *q != '_')
 		return false;
 	b = q + 1;
-	closed = *b != '{';
+	word = base_word(b, l->end, &base);
+	b += word;
+	closed = word || *b != '{';
 	b += !closed;
-	while (b < l->end && blank(*b))
+	while (!word && b < l->end && blank(*b))
 		b++;
-	for (; b < l->end && digit(*b) && base < 100; b++)
+	for (; !word && b < l->end && digit(*b) && base < 100; b++)
 		base = base * 10 + (*b - '0');
 	while (!closed && b < l->end && blank(*b))
 		b++;

@@ -288,6 +288,12 @@ static bool rounds(struct math *m, const struct node *exact, const struct node *
 
 /* ---- all of it ---- */
 
+/* Of numerals by their values: 54 = 204_5 */
+static bool equal_sides(struct math *m, const struct node *a, const struct node *b)
+{
+	return (a->kind == N_BASE || b->kind == N_BASE ? math_equal(m, a, b) : math_same(m, a, b)) == YES;
+}
+
 bool math_says(struct math *m, struct said *s, const struct node *t)
 {
 	const struct node *side;
@@ -319,7 +325,7 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 			if (!rounds(m, s->exact, side, true))
 				return false;
 			s->rounded = side;
-		} else if (math_has_names(s->exact) || math_has_names(side) || math_same(m, s->exact, side) == YES) {
+		} else if (math_has_names(s->exact) || math_has_names(side) || equal_sides(m, s->exact, side)) {
 			s->exact = side;
 		} else if (rounds(m, s->exact, side, false)) {
 			s->rounded = side;
