@@ -463,9 +463,10 @@ enum truth math_same(struct math *m, const struct node *a, const struct node *b)
 	return same(m, a, b);
 }
 
-/* The ways to read one of the answers; how many */
-static int readings(struct math *m, const char *s, size_t n, struct node **to)
+/* The ways to read one of the answers; how many. parted: a list only because of what else parts thousands */
+static int readings(struct math *m, const char *s, size_t n, struct node **to, bool *parted)
 {
+	bool number = true;
 	int reading, ways = 0;
 
 	m->ambiguous[0] = m->ambiguous[1] = false;
@@ -473,8 +474,12 @@ static int readings(struct math *m, const char *s, size_t n, struct node **to)
 		if ((reading & READ_LISTS && !m->ambiguous[0]) || (reading & READ_UNITS && !m->ambiguous[1]))
 			continue;
 		to[ways] = math_parse(m, s, n, reading);
-		if (to[ways])
-			ways++;
+		if (!to[ways])
+			continue;
+		if (!(reading & READ_LISTS))
+			number = !is_container(to[ways]);
+		parted[ways] = number && reading & READ_LISTS && to[ways]->kind == N_LIST;
+		ways++;
 	}
 	return ways;
 }
@@ -485,19 +490,22 @@ enum math_verdict math_compare(const char *a, size_t a_n, const char *b, size_t 
 	struct math m = {.options = options ? options : &usual, .work = 3e6};
 	struct node *x[READINGS], *y[READINGS];
 	enum math_verdict verdict = MATH_DIFFERENT;
+	bool parted[2][READINGS];
 	const char *fault;
 	int n, k, i, j;
 
 	if (a_n > b_n || (a_n == b_n && a_n && memcmp(a, b, a_n) > 0))         /* one way round: the same verdict both ways */
 		return math_compare(b, b_n, a, a_n, options, why);
 	m.seed = hash_bytes(a, a_n) + hash_bytes(b, b_n);       /* the same either way round */
-	n = readings(&m, a, a_n, x);
-	k = readings(&m, b, b_n, y);
+	n = readings(&m, a, a_n, x, parted[0]);
+	k = readings(&m, b, b_n, y, parted[1]);
 	fault = n && k ? NULL : m.fault;
 	for (i = 0; i < n && verdict != MATH_SAME; i++)
 		for (j = 0; j < k && verdict != MATH_SAME; j++) {
 			enum truth t;
 
+			if ((parted[0][i] && y[j]->kind == N_TUPLE) || (parted[1][j] && x[i]->kind == N_TUPLE))
+				continue;       /* 123,456 is no (123, 456) */
 			m.fault = NULL;
 			t = math_same(&m, x[i], y[j]);
 			if (t == YES)

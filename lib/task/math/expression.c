@@ -473,12 +473,19 @@ static struct node *power(struct parser *p)
 			}
 			x = e ? node_new(p->m, N_POWER, 2, x, e) : NULL;
 		} else if (p->t->kind == T_WORD && x->kind == N_NUMBER) {
+			const slong part = part_word(p->t);
+			const int to = power_word(p->t);
 			slong times;
 
-			if (!scale_word(p->t, &times))
+			if (to)                 /* 5 squared, 5 thirds, 5 million */
+				x = node_new(p->m, N_POWER, 2, x, node_integer(p->m, to));
+			else if (part)
+				x = parse_divide(p, x, node_integer(p->m, part));
+			else if (scale_word(p->t, &times))
+				x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
+			else
 				break;
 			p->t++;
-			x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
 		} else {
 			break;
 		}

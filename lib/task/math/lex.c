@@ -102,7 +102,9 @@ struct lexer {
 	size_t n;
 	int reading, braces;
 	int words_until;                /* depth of the group of \text{...}; 0: none */
+	int brackets;                   /* open ( and [ */
 	bool spaced;
+	bool wide;                      /* commas between brackets have blanks behind them */
 	char *scratch;                  /* as long as the input, and a little */
 };
 
@@ -167,6 +169,8 @@ static bool number(struct lexer *l)
 		text[n++] = *q++;
 	if (q > p && q - p <= 3 && *p != '0') {
 		while (q < l->end && (step = separator(q, l->end, &plain))) {
+			if (plain && l->brackets && !l->wide)
+				break;          /* (1,234) is a pair */
 			if (plain) {
 				l->m->ambiguous[0] = true;
 				if (l->reading & READ_LISTS)
@@ -598,6 +602,10 @@ static bool mark(struct lexer *l)
 				return true;
 			}
 		}
+		if (marks[i].code == '(' || marks[i].code == '[')
+			l->brackets++;
+		else if (l->brackets && (marks[i].code == ')' || marks[i].code == ']'))
+			l->brackets--;
 		return put(l, marks[i].kind, marks[i].code, l->p - n, n);
 	}
 	if (*l->p == '$') {                     /* a currency in front of a number; else where a formula begins or ends */
@@ -610,9 +618,25 @@ static bool mark(struct lexer *l)
 	return put(l, T_BAD, 0, l->p++, 1);
 }
 
+/* Does a blank stand behind a comma that is between brackets? */
+static bool wide_commas(const char *s, const char *end)
+{
+	int open = 0;
+
+	for (; s + 1 < end; s++) {
+		if (*s == '(' || *s == '[')
+			open++;
+		else if (open && (*s == ')' || *s == ']'))
+			open--;
+		else if (open && *s == ',' && (blank(s[1]) || (s[1] == '\\' && s + 2 < end && s[2] == ' ')))
+			return true;
+	}
+	return false;
+}
+
 struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 {
-	struct lexer l = {m, s, s + n, NULL, 0, reading};
+	struct lexer l = {m, s, s + n, NULL, 0, reading, .wide = wide_commas(s, s + n)};
 	bool ok = true;
 
 	l.scratch = math_alloc(m, n + 64);

@@ -50,7 +50,9 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 				continue;
 			}
 			n += t->n + 1;
-			if ((t->n == 6 && !memcmp(t->s, "square", 6)) || (t->n == 2 && !memcmp(t->s, "sq", 2)) || (t->n == 7 && !memcmp(t->s, "squared", 7))) {
+			if (t->kind == T_WORD && no_unit(t))
+				return NULL;
+			if ((t->n == 6 && !memcmp(t->s, "square", 6)) || (t->n == 2 && !memcmp(t->s, "sq", 2)) || (t->n == 7 && !memcmp(t->s, "squared", 7) && !any)) {
 				next = 2;
 				continue;
 			}
@@ -69,6 +71,9 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 			} else if (t[1].kind == T_POWER && t[2].kind == T_OPEN && t[2].code == '{' && t[3].kind == T_NUMBER && t[4].kind == T_CLOSE) {
 				power = t[3].n == 1 ? *t[3].s - '0' : 99;
 				p->t = t + 4;
+			} else if (power_word(t + 1)) {         /* meters squared */
+				power = power_word(t + 1);
+				p->t = t + 1;
 			}
 			if (t->kind == T_CURRENCY && t->code != '$')
 				known = false;

@@ -284,7 +284,18 @@ static enum truth relation(struct math *m, struct region *r, const struct node *
 
 /* ---- all of them ---- */
 
-/* x < 1 or x > 2; joined by "and" both hold, but where nothing is in both, "or" was meant */
+/* Inequalities and nothing else */
+static bool bounds(const struct node *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->kid[i]->kind != N_RELATION || !strpbrk(t->kid[i]->name, "<>LG!"))
+			return false;
+	return true;
+}
+
+/* x < 1 or x > 2; joined by "and" both hold. Of intervals, points and what commas join nothing may be in both: "or" was meant. */
 static enum truth several(struct math *m, struct region *r, const struct node *t, bool both)
 {
 	struct region one, all = {0}, any = {0};
@@ -302,7 +313,7 @@ static enum truth several(struct math *m, struct region *r, const struct node *t
 		else if (!intersect(m, &all, &one) || !unite(m, &any, &one))
 			return UNKNOWN;
 	}
-	*r = both && all.n ? all : any;
+	*r = both && (all.n || (t->code == BY_AND && bounds(t))) ? all : any;
 	return YES;
 }
 

@@ -135,8 +135,25 @@ static slong denominator(const struct token *t)
 	return i < 0 ? 0 : value[i];
 }
 
+slong part_word(const struct token *t)
+{
+	return which("quarter quarters", t) >= 0 ? 0 : denominator(t);
+}
+
+int power_word(const struct token *t)
+{
+	const int i = which("squared cubed", t);
+
+	return i < 0 ? 0 : i + 2;
+}
+
+bool no_unit(const struct token *t)
+{
+	return word_value(t) >= 0 || which("point plus minus", t) >= 0 || word_denies(t->s, t->n);
+}
+
 /* "half", "a third", "three-fifths" */
-static bool part_word(const struct token **t, slong *above, slong *below)
+static bool fraction_word(const struct token **t, slong *above, slong *below)
 {
 	const struct token *p = *t;
 
@@ -162,12 +179,12 @@ static bool number_word(const struct token **t, slong *above, slong *below)
 	slong n;
 
 	*below = 1;
-	if (part_word(t, above, below))
+	if (fraction_word(t, above, below))
 		return true;
 	if (!whole(t, above))
 		return false;
 	p = *t + 1;
-	if ((*t)->kind == T_AND && !(*t)->code && part_word(&p, &n, below) && n < *below) {
+	if ((*t)->kind == T_AND && !(*t)->code && fraction_word(&p, &n, below) && n < *below) {
 		*above = *above * *below + n;
 		*t = p;
 	} else {
