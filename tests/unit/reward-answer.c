@@ -79,7 +79,7 @@ static void text_type(void)
 
 static void choice_type(void)
 {
-	static const char *const right[] = {"C", "c", "(C)", "[C].", "C)", "C. Paris", "(C) Paris", "The answer is (C)", "the correct option is C.", "**C**",
+	static const char *const right[] = {"C", "It is C.", "c", "(C)", "[C].", "C)", "C. Paris", "(C) Paris", "The answer is (C)", "the correct option is C.", "**C**",
 					    "Answer: C", "\\text{C}", "\\boxed{C}"};
 	static const char *const wrong[] = {"D", "(D) C", "a cat", "C D", "", "CC", "(C", "K", "the answer"};
 	struct err e;
@@ -135,6 +135,16 @@ static void extraction(void)
 	CHECK_STR(find("<answer>so \\boxed{3}.</answer>", 0, usual), "3");
 	CHECK_STR(find("\\boxed{1} \\boxed{\\frac{1}{2}}", 0, usual), "\\frac{1}{2}");
 	CHECK_STR(find("\\boxed{\\boxed{7}}", 0, usual), "\\boxed{7}");
+	CHECK_STR(find("\\boxed{1}, no, \\boxed 3$.", 0, usual), "3");
+	CHECK_STR(find("\\boxed 3, no, \\boxed{-1}", 0, usual), "-1");
+	CHECK_STR(find("\\boxed -1,234.5.", 0, usual), "-1,234.5");
+	CHECK_STR(find("\\boxed3", 0, usual), "3");
+	CHECK_STR(find("\\boxed C.", 0, usual), "C");
+	CHECK_STR(find("\\boxed {2} in \\(\\boxed {3}\\)", 0, usual), "3");
+	CHECK_STR(find("\\(\\boxed 3\\)", 0, usual), "3");
+	CHECK_STR(find("\\boxed{2} in the \\boxed I use, or \\boxed 3/4", 0, usual), "2");
+	CHECK_STR(find("\\boxed answer \\boxed", 0, usual), "(none)");
+	CHECK_STR(find("\\boxed{2} is in a \\boxed \\frac12", 0, usual), "2");
 	CHECK_STR(find("\\boxed{\\{1, 2\\}}", 0, usual), "\\{1, 2\\}");
 	CHECK_STR(find("\\boxed{1} then \\boxed{2", 0, usual), "1");
 	CHECK_STR(find("\\boxed{2", 0, usual), "\\boxed{ is not closed");

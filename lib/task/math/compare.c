@@ -135,8 +135,32 @@ static enum truth in_order(struct math *m, const struct node *a, const struct no
 	return all;
 }
 
+/* 2:4:6 is 1:2:3 */
+static enum truth ratios(struct math *m, const struct node *a, const struct node *b)
+{
+	struct node *zero = node_integer(m, 0);
+	const char *fault = NULL;
+	enum truth all = YES, t;
+	size_t i;
+
+	if (a->n != b->n)
+		return NO;
+	if (math_equal(m, a->kid[0], zero) != NO || math_equal(m, b->kid[0], zero) != NO)
+		return in_order(m, a, b);
+	for (i = 1; i < a->n && all != NO; i++) {
+		struct node *x = node_new(m, N_MULTIPLY, 2, a->kid[i], b->kid[0]), *y = node_new(m, N_MULTIPLY, 2, b->kid[i], a->kid[0]);
+
+		t = x && y ? item(m, x, y, &fault) : UNKNOWN;
+		if (t != YES)
+			all = t;
+	}
+	return all;
+}
+
 static enum truth tuples(struct math *m, const struct node *a, const struct node *b)
 {
+	if (a->open == ':')
+		return ratios(m, a, b);
 	/* Of two, brackets tell whether the ends are in; of three and more they are but brackets. */
 	if (a->n == 2 && (a->open != b->open || a->close != b->close))
 		return NO;
@@ -171,6 +195,8 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 {
 	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
 
+	if ((a->kind == N_TUPLE && a->open == ':') != (b->kind == N_TUPLE && b->open == ':'))
+		return NO;
 	if (a->kind == b->kind)
 		switch (a->kind) {
 		case N_TUPLE:

@@ -16,6 +16,7 @@ static const struct entry commands[] = {
 	{"left", SKIP}, {"right", SKIP}, {"big", SKIP}, {"Big", SKIP}, {"bigg", SKIP}, {"Bigg", SKIP}, {"bigl", SKIP}, {"bigr", SKIP}, {"Bigl", SKIP},
 	{"Bigr", SKIP}, {"biggl", SKIP}, {"biggr", SKIP}, {"displaystyle", SKIP}, {"textstyle", SKIP}, {"limits", SKIP}, {"boxed", SKIP}, {"fbox", SKIP},
 	{"mathbf", SKIP}, {"mathit", SKIP}, {"boldsymbol", SKIP}, {"bm", SKIP}, {"vec", SKIP}, {"ensuremath", SKIP}, {"nolimits", SKIP}, {"middle", SKIP},
+	{"hat", SKIP}, {"widehat", SKIP},
 	{"quad", SPACE}, {"qquad", SPACE}, {",", SPACE}, {"!", SKIP}, {";", SPACE}, {":", SPACE}, {" ", SPACE}, {"(", SKIP}, {")", SKIP},
 	{"text", GROUPED}, {"textbf", GROUPED}, {"textit", GROUPED}, {"textrm", GROUPED}, {"mbox", GROUPED}, {"hbox", GROUPED}, {"mathrm", GROUPED},
 	{"operatorname", GROUPED}, {"rm", SKIP}, {"bf", SKIP}, {"mathsf", GROUPED}, {"mathtt", GROUPED}, {"texttt", GROUPED}, {"emph", GROUPED}, {"underline", SKIP},
@@ -143,7 +144,7 @@ static bool three_digits(const char *p, const char *end)
 /* A separator of thousands at p, with what LaTeX puts around it: its length; *plain: a bare comma */
 static size_t separator(const char *p, const char *end, bool *plain)
 {
-	static const char *const marks[] = {"{,}\\!", "{,}", ",\\!\\!", ",\\! ", ",\\!", "\\,", "~", "\\ ", "\xc2\xa0", "\xe2\x80\x89", "\xe2\x80\xaf", ","};
+	static const char *const marks[] = {"{,}\\!", "{,}", "\\text{,}", ",\\!\\!", ",\\! ", ",\\!", "\\,", "~", "\\ ", "\xc2\xa0", "\xe2\x80\x89", "\xe2\x80\xaf", ","};
 	size_t i, n;
 
 	for (i = 0; i < sizeof marks / sizeof *marks; i++) {
@@ -155,6 +156,80 @@ static size_t separator(const char *p, const char *end, bool *plain)
 	}
 	*plain = false;                 /* 12 000, but 1 100/200 is mixed */
 	return *p == ' ' && three_digits(p + 1, end) && !(end - p > 4 && p[4] == '/');
+}
+
+/* Behind a point and its decimals: \overline{3}, \bar3, \dot{1}2\dot{3}, or (3) where there are none. Its length, or 0; to gets "(3)". */
+static size_t period(const char *p, const char *end, char *to, bool no_decimals)
+{
+	static const char *const marks[] = {"\\overline", "\\bar", "\\dot"};
+	const char *q = p;
+	size_t i, n = 0, dots = 0;
+
+	to[n++] = '(';
+	if (no_decimals && q < end && *q == '(') {
+		for (q++; q < end && digit(*q); q++)
+			to[n++] = *q;
+		if (q == end || *q++ != ')' || n == 1)
+			return 0;
+		to[n] = 0;
+		return (size_t)(q - p);
+	}
+	for (;;) {
+		bool braces, one;
+
+		for (i = 0; i < sizeof marks / sizeof *marks; i++)
+			if ((size_t)(end - q) > strlen(marks[i]) && !memcmp(q, marks[i], strlen(marks[i])))
+				break;
+		if (i == sizeof marks / sizeof *marks)
+			return 0;
+		one = i == 2;
+		dots += one;
+		q += strlen(marks[i]);
+		while (q < end && blank(*q))
+			q++;
+		braces = q < end && *q == '{';
+		q += braces;
+		if (q == end || !digit(*q))
+			return 0;
+		to[n++] = *q++;
+		while (braces && !one && q < end && digit(*q))
+			to[n++] = *q++;
+		if (braces && (q == end || *q++ != '}'))
+			return 0;
+		if (!one || dots == 2)
+			break;
+		for (i = 0; q + i < end && digit(q[i]); i++)    /* from one dot to the other */
+			;
+		if ((size_t)(end - q) - i < 5 || memcmp(q + i, marks[2], 4)) {
+			if (i)
+				return 0;
+			break;
+		}
+		memcpy(to + n, q, i);
+		n += i;
+		q += i;
+	}
+	to[n] = 0;
+	return (size_t)(q - p);
+}
+
+/* The "th" of 12th and 12^{\text{th}}: its length, or 0 */
+static size_t ordinal(const char *p, const char *end)
+{
+	static const char *const open[] = {"^{\\text{", "^{\\textrm{", "^{\\mathrm{", "^\\text{", "^\\mathrm{", "^{", "\\text{", "\\mathrm{", ""};
+	static const char *const ends[] = {"st", "nd", "rd", "th"};
+	size_t i, j;
+
+	for (i = 0; i < sizeof open / sizeof *open; i++) {
+		const size_t n = strlen(open[i]), braces = !n ? 0 : n > 3 && open[i][1] == '{' ? 2 : 1;
+
+		if ((size_t)(end - p) < n + 2 + braces || memcmp(p, open[i], n))
+			continue;
+		for (j = 0; j < sizeof ends / sizeof *ends; j++)
+			if (!memcmp(p + n, ends[j], 2) && !memcmp(p + n + 2, "}}", braces) && (n || p + 2 == end || !(letter(p[2]) || digit(p[2]))))
+				return n + 2 + braces;
+	}
+	return 0;
 }
 
 /* Digits, a point, an exponent: to the token's text in the form 1234.5e6, or 0.1(3) for a period */
@@ -187,17 +262,11 @@ static bool number(struct lexer *l)
 		while (q < l->end && digit(*q))
 			text[n++] = *q++;
 	}
-	if (point && l->end - q > 10 && !memcmp(q, "\\overline{", 10) && digit(q[10])) {
-		const char *r = q + 10;
-
-		while (r < l->end && digit(*r))
-			r++;
-		if (r < l->end && *r == '}') {
-			text[n++] = '(';
-			memcpy(text + n, q + 10, (size_t)(r - q) - 10);
-			n += (size_t)(r - q) - 10;
-			q = r + 1;
-		}
+	if (point && (step = period(q, l->end, text + n, q[-1] == '.'))) {
+		n += strlen(text + n);
+		q += step;
+	} else if (!point && (step = ordinal(q, l->end))) {
+		q += step;
 	} else if (q + 1 < l->end && (*q == 'e' || *q == 'E')) {
 		const char *r = q + 1;
 
@@ -336,6 +405,14 @@ static bool name(struct lexer *l, const char *s, size_t n)
 	return put(l, T_NAME, 0, s, n);
 }
 
+/* II, III, VII, VIII, which are no products */
+static bool roman(const char *s, size_t n)
+{
+	const bool five = n > 2 && *s == 'V';
+
+	return n - five > 1 && n - five < 4 && !memcmp(s + five, "III", n - five);
+}
+
 /* A run of letters of plain text */
 static bool letters(struct lexer *l)
 {
@@ -343,9 +420,16 @@ static bool letters(struct lexer *l)
 	const struct entry *e;
 	size_t n, i;
 
+	if ((at(l, "a.m") || at(l, "p.m") || at(l, "A.M") || at(l, "P.M")) && !(l->end - s > 3 && letter(s[3]))) {
+		l->p += 3;
+		l->p += l->p < l->end && *l->p == '.';
+		return put(l, T_WORD, 0, *s == 'a' || *s == 'A' ? "am" : "pm", 2);
+	}
 	while (l->p < l->end && letter(*l->p))
 		l->p++;
 	n = (size_t)(l->p - s);
+	if (roman(s, n) || (n == 2 && s[1] == 'M' && (*s == 'A' || *s == 'P') && l->n && l->token[l->n - 1].kind == T_NUMBER))      /* 10:15 AM */
+		return put(l, T_WORD, 0, s, n);
 	if (n == 2 && !memcmp(s, "in", 2) && l->n && l->token[l->n - 1].kind == T_NAME && in_front_of_set(l, l->p))
 		return put(l, T_IN, 0, s, n);
 	e = FIND(words, s, n);
@@ -393,10 +477,14 @@ static bool environment(struct lexer *l, int kind)
 }
 
 /* \text{...}: its words are words. Braces within it are counted with all others. */
-static bool grouped(struct lexer *l)
+static bool grouped(struct lexer *l, bool upright)
 {
 	while (l->p < l->end && blank(*l->p))
 		l->p++;
+	if (upright && !l->words_until && (at(l, "{e}") || at(l, "{i}"))) {     /* \mathrm{e}^x */
+		l->p += 3;
+		return name(l, l->p - 2, 1);
+	}
 	if (l->p < l->end && *l->p == '{' && !l->words_until) {
 		l->p++;
 		l->words_until = ++l->braces;
@@ -433,6 +521,35 @@ static bool marked_name(struct lexer *l, const char *mark)
 	return put(l, T_NAME, 0, kept(l, n), n);
 }
 
+/* Passes over {red} */
+static bool braced(struct lexer *l)
+{
+	const char *p = l->p;
+
+	while (p < l->end && blank(*p))
+		p++;
+	if (p < l->end && *p == '{')
+		while (p < l->end && *p != '}')
+			p++;
+	if (p == l->end || *p != '}')
+		return put(l, T_BAD, 0, l->p, 0);
+	l->p = p + 1;
+	return true;
+}
+
+/* Passes over the [2pt] of \\[2pt] */
+static void row_space(struct lexer *l)
+{
+	const char *p = l->p;
+
+	if (p == l->end || *p++ != '[')
+		return;
+	while (p < l->end && (digit(*p) || *p == '.' || *p == '-'))
+		p++;
+	if (l->end - p > 2 && letter(p[0]) && letter(p[1]) && p[2] == ']')
+		l->p = p + 3;
+}
+
 static bool command(struct lexer *l)
 {
 	const char *s = ++l->p;
@@ -462,6 +579,10 @@ static bool command(struct lexer *l)
 		return marked_name(l, "angle ") || put(l, T_BAD, 0, s, n);
 	if (((n == 8 && !memcmp(s, "overline", 8)) || (n == 3 && !memcmp(s, "bar", 3))) && marked_name(l, n == 3 ? "bar " : "line "))
 		return true;
+	if ((n == 5 && !memcmp(s, "color", 5)) || (n == 9 && !memcmp(s, "textcolor", 9)))
+		return braced(l);
+	if (n == 5 && !memcmp(s, "jmath", 5))
+		return name(l, "j", 1);
 	e = FIND(commands, s, n);
 	if (!e && n > 3 && s[0] == 'l' && !memcmp(s, "left", 4))
 		return put(l, T_BAD, 0, s, n);
@@ -484,12 +605,14 @@ static bool command(struct lexer *l)
 		return true;
 	}
 	if (e->kind == GROUPED)
-		return grouped(l);
+		return grouped(l, n == 6 && !memcmp(s, "mathrm", 6));
 	if (e->kind == ENVIRONMENT)
 		return environment(l, e->code);
 	if (!put(l, e->kind, e->code, s, n))
 		return false;
 	l->token[l->n - 1].latex = true;
+	if (e->kind == T_ROW)
+		row_space(l);
 	return true;
 }
 
@@ -560,6 +683,14 @@ static bool symbol(struct lexer *l)
 			l->p += strlen(vulgar[i].text);
 			return put(l, T_FRAC, 'v', text, 2);
 		}
+	}
+	if (at(l, "\xce\xa9") || at(l, "\xe2\x84\xa6")) {
+		l->p += at(l, "\xce\xa9") ? 2 : 3;
+		return put(l, T_NAME, 0, "Omega", 5);
+	}
+	if (at(l, "\xc2\xb5")) {
+		l->p += 2;
+		return put(l, T_NAME, 0, "mu", 2);
 	}
 	if (l->end - l->p >= 2 && ((unsigned char)*l->p == 0xce || (unsigned char)*l->p == 0xcf)) {     /* Greek: by its LaTeX name */
 		static const char *const low[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi"};
@@ -634,6 +765,55 @@ static bool wide_commas(const char *s, const char *end)
 	return false;
 }
 
+/* ]1,2[: brackets that cannot be what they look like */
+static void open_ends(struct token *t, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const int before = i ? t[i - 1].kind : T_END, behind = i + 1 < n ? t[i + 1].kind : T_END;
+
+		if (t[i].kind == T_CLOSE && t[i].code == ']' && (before == T_END || before == T_CUP || before == T_CAP || before == T_IN || before == T_RELATION))
+			t[i].kind = T_OPEN, t[i].code = '(';
+		else if (t[i].kind == T_OPEN && t[i].code == '[' && i && (behind == T_END || behind == T_CUP || behind == T_CAP))
+			t[i].kind = T_CLOSE, t[i].code = ')';
+	}
+}
+
+/* The words from t on, with their exponents: where they end */
+static size_t unit_words(const struct token *t, size_t i)
+{
+	const size_t from = i;
+
+	while (t[i].kind == T_WORD || (i > from && (t[i].kind == T_SUPER || (t[i].kind == T_POWER && t[i + 1].kind == T_NUMBER))))
+		i += t[i].kind == T_POWER ? 2 : 1;
+	return i;
+}
+
+/* 60\frac{\text{mi}}{\text{h}}: 60 mi / h */
+static void unit_fractions(struct token *t, size_t n)
+{
+	size_t i, j, k, to = 0;
+
+	for (i = 0; i < n; i++) {
+		if (i && t[i].kind == T_FRAC && t[i].code != 'v' && t[i + 1].kind == T_OPEN && t[i + 2].kind == T_WORD && (t[i - 1].kind == T_NUMBER || t[i - 1].kind == T_CLOSE)) {
+			j = unit_words(t, i + 2);
+			if (t[j].kind == T_CLOSE && t[j + 1].kind == T_OPEN && t[j + 2].kind == T_WORD && t[k = unit_words(t, j + 2)].kind == T_CLOSE) {
+				const struct token divide = {.kind = T_DIVIDE, .s = t[i].s, .n = t[i].n};
+
+				memmove(&t[to], &t[i + 2], (j - i - 2) * sizeof *t);
+				to += j - i - 2;
+				t[to++] = divide;
+				memmove(&t[to], &t[j + 2], (k - j - 2) * sizeof *t);
+				to += k - j - 2;
+				i = k;
+				continue;
+			}
+		}
+		t[to++] = t[i];
+	}
+}
+
 struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 {
 	struct lexer l = {m, s, s + n, NULL, 0, reading, .wide = wide_commas(s, s + n)};
@@ -668,5 +848,7 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 	if (!ok || m->fault)
 		return NULL;
 	put(&l, T_END, 0, l.end, 0);
+	open_ends(l.token, l.n);
+	unit_fractions(l.token, l.n);
 	return l.token;
 }

@@ -76,7 +76,7 @@ enum function {
 	F_ABS, F_FACTORIAL, F_BINOMIAL, F_FLOOR, F_CEILING, F_GCD, F_LCM, F_MAX, F_MIN, F_MOD, F_SQRT, F_CBRT
 };
 
-enum { DIMENSIONS = 7 };                /* see LENGTH */
+enum { DIMENSIONS = 8 };                /* see LENGTH */
 
 struct unit {
 	fmpq_t factor;                  /* to the base unit */
@@ -109,6 +109,7 @@ struct node *node_number(struct math *m, const fmpq_t q);
 struct node *node_integer(struct math *m, slong k);
 struct node *node_matrix(struct math *m, const struct node *t, struct node **factor, size_t n);     /* the matrix t with n factors to each entry */
 bool node_equal(const struct node *a, const struct node *b);                    /* the same tree */
+bool node_mentions(const struct node *t, const char *name);                     /* a name of it */
 
 /* NULL: not mathematics, or m->fault is set. */
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading);
@@ -117,8 +118,9 @@ bool word_denies(const char *s, size_t n);              /* "not": what stands be
 
 struct unit *unit_new(struct math *m);
 bool unit_add(struct unit *u, const char *name, size_t n, int power);           /* times the unit of that name to a power; false: there is none */
+void unit_micro(struct unit *u, int power);                                     /* times a millionth to a power, of at most two digits */
 bool unit_is(const struct unit *u, int dimension);                              /* of that dimension alone, to the power 1 */
-enum { LENGTH, MASS, TIME, MONEY, ANGLE, INFORMATION, VOLTS };
+enum { LENGTH, MASS, TIME, MONEY, ANGLE, INFORMATION, VOLTS, OHMS };
 
 /* ---- values (value.c, formal.c, equal.c) ---- */
 

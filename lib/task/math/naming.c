@@ -40,18 +40,6 @@ static bool known_angle(const struct node *t)
 	return of_angle(t) || points(t);
 }
 
-static bool mentions(const struct node *t, const char *name)
-{
-	size_t i;
-
-	if (t->kind == N_NAME && !strcmp(t->name, name))
-		return true;
-	for (i = 0; i < t->n; i++)
-		if (mentions(t->kid[i], name))
-			return true;
-	return false;
-}
-
 /* f(x), P(A), phi(n), f^{-1}(2), but not x(x + 1), n(3) or a(b + c) */
 static bool applied(const struct node *t)
 {
@@ -59,7 +47,7 @@ static bool applied(const struct node *t)
 
 	if (f->kind == N_POWER && f->kid[1]->kind == N_NEGATE && f->kid[1]->kid[0]->kind == N_NUMBER && fmpq_is_one(f->kid[1]->kid[0]->number))
 		f = f->kid[0];
-	if (f->kind != N_NAME || mentions(x, f->name))
+	if (f->kind != N_NAME || node_mentions(x, f->name))
 		return false;
 	if (f->name[1] && f->name[1] != '_')
 		return true;

@@ -259,6 +259,14 @@ static enum truth inequality(struct math *m, struct region *r, const struct node
 	return op == inner || complement(m, r) ? YES : UNKNOWN;
 }
 
+/* 0 <= x < infinity: holds for all of the line */
+static bool of_infinity(const struct node *l, char op, const struct node *r)
+{
+	if (op == '>' || op == 'G')
+		return of_infinity(r, turned(op), l);
+	return (op == '<' || op == 'L') && (r->kind == N_INFINITY || (l->kind == N_NEGATE && l->kid[0]->kind == N_INFINITY));
+}
+
 static enum truth relation(struct math *m, struct region *r, const struct node *t)
 {
 	const char *name = NULL;
@@ -270,7 +278,10 @@ static enum truth relation(struct math *m, struct region *r, const struct node *
 		return NO;
 	for (i = 0; i + 1 < t->n; i++) {
 		one = (struct region){.name = name};
-		is = inequality(m, &one, t->kid[i], t->name[i], t->kid[i + 1]);
+		if (of_infinity(t->kid[i], t->name[i], t->kid[i + 1]))
+			is = add(m, &one, low, high) ? YES : UNKNOWN;
+		else
+			is = inequality(m, &one, t->kid[i], t->name[i], t->kid[i + 1]);
 		if (is != YES)
 			return is;
 		if (!settle(m, &one) || (i && !intersect(m, r, &one)))

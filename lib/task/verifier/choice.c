@@ -1,36 +1,17 @@
 /* Choices: the letter, A to J, with or without brackets, "option" in front or the option's text behind; that text alone, where the other has
  * letter and text; else as text. */
-#include <ctype.h>
 #include <string.h>
 
+#include "task/answer.h"
 #include "task/verifier.h"
-
-/* Words that may stand in front of the letter */
-static size_t skip_words(const char *s, size_t n)
-{
-	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "is", ":", "=", "*"};
-	size_t at = 0, k, len;
-
-	for (;;) {
-		while (at < n && s[at] == ' ')
-			at++;
-		for (k = 0; k < sizeof words / sizeof *words; k++) {
-			len = strlen(words[k]);
-			if (n - at > len && !memcmp(s + at, words[k], len) && (!isalpha((unsigned char)words[k][0]) || !isalpha((unsigned char)s[at + len])))
-				break;
-		}
-		if (k == sizeof words / sizeof *words)
-			return at;
-		at += len;
-	}
-}
 
 /* 'a' to 'j', or 0. s is plain: small letters, no blanks around. A letter that begins a sentence ("a cat") is none. *text: what stands behind
  * it begins there. */
 static char letter_of(const char *s, size_t n, size_t *text)
 {
 	static const char open[] = "([{", close[] = ")]}";
-	size_t at = skip_words(s, n);
+	bool said;
+	size_t at = answer_lead(s, n, &said);
 	const char *bracket = at < n ? strchr(open, s[at]) : NULL;
 	char letter;
 
