@@ -381,8 +381,9 @@ void answer_plain(const char *s, size_t n, struct buf *to)
 
 size_t answer_lead(const char *s, size_t n, bool *said)
 {
-	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it", "is", ":", "=", "*"};
-	size_t at = 0, k, len;
+	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus", "hence", "therefore", ",", "is", ":",
+		"=", "*", "\\text{", "\\textbf{", "}"};
+	size_t at = 0, k, len, open = 0;
 
 	*said = false;
 	for (;;) {
@@ -393,9 +394,13 @@ size_t answer_lead(const char *s, size_t n, bool *said)
 			if (n - at > len && word_at(s + at, n - at, 0, words[k]) && (!letter(words[k][0]) || !letter(s[at + len])))
 				break;
 		}
-		if (k == sizeof words / sizeof *words)
-			return at < n ? at : 0;
-		*said |= !strcmp(words[k], "is") || !strcmp(words[k], ":") || !strcmp(words[k], "=");
+		if (k == sizeof words / sizeof *words || (*words[k] == '}' && !open)) {
+			*said &= !open;
+			return at < n && !open ? at : 0;
+		}
+		open += *words[k] == '\\';
+		open -= *words[k] == '}';
+		*said |= !strcmp(words[k], "is") || !strcmp(words[k], "it's") || !strcmp(words[k], ":") || !strcmp(words[k], "=");
 		at += len;
 	}
 }

@@ -51,6 +51,8 @@ static bool applied(const struct node *t)
 		return false;
 	if (f->name[1] && f->name[1] != '_')
 		return true;
+	if (x->kind == N_UNION || x->kind == N_INTERSECTION || points(x))
+		return true;
 	return !strchr("xzijkmn", *f->name) && (x->kind != N_ADD || !strchr("abcdlo", *f->name));
 }
 
@@ -93,6 +95,8 @@ static bool known(const struct node *t)
 
 static bool is_name(const struct node *t)
 {
+	size_t i;
+
 	switch (t->kind) {
 	case N_NAME: case N_I: case N_E:
 		return true;
@@ -100,7 +104,7 @@ static bool is_name(const struct node *t)
 		return !says_no(t->name);
 	case N_FUNCTION:
 		return known(t);
-	case N_TUPLE:           /* the area of ABC */
+	case N_TUPLE:           /* [ABC], an area */
 		return t->n == 1 && t->open == '[' && points(t->kid[0]);
 	case N_MULTIPLY:
 		if (t->code == APPLIED)
@@ -112,7 +116,9 @@ static bool is_name(const struct node *t)
 		}
 		if (t->n == 2 && t->kid[0]->kind == N_NAME && ((!strcmp(t->kid[0]->name, "m") && of_angle(t->kid[1])) || !strcmp(t->kid[0]->name, "Delta")))
 			return true;
-		return points(t);
+		for (i = 1; i < t->n && t->kid[i]->kind == N_NAME; i++)         /* the area of ABC */
+			;
+		return points(t) || (i == t->n && t->kid[0]->kind == N_TEXT && is_name(t->kid[0]));
 	default:
 		return false;
 	}
