@@ -381,8 +381,8 @@ void answer_plain(const char *s, size_t n, struct buf *to)
 
 size_t answer_lead(const char *s, size_t n, bool *said)
 {
-	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus", "hence", "therefore", ",", "is", ":",
-		"=", "*", "\\text{", "\\textbf{", "}"};
+	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus",
+		"hence", "therefore", ",", "is", ":", "=", "*", "\\text{", "\\textbf{", "}"};
 	size_t at = 0, k, len, open = 0;
 
 	*said = false;

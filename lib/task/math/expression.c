@@ -622,19 +622,11 @@ static struct node *ratio(struct parser *p, struct kids *k, const size_t *colon,
 	return x;
 }
 
-static struct node *term(struct parser *p)
+/* With its sign, and what of a mixed number follows */
+static struct node *first_factor(struct parser *p, bool minus)
 {
-	const struct token *currency = NULL;
-	struct kids k = {0};
 	struct node *x, *t;
-	size_t colon[MOST_PARTS], colons = 0;
-	bool minus = false, call_like = false;
 
-	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
-		minus = p->t->kind == T_MINUS;
-		p->t += p->t->kind != T_CURRENCY;
-		currency = p->t++;
-	}
 	x = unary(p);
 	if (!x)
 		return NULL;
@@ -655,6 +647,25 @@ static struct node *term(struct parser *p)
 		if (!x)
 			return NULL;
 	}
+	return x;
+}
+
+static struct node *term(struct parser *p)
+{
+	const struct token *currency = NULL;
+	struct kids k = {0};
+	struct node *x;
+	size_t colon[MOST_PARTS], colons = 0;
+	bool minus = false, call_like = false;
+
+	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
+		minus = p->t->kind == T_MINUS;
+		p->t += p->t->kind != T_CURRENCY;
+		currency = p->t++;
+	}
+	x = first_factor(p, minus);
+	if (!x)
+		return NULL;
 	add(p, &k, x);
 	for (;;) {
 		const struct token *op = p->t;
