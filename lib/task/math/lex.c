@@ -536,7 +536,9 @@ static void unit_fractions(struct token *t, size_t n)
 	size_t i, j, k, to = 0;
 
 	for (i = 0; i < n; i++) {
-		if (i && t[i].kind == T_FRAC && t[i].code != 'v' && t[i + 1].kind == T_OPEN && t[i + 2].kind == T_WORD && (t[i - 1].kind == T_NUMBER || t[i - 1].kind == T_CLOSE)) {
+		const bool behind = i && (t[i - 1].kind == T_NUMBER || t[i - 1].kind == T_CLOSE);
+
+		if (behind && t[i].kind == T_FRAC && t[i].code != 'v' && t[i + 1].kind == T_OPEN && t[i + 2].kind == T_WORD) {
 			j = unit_words(t, i + 2);
 			if (t[j].kind == T_CLOSE && t[j + 1].kind == T_OPEN && t[j + 2].kind == T_WORD && t[k = unit_words(t, j + 2)].kind == T_CLOSE) {
 				const struct token divide = {.kind = T_DIVIDE, .s = t[i].s, .n = t[i].n};

@@ -320,7 +320,9 @@ static struct node *set_builder(struct parser *p)
 	for (i = 0; x && x->kind == N_LIST && i < x->n; i++)
 		if (x->kid[i]->kind != N_RELATION && x->kid[i]->kind != N_IN)
 			x = NULL;
-	if (x && node_mentions(x, of->name) && (x->kind == N_RELATION || x->kind == N_IN || x->kind == N_LIST) && p->t->kind == T_CLOSE && p->t->code == from[-1].code) {
+	if (x && x->kind != N_RELATION && x->kind != N_IN && x->kind != N_LIST)
+		x = NULL;
+	if (x && node_mentions(x, of->name) && p->t->kind == T_CLOSE && p->t->code == from[-1].code) {
 		p->t++;
 		return x;
 	}

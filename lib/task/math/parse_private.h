@@ -29,7 +29,7 @@ struct node *parse_reals(struct parser *p);                             /* the l
 bool scale_word(const struct token *t, slong *times);                   /* million */
 slong part_word(const struct token *t);                                 /* thirds: 3; 0: none. A quarter is a coin, too. */
 int power_word(const struct token *t);                                  /* squared: 2, cubed: 3; 0 */
-bool no_unit(const struct token *t);                                    /* no word that stands behind a quantity: "not", "three" */
+bool no_unit(const struct token *t);                                    /* no word that stands behind a quantity: "not", "three"; t[-1] is read */
 bool parse_deeper(struct parser *p);                                    /* one level down: p->depth++, or false with the fault set */
 
 struct node *parse_divide(struct parser *p, struct node *a, struct node *b);

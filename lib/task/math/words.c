@@ -22,12 +22,16 @@ static int which(const char *words, const struct token *t)
 	return -1;
 }
 
+static bool wrong(const struct token *t)
+{
+	return which("wrong incorrect false untrue undefined invalid impossible unknown", t) >= 0;
+}
+
 bool word_denies(const char *s, size_t n)
 {
 	const struct token t = {.kind = T_WORD, .s = s, .n = n};
 
-	return which("not no never cannot cant isnt doesnt dont arent wrong incorrect false untrue undefined invalid impossible unknown neither nor none "
-		"except without unequal instead", &t) >= 0;
+	return which("not no never cannot cant isnt doesnt dont arent neither nor none except without unequal instead", &t) >= 0 || wrong(&t);
 }
 
 bool scale_word(const struct token *t, slong *times)
@@ -149,7 +153,9 @@ int power_word(const struct token *t)
 
 bool no_unit(const struct token *t)
 {
-	return word_value(t) >= 0 || which("point plus minus", t) >= 0 || word_denies(t->s, t->n);
+	if (wrong(t))                           /* 5 is wrong, 5 undefined; but 5 wrong answers */
+		return t[1].kind != T_WORD || t[-1].kind == T_WORD;
+	return word_value(t) >= 0 || which("plus minus", t) >= 0 || word_denies(t->s, t->n);
 }
 
 /* "half", "a third", "three-fifths" */
