@@ -111,8 +111,8 @@ bool lex_number(struct lexer *l)
 		text[n++] = *q++;
 	if (q > p && q - p <= 3 && *p != '0') {
 		while (q < l->end && (step = separator(q, l->end, &plain))) {
-			if (plain && l->brackets && !l->wide)
-				break;          /* (1,234) is a pair */
+			if (plain && l->brackets && !l->wide && q[1] != '0')
+				break;          /* (1,234) is a pair, (1,000) is none */
 			if (plain) {
 				l->m->ambiguous[0] = true;
 				if (l->reading & READ_LISTS)

@@ -56,6 +56,12 @@ static bool applied(const struct node *t)
 	return !strchr("xzijkmn", *f->name) && (x->kind != N_ADD || !strchr("abcdlo", *f->name));
 }
 
+/* a/b, of two variables */
+static bool two_names(const struct node *above, const struct node *below)
+{
+	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name);
+}
+
 /* dy, or d alone */
 static bool differential(const struct node *t)
 {
@@ -112,7 +118,7 @@ static bool is_name(const struct node *t)
 		if (t->n == 2 && t->kid[1]->kind == N_INVERSE) {
 			const struct node *above = t->kid[0], *below = t->kid[1]->kid[0];
 
-			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (points(above) && points(below));
+			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (points(above) && points(below)) || two_names(above, below);
 		}
 		if (t->n == 2 && t->kid[0]->kind == N_NAME && ((!strcmp(t->kid[0]->name, "m") && of_angle(t->kid[1])) || !strcmp(t->kid[0]->name, "Delta")))
 			return true;
