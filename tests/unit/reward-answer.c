@@ -255,8 +255,10 @@ static void format(void)
 /* Megabytes of anything: linear time, or this does not end. */
 static void bounded(void)
 {
-	static const char *const unit[] = {"{", "}", "answer is ", "a:", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}"};
+	static const char *const unit[] = {"{", "}", "answer is ", "a:", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}",
+					   "\\boxed ", "\\boxed 1", "\\text{the ", "*"};
 	size_t size = 2000000, i, j, n;
+	bool led;
 	char *s = malloc(size + 1);
 	struct buf b = {0};
 
@@ -272,6 +274,7 @@ static void bounded(void)
 		answer_find(s, n, "answer,boxed,answer-is,last-number");
 		number_last(s, n, &got);
 		format_fault(s, n, false, FORMAT_ANSWER);
+		answer_lead(s, n, &led);
 		buf_clear(&b);
 		answer_plain(s, n, &b);
 	}

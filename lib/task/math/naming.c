@@ -269,8 +269,8 @@ static bool within(struct math *m, const struct node *exact, const struct node *
 	return most && math_order(m, d, most) < 0;
 }
 
-/* Is t the number, rounded? Behind a mere = to a decimal fraction, and well. */
-static bool rounds(struct math *m, const struct node *exact, const struct node *t, bool said)
+/* Is t the number, rounded? Behind a mere = to a decimal fraction, and well. *close: so well that it may stand for the number */
+static bool rounds(struct math *m, const struct node *exact, const struct node *t, bool said, bool *close)
 {
 	const struct node *unit;
 
@@ -283,7 +283,8 @@ static bool rounds(struct math *m, const struct node *exact, const struct node *
 	unit = last_place(m, t->kind == N_NEGATE ? t->kid[0] : t);
 	if (!unit || (!said && (t->kind == N_NEGATE ? t->kid[0] : t)->kind != N_NUMBER))
 		return false;
-	return within(m, exact, t, unit, 1, 1) && within(m, exact, t, exact, said ? 5 : 1, said ? 100 : 200);
+	*close = within(m, exact, t, exact, said ? 5 : 1, said ? 100 : 200);
+	return within(m, exact, t, unit, 1, 1) && (said || *close);
 }
 
 /* ---- all of it ---- */
@@ -298,13 +299,17 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 {
 	const struct node *side;
 	bool bare = true;               /* no names at all */
+	bool rounded = false, close;
 	size_t i;
 
 	*s = (struct said){0};
 	if (t->kind != N_RELATION || strspn(t->name, "=~") != t->n - 1)
 		return false;
-	for (i = 0; i < t->n; i++)
+	for (i = 0; i < t->n; i++) {
 		bare = bare && !math_has_names(t->kid[i]);
+		if (t->kid[i]->kind == N_RELATION || t->kid[i]->kind == N_IN)
+			return false;           /* nested ones would be compared again and again */
+	}
 	if (is_name(t->kid[0]) || are_names(t->kid[0])) {
 		s->name = t->kid[0];
 	} else if (t->n == 2 && is_name(t->kid[1])) {
@@ -317,17 +322,15 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 	s->exact = t->kid[s->name != NULL];
 	for (i = s->name ? 2 : 1; i < t->n; i++) {
 		side = t->kid[i];
-		if (s->rounded) {
-			if (!rounds(m, s->exact, side, true))
+		if (rounded || t->name[i - 1] == '~') {
+			if (!rounds(m, s->exact, side, true, &close))
 				return false;
-			s->rounded = side;
-		} else if (t->name[i - 1] == '~') {
-			if (!rounds(m, s->exact, side, true))
-				return false;
-			s->rounded = side;
+			rounded = true;
+			s->rounded = close ? side : NULL;
 		} else if (math_has_names(s->exact) || math_has_names(side) || equal_sides(m, s->exact, side)) {
 			s->exact = side;
-		} else if (rounds(m, s->exact, side, false)) {
+		} else if (rounds(m, s->exact, side, false, &close)) {
+			rounded = true;
 			s->rounded = side;
 		} else {
 			return false;

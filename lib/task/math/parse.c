@@ -297,48 +297,58 @@ struct node *parse_reals(struct parser *p)
 	return x;
 }
 
-/* { x | x > 3 }, { x in R : x > 3 }, from behind the brace on: what is said of x. NULL: it is no such set. */
-static struct node *set_builder(struct parser *p)
+/* Behind the bar or colon t of { x | x > 3 }: is there a relation before the brace is closed? Looked for ahead, since to read twice what is nested
+ * would take forever. */
+static bool says_of(const struct token *t)
 {
-	const struct token *from = p->t, *t = from;
-	struct node *x, *of;
-	size_t i;
+	int depth = 0;
 
+	for (; t->kind != T_END && depth >= 0; t++) {
+		if (!depth && (t->kind == T_RELATION || t->kind == T_IN))
+			return true;
+		depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
+	}
+	return false;
+}
+
+/* Is it { x | x > 3 }, { x in R : x > 3 }, from behind the brace on? bar: where that stands */
+static bool begins_builder(const struct token *t, const struct token **bar)
+{
 	if (t->kind != T_NAME)
-		return NULL;
-	of = parse_name(p);
-	t = p->t;
-	p->t = from;
-	if (!of)
-		return NULL;
+		return false;
+	t++;
 	if (t->kind == T_IN && t[1].kind == T_REALS)
 		t += 2;
-	if (t->kind != T_BAR && t->kind != T_COLON)
+	*bar = t;
+	return (t->kind == T_BAR || t->kind == T_COLON) && says_of(t + 1);
+}
+
+/* What is said of x in { x | x > 3 } */
+static struct node *set_builder(struct parser *p, const struct token *open, const struct token *bar)
+{
+	struct node *of = parse_name(p), *x;
+	size_t i;
+
+	if (!of)
 		return NULL;
-	p->t = t + 1;
+	p->t = bar + 1;
 	x = parse_items(p, N_LIST);
-	for (i = 0; x && x->kind == N_LIST && i < x->n; i++)
+	if (!x || p->t->kind != T_CLOSE || p->t->code != open->code || !node_mentions(x, of->name))
+		return NULL;
+	p->t++;
+	for (i = 0; x->kind == N_LIST && i < x->n; i++)
 		if (x->kid[i]->kind != N_RELATION && x->kid[i]->kind != N_IN)
-			x = NULL;
-	if (x && x->kind != N_RELATION && x->kind != N_IN && x->kind != N_LIST)
-		x = NULL;
-	if (x && node_mentions(x, of->name) && p->t->kind == T_CLOSE && p->t->code == from[-1].code) {
-		p->t++;
-		return x;
-	}
-	p->t = from;
-	return NULL;
+			return NULL;
+	return x->kind == N_RELATION || x->kind == N_IN || x->kind == N_LIST ? x : NULL;
 }
 
 struct node *parse_group(struct parser *p)
 {
-	const struct token *open = p->t++, *close;
+	const struct token *open = p->t++, *close, *bar;
 	struct node *x;
 
-	if ((open->code == '{' || open->code == 'S') && (x = set_builder(p)))
-		return x;
-	if (p->m->fault)
-		return NULL;
+	if ((open->code == '{' || open->code == 'S') && begins_builder(p->t, &bar))
+		return set_builder(p, open, bar);
 	x = over(p, open->code == 'S' ? N_SET : N_LIST);
 	close = p->t;
 	if (!x && open->code == '{' && close == open + 1 && close->kind == T_CLOSE)
