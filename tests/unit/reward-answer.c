@@ -189,7 +189,8 @@ static void tolerance(void)
 		{"math", "1, 2", "2, 1", {0}, true}, {"math", "1, 2", "2, 1", {.order = ORDER_KEPT}, false}, {"math", "1, 2", "1, 2", {.order = ORDER_KEPT}, true},
 		{"list", "1, 2", "2, 1", {0}, false}, {"list", "1, 2", "2, 1", {.order = ORDER_ANY}, true}, {"list", "[1, 1/2, \"a, b\"]", "1; 0.5; a, b", {0}, false},
 		{"list", "[1, 1/2, \"a, b\"]", "1; 0.5; \"A, b\"", {0}, true}, {"list", "red\ngreen\n", "red, green", {0}, true}, {"list", "1, 1", "1, 2", {.order = ORDER_ANY}, false},
-		{"list", "(1, 2), (3, 4)", "(1,2),(3,4)", {0}, true}, {"list", "1", "1, 2", {0}, false}, {"list", "0.5, 1", "0.501, 1", {.absolute = 0.01}, true}, {"list", "", "", {0}, false}};
+		{"list", "(1, 2), (3, 4)", "(1,2),(3,4)", {0}, true}, {"list", "1", "1, 2", {0}, false}, {"list", "0.5, 1", "0.501, 1", {.absolute = 0.01}, true}, {"list", "", "", {0}, false},
+		{"list", ";", ";", {0}, true}};
 	size_t i;
 
 	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -199,6 +200,17 @@ static void tolerance(void)
 		if (v->same(a, strlen(a), b, strlen(b), &cases[i].o, NULL) != cases[i].same || v->same(b, strlen(b), a, strlen(a), &cases[i].o, NULL) != cases[i].same)
 			TEST_FAIL("%s: %s and %s", cases[i].type, a, b);
 	}
+}
+
+/* More items than a list may have, told to nobody */
+static void long_list(void)
+{
+	const struct verifier *v = verifier_find("list", NULL);
+	char s[4000];
+
+	memset(s, ',', sizeof s);
+	CHECK(v->same(s, sizeof s, s, sizeof s, NULL, NULL));
+	CHECK(!v->same(s, sizeof s, "1, 2", 4, NULL, NULL));
 }
 
 static void parts(void)
@@ -292,6 +304,7 @@ int main(void)
 	extraction();
 	said();
 	tolerance();
+	long_list();
 	parts();
 	format();
 	bounded();
