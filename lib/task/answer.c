@@ -11,6 +11,11 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
 
+static bool letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static void trim(const char **s, size_t *n)
 {
 	while (*n && blank((*s)[*n - 1]))
@@ -46,6 +51,23 @@ struct parts parts_of(const char *s, size_t n, bool prefilled)
 	return t;
 }
 
+/* \boxed 3: how much of s is in the box, which has no braces; 0: nothing. A number, or a letter alone, where the formula or the sentence ends */
+static size_t bare_box(const char *s, size_t n)
+{
+	size_t i = n && *s == '-';
+
+	if (i < n && s[i] >= '0' && s[i] <= '9')
+		while (i < n && ((s[i] >= '0' && s[i] <= '9') || ((s[i] == '.' || s[i] == ',') && i + 1 < n && s[i + 1] >= '0' && s[i + 1] <= '9')))
+			i++;
+	else if (n && letter(*s))
+		i = 1;
+	else
+		return 0;
+	if (i == n || (s[i] && strchr("$.,;\n", s[i])) || (blank(s[i]) && !letter(*s)))
+		return i;
+	return s[i] == '\\' && i + 1 < n && (s[i + 1] == ')' || s[i + 1] == ']') ? i : 0;
+}
+
 /* The content of the last \boxed{...}: one pass with a stack of open braces. */
 static struct found find_boxed(const char *s, size_t n)
 {
@@ -58,6 +80,18 @@ static struct found find_boxed(const char *s, size_t n)
 				i += 6;
 			} else if (n - i >= 6 && !memcmp(s + i, "\\fbox{", 6)) {
 				i += 5;
+			} else if (n - i >= 7 && !memcmp(s + i, "\\boxed", 6) && !letter(s[i + 6])) {
+				size_t len;
+
+				for (i += 6; i < n && blank(s[i]); i++)
+					;
+				len = i < n ? bare_box(s + i, n - i) : 0;
+				if (len)
+					f = (struct found){s + i, len, "boxed"};
+				if (i == n || s[i] != '{') {
+					i--;
+					continue;
+				}
 			} else {
 				i++;            /* \{ and \} are no braces */
 				continue;
@@ -228,11 +262,6 @@ struct found answer_find(const char *s, size_t n, const char *methods)
 
 enum { MAX_LAYERS = 16, MAX_WRAPPED = 4096 };   /* what is longer is no wrapped answer; keeps the work linear */
 
-static bool letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool starts(const char *s, size_t n, const char *word)
 {
 	size_t len = strlen(word);
@@ -358,6 +387,32 @@ void answer_plain(const char *s, size_t n, struct buf *to)
 void answer_bare(const char *s, size_t n, struct buf *to)
 {
 	plain(s, n, true, to);
+}
+
+size_t answer_lead(const char *s, size_t n, bool *said)
+{
+	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus",
+		"hence", "therefore", ",", "is", ":", "=", "*", "\\text{", "\\textbf{", "}"};
+	size_t at = 0, k, len, open = 0;
+
+	*said = false;
+	for (;;) {
+		while (at < n && blank(s[at]))
+			at++;
+		for (k = 0; k < sizeof words / sizeof *words; k++) {
+			len = strlen(words[k]);
+			if (n - at > len && word_at(s + at, n - at, 0, words[k]) && (!letter(words[k][0]) || !letter(s[at + len])))
+				break;
+		}
+		if (k == sizeof words / sizeof *words || (*words[k] == '}' && !open)) {
+			*said &= !open;
+			return at < n && !open ? at : 0;
+		}
+		open += *words[k] == '\\';
+		open -= *words[k] == '}';
+		*said |= !strcmp(words[k], "is") || !strcmp(words[k], "it's") || !strcmp(words[k], ":") || !strcmp(words[k], "=");
+		at += len;
+	}
 }
 
 void answer_show(const char *s, size_t n, struct buf *to)

@@ -34,7 +34,7 @@ struct found {
 
 /* methods: names from this list, comma separated, the first that finds something decides:
  *     answer        what is between the last <answer> ... </answer>; within it, the last \boxed{} if there is one
- *     boxed         the last \boxed{...} whose braces balance
+ *     boxed         the last \boxed{...} whose braces balance, or \boxed 3 without any
  *     answer-is     what the last "answer is", "answer:", "A:", "####", or that in Chinese, says, to the end of its sentence or formula; in it, a \boxed{}
  *     last-number   the last number of the text
  *     all           the whole text, blanks trimmed
@@ -47,6 +47,10 @@ int answer_methods(const char *methods, struct err *e);                 /* are a
  * as \frac. */
 void answer_plain(const char *s, size_t n, struct buf *to);
 void answer_bare(const char *s, size_t n, struct buf *to);              /* the same, but that capital letters stay */
+
+/* Where the answer itself begins in "The answer is 12", "Answer: C": behind the words that may stand in front of it, whatever their case. *said: they
+ * end in a verb or a colon; without one they may be part of the answer ("right angle"). Always less than n, or 0. */
+size_t answer_lead(const char *s, size_t n, bool *said);
 
 /* For verdicts: on one line, blanks trimmed, cut with "..." where it is long. */
 void answer_show(const char *s, size_t n, struct buf *to);

@@ -4,9 +4,9 @@
  *     if (math_compare("\\frac{\\sqrt{8}}{2}", 16, "sqrt(2)", 7, NULL, &why) == MATH_SAME) ...
  *
  * An answer is read into a tree (numbers, expressions in variables, tuples, intervals and unions, sets, lists, matrices, equations and
- * inequalities, quantities with units, words), and trees are compared by what they mean: 2x+2 is 2(x+1), x=3 is 3, {1,2} is {2,1},
- * -2 <= x <= 7 is [-2,7], y=2x is 2x-y=0, 50% is 1/2, 36 cm is 0.36 m. Where both readings of a notation are usual (1,234 is a number
- * or a list) one that makes them the same is enough.
+ * inequalities, quantities with units, words), and trees are compared by what they mean: 2x+2 is 2(x+1), x=3 is 3, {1,2} is {2,1}, -2 <= x
+ * <= 7 is [-2,7], y=2x is 2x-y=0, 50% is 1/2, 36 cm is 0.36 m, 8+4=12 is 12; but 2x=5 is not 5, and 204_5 is 204 in its base only. Where
+ * both readings of a notation are usual (1,234 is a number or a list) one that makes them the same is enough.
  *
  * How expressions are compared. Rationals are computed exactly. Else both sides are enclosed in balls of growing precision (Arb), at random
  * points if they have variables: balls apart prove that they differ. Where they are not apart, pi, e, logarithms, exponentials and

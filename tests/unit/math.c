@@ -72,6 +72,23 @@ static void attacks(void)
 	for (i = 0; i + 2 < 15000; i += 3)
 		memcpy(s + i, "+-x", 3);
 	bounded("signs", s, 14998);
+	for (i = 0; i + 2 < 15000; i += 3)
+		memcpy(s + i, "{x|", 3);
+	bounded("sets of sets", s, 14998);
+	bounded("some sets of sets", s, 30);
+	memcpy(s + 30, "x>1}}}}}}}}}}", 13);
+	bounded("sets of sets that end", s, 43);
+	bounded("equations of equations", "1=(1=(1=(1=(1=(1=(1=(1=(1=(1=(1=(1=1)))))))))))", 47);
+	bounded("approximations", "\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx3)))))", 71);
+	for (i = 0; i + 2 < 15000; i += 3)
+		memcpy(s + i, "1=+", 3);
+	bounded("a chain", s, 14998);
+	for (i = 0; i + 1 < 15000; i += 2)
+		memcpy(s + i, "2:", 2);
+	bounded("a ratio", s, 14999);
+	for (i = 0; i + 5 < 15000; i += 6)
+		memcpy(s + i, "(x+y)*", 6);
+	bounded("a product", s, 14999);
 	memset(s, '9', 15000);
 	bounded("digits", s, 15000);
 	bounded("1e999999999", "1e999999999", 11);

@@ -79,7 +79,7 @@ static void text_type(void)
 
 static void choice_type(void)
 {
-	static const char *const right[] = {"C", "c", "(C)", "[C].", "C)", "C. Paris", "(C) Paris", "The answer is (C)", "the correct option is C.", "**C**",
+	static const char *const right[] = {"C", "It is C.", "c", "(C)", "[C].", "C)", "C. Paris", "(C) Paris", "The answer is (C)", "the correct option is C.", "**C**",
 					    "Answer: C", "\\text{C}", "\\boxed{C}"};
 	static const char *const wrong[] = {"D", "(D) C", "a cat", "C D", "", "CC", "(C", "K", "the answer"};
 	struct err e;
@@ -186,6 +186,16 @@ static void extraction(void)
 	CHECK_STR(find("<answer>so \\boxed{3}.</answer>", 0, usual), "3");
 	CHECK_STR(find("\\boxed{1} \\boxed{\\frac{1}{2}}", 0, usual), "\\frac{1}{2}");
 	CHECK_STR(find("\\boxed{\\boxed{7}}", 0, usual), "\\boxed{7}");
+	CHECK_STR(find("\\boxed{1}, no, \\boxed 3$.", 0, usual), "3");
+	CHECK_STR(find("\\boxed 3, no, \\boxed{-1}", 0, usual), "-1");
+	CHECK_STR(find("\\boxed -1,234.5.", 0, usual), "-1,234.5");
+	CHECK_STR(find("\\boxed3", 0, usual), "3");
+	CHECK_STR(find("\\boxed C.", 0, usual), "C");
+	CHECK_STR(find("\\boxed {2} in \\(\\boxed {3}\\)", 0, usual), "3");
+	CHECK_STR(find("\\(\\boxed 3\\)", 0, usual), "3");
+	CHECK_STR(find("\\boxed{2} in the \\boxed I use, or \\boxed 3/4", 0, usual), "2");
+	CHECK_STR(find("\\boxed answer \\boxed", 0, usual), "(none)");
+	CHECK_STR(find("\\boxed{2} is in a \\boxed \\frac12", 0, usual), "2");
 	CHECK_STR(find("\\boxed{\\{1, 2\\}}", 0, usual), "\\{1, 2\\}");
 	CHECK_STR(find("\\boxed{1} then \\boxed{2", 0, usual), "1");
 	CHECK_STR(find("\\boxed{2", 0, usual), "\\boxed{ is not closed");
@@ -231,7 +241,8 @@ static void tolerance(void)
 		{"math", "1, 2", "2, 1", {0}, true}, {"math", "1, 2", "2, 1", {.order = ORDER_KEPT}, false}, {"math", "1, 2", "1, 2", {.order = ORDER_KEPT}, true},
 		{"list", "1, 2", "2, 1", {0}, false}, {"list", "1, 2", "2, 1", {.order = ORDER_ANY}, true}, {"list", "[1, 1/2, \"a, b\"]", "1; 0.5; a, b", {0}, false},
 		{"list", "[1, 1/2, \"a, b\"]", "1; 0.5; \"A, b\"", {0}, true}, {"list", "red\ngreen\n", "red, green", {0}, true}, {"list", "1, 1", "1, 2", {.order = ORDER_ANY}, false},
-		{"list", "(1, 2), (3, 4)", "(1,2),(3,4)", {0}, true}, {"list", "1", "1, 2", {0}, false}, {"list", "0.5, 1", "0.501, 1", {.absolute = 0.01}, true}, {"list", "", "", {0}, false}};
+		{"list", "(1, 2), (3, 4)", "(1,2),(3,4)", {0}, true}, {"list", "1", "1, 2", {0}, false}, {"list", "0.5, 1", "0.501, 1", {.absolute = 0.01}, true}, {"list", "", "", {0}, false},
+		{"list", ";", ";", {0}, true}};
 	size_t i;
 
 	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -241,6 +252,17 @@ static void tolerance(void)
 		if (v->same(a, strlen(a), b, strlen(b), &cases[i].o, NULL) != cases[i].same || v->same(b, strlen(b), a, strlen(a), &cases[i].o, NULL) != cases[i].same)
 			TEST_FAIL("%s: %s and %s", cases[i].type, a, b);
 	}
+}
+
+/* More items than a list may have, told to nobody */
+static void long_list(void)
+{
+	const struct verifier *v = verifier_find("list", NULL);
+	char s[4000];
+
+	memset(s, ',', sizeof s);
+	CHECK(v->same(s, sizeof s, s, sizeof s, NULL, NULL));
+	CHECK(!v->same(s, sizeof s, "1, 2", 4, NULL, NULL));
 }
 
 static void parts(void)
@@ -297,8 +319,10 @@ static void format(void)
 /* Megabytes of anything: linear time, or this does not end. */
 static void bounded(void)
 {
-	static const char *const unit[] = {"{", "}", "answer is ", "a:", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}"};
+	static const char *const unit[] = {"{", "}", "answer is ", "a:", "\\boxed{", "$", "<answer>", "</answer>", "<think>", "</think>", "1,", "\\", "1", "-1/", "{{}",
+					   "\\boxed ", "\\boxed 1", "\\text{the ", "*"};
 	size_t size = 2000000, i, j, n;
+	bool led;
 	char *s = malloc(size + 1);
 	struct buf b = {0};
 
@@ -314,6 +338,7 @@ static void bounded(void)
 		answer_find(s, n, "answer,boxed,answer-is,last-number");
 		number_last(s, n, &got);
 		format_fault(s, n, false, FORMAT_ANSWER);
+		answer_lead(s, n, &led);
 		buf_clear(&b);
 		answer_plain(s, n, &b);
 	}
@@ -332,6 +357,7 @@ int main(void)
 	extraction();
 	said();
 	tolerance();
+	long_list();
 	parts();
 	format();
 	bounded();

@@ -135,8 +135,32 @@ static enum truth in_order(struct math *m, const struct node *a, const struct no
 	return all;
 }
 
+/* 2:4:6 is 1:2:3 */
+static enum truth ratios(struct math *m, const struct node *a, const struct node *b)
+{
+	struct node *zero = node_integer(m, 0);
+	const char *fault = NULL;
+	enum truth all = YES, t;
+	size_t i;
+
+	if (a->n != b->n)
+		return NO;
+	if (math_equal(m, a->kid[0], zero) != NO || math_equal(m, b->kid[0], zero) != NO)
+		return in_order(m, a, b);
+	for (i = 1; i < a->n && all != NO; i++) {
+		struct node *x = node_new(m, N_MULTIPLY, 2, a->kid[i], b->kid[0]), *y = node_new(m, N_MULTIPLY, 2, b->kid[i], a->kid[0]);
+
+		t = x && y ? item(m, x, y, &fault) : UNKNOWN;
+		if (t != YES)
+			all = t;
+	}
+	return all;
+}
+
 static enum truth tuples(struct math *m, const struct node *a, const struct node *b)
 {
+	if (a->open == ':')
+		return ratios(m, a, b);
 	/* Of two, brackets tell whether the ends are in; of three and more they are but brackets. */
 	if (a->n == 2 && (a->open != b->open || a->close != b->close))
 		return NO;
@@ -171,6 +195,8 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 {
 	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
 
+	if ((a->kind == N_TUPLE && a->open == ':') != (b->kind == N_TUPLE && b->open == ':'))
+		return NO;
 	if (a->kind == b->kind)
 		switch (a->kind) {
 		case N_TUPLE:
@@ -193,8 +219,10 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 			return in_order(m, a, b);
 		return rest->kind == N_TUPLE ? by_rows(m, matrix, rest) : NO;
 	}
-	if (one->kind == N_LIST && other->kind == N_TUPLE)
-		return in_order(m, a, b);
+	if (one->kind == N_LIST && other->kind == N_TUPLE) {
+		one = math_by_names(m, one);
+		return one ? in_order(m, one, other) : NO;
+	}
 	if (one->kind == N_LIST && other->kind == N_SET)
 		return any_order(m, a, b, true);
 	return NO;
@@ -250,17 +278,46 @@ static enum truth relations(struct math *m, const struct node *a, const struct n
 	return YES;
 }
 
-/* What a name is said to be: x = 3, or x = y = 3; NULL where it is no such equation */
-static const struct node *assigned(const struct node *t)
+/* What is said against another answer: by its exact value, or rounded */
+static enum truth said_same(struct math *m, const struct said *s, const struct node *t)
 {
-	const struct node *last;
+	const char *fault = NULL;
+	enum truth is = item(m, s->exact, t, &fault);
 
-	if (t->kind != N_RELATION || strspn(t->name, "=~") != t->n - 1)
-		return NULL;
-	last = t->kid[t->n - 1];
-	if (t->kid[0]->kind == N_NAME || t->kid[0]->kind == N_I || t->kid[0]->kind == N_E || t->kid[0]->kind == N_FUNCTION || t->kid[0]->kind == N_MULTIPLY || t->kid[0]->kind == N_TUPLE || t->kid[0]->kind == N_TEXT)
-		return last;
-	return last->kind == N_NAME && t->n == 2 ? t->kid[0] : NULL;
+	if (is != YES && s->rounded) {
+		enum truth also = item(m, s->rounded, t, &fault);
+
+		is = also == YES ? YES : is == UNKNOWN ? is : also;
+	}
+	return is;
+}
+
+static enum truth equations(struct math *m, const struct node *a, const struct node *b)
+{
+	const bool both = a->kind == N_RELATION && b->kind == N_RELATION;
+	const char *fault = NULL;
+	enum truth t, u;
+	struct said x, y;
+
+	if (!both) {
+		if (!math_says(m, &x, a->kind == N_RELATION ? a : b))
+			return m->fault ? UNKNOWN : NO;
+		return said_same(m, &x, a->kind == N_RELATION ? b : a);
+	}
+	t = relations(m, a, b);
+	if (t == YES)
+		return t;
+	fault = m->fault;
+	m->fault = NULL;
+	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || node_equal(x.name, y.name))) {
+		u = said_same(m, &x, y.exact);
+		if (u == NO && y.rounded)
+			u = said_same(m, &x, y.rounded);
+		if (u != NO)
+			return u;
+	}
+	m->fault = fault;
+	return t;
 }
 
 /* ---- quantities ---- */
@@ -304,17 +361,63 @@ static enum truth quantities(struct math *m, const struct node *a, const struct 
 
 /* ---- all of them ---- */
 
-/* The digits alone, where the base was below them: 1010 for 1010_2 */
-static bool digits_are(const struct node *based, const struct node *plain)
+static bool in_a_base(const struct node *t)
 {
-	char text[64];
-	slong n;
+	t = t->kind == N_NEGATE ? t->kid[0] : t;
+	return t->kind == N_BASE && t->spelled;
+}
 
-	if (!based->spelled || plain->kind != N_NUMBER || !plain->spelled || !fmpz_is_one(fmpq_denref(plain->number)) || !fmpz_fits_si(fmpq_numref(plain->number)))
+/* The digits that a numeral without a base is written in, "204" or "1A": where they end; NULL where it is none */
+static char *digits_of(char *to, const char *end, const struct node *t, bool behind_digits)
+{
+	char text[24];
+	size_t i, n;
+
+	switch (t->kind) {
+	case N_NUMBER:
+		if (behind_digits || !t->spelled || !fmpz_is_one(fmpq_denref(t->number)) || !fmpz_fits_si(fmpq_numref(t->number)))
+			return NULL;
+		n = (size_t)snprintf(text, sizeof text, "%ld", (long)fmpz_get_si(fmpq_numref(t->number)));
+		break;
+	case N_NAME: case N_E:
+		*text = t->kind == N_E ? 'E' : *t->name;
+		n = 1;
+		if (t->kind == N_NAME && (t->name[1] || *text < 'A' || *text > 'Z'))
+			return NULL;
+		break;
+	case N_MULTIPLY:
+		for (i = 0; to && i < t->n; i++)
+			to = t->kid[i]->kind == N_MULTIPLY ? NULL : digits_of(to, end, t->kid[i], i && t->kid[i - 1]->kind == N_NUMBER);
+		return to;
+	default:
+		return NULL;
+	}
+	if ((size_t)(end - to) < n)
+		return NULL;
+	memcpy(to, text, n);
+	return to + n;
+}
+
+/* A numeral whose base is below the line: the same digits of the same base, or the digits alone. Its value in the usual notation is another answer,
+ * mostly that of the question. */
+static bool same_digits(const struct node *a, const struct node *b)
+{
+	const struct node *based, *other;
+	const char *digits;
+	char text[64], *end;
+
+	if ((a->kind == N_NEGATE) != (b->kind == N_NEGATE))
 		return false;
-	n = fmpz_get_si(fmpq_numref(plain->number));
-	snprintf(text, sizeof text, "%ld", (long)n);
-	return !strcmp(text, based->name);
+	if (a->kind == N_NEGATE)
+		a = a->kid[0], b = b->kid[0];
+	based = in_a_base(a) ? a : b;
+	other = based == a ? b : a;
+	if (other->kind == N_BASE)
+		return a->code == b->code && fmpq_equal(a->number, b->number);
+	end = digits_of(text, text + sizeof text, other, false);
+	for (digits = based->name; *digits == '0' && digits[1]; digits++)
+		;
+	return end && strlen(digits) == (size_t)(end - text) && !memcmp(text, digits, (size_t)(end - text));
 }
 
 static enum truth endings(const struct node *a, const struct node *b)
@@ -340,7 +443,6 @@ static bool same_letter(const struct node *text, const struct node *name)
 
 static enum truth same(struct math *m, const struct node *a, const struct node *b)
 {
-	const struct node *x;
 	enum truth t;
 
 	if (node_equal(a, b) && !node_divides(a))
@@ -365,14 +467,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return t;
 	if (a->kind == N_IN || b->kind == N_IN)
 		return same(m, a->kind == N_IN ? a->kid[1] : a, b->kind == N_IN ? b->kid[1] : b);
-	if (a->kind == N_RELATION && b->kind == N_RELATION)
-		return relations(m, a, b);
-	if (a->kind == N_RELATION && (x = assigned(a)))
-		return same(m, x, b);
-	if (b->kind == N_RELATION && (x = assigned(b)))
-		return same(m, a, x);
 	if (a->kind == N_RELATION || b->kind == N_RELATION)
-		return NO;
+		return equations(m, a, b);
 	if (of_one(a) || of_one(b))
 		return same(m, of_one(a) ? a->kid[0] : a, of_one(b) ? b->kid[0] : b);
 	if (is_container(a) && is_container(b))
@@ -383,8 +479,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return quantities(m, a, b);
 	if (has(a, N_INFINITY) || has(b, N_INFINITY))
 		return endings(a, b);
-	if ((a->kind == N_BASE && digits_are(a, b)) || (b->kind == N_BASE && digits_are(b, a)))
-		return YES;
+	if (in_a_base(a) || in_a_base(b))
+		return same_digits(a, b) ? YES : NO;
 	return values(m, a, b);
 }
 
@@ -393,9 +489,10 @@ enum truth math_same(struct math *m, const struct node *a, const struct node *b)
 	return same(m, a, b);
 }
 
-/* The ways to read one of the answers; how many */
-static int readings(struct math *m, const char *s, size_t n, struct node **to)
+/* The ways to read one of the answers; how many. parted: a list only because of what else parts thousands */
+static int readings(struct math *m, const char *s, size_t n, struct node **to, bool *parted)
 {
+	bool number = true;
 	int reading, ways = 0;
 
 	m->ambiguous[0] = m->ambiguous[1] = false;
@@ -403,8 +500,12 @@ static int readings(struct math *m, const char *s, size_t n, struct node **to)
 		if ((reading & READ_LISTS && !m->ambiguous[0]) || (reading & READ_UNITS && !m->ambiguous[1]))
 			continue;
 		to[ways] = math_parse(m, s, n, reading);
-		if (to[ways])
-			ways++;
+		if (!to[ways])
+			continue;
+		if (!(reading & READ_LISTS))
+			number = !is_container(to[ways]);
+		parted[ways] = number && reading & READ_LISTS && to[ways]->kind == N_LIST;
+		ways++;
 	}
 	return ways;
 }
@@ -415,19 +516,22 @@ enum math_verdict math_compare(const char *a, size_t a_n, const char *b, size_t 
 	struct math m = {.options = options ? options : &usual, .work = 3e6};
 	struct node *x[READINGS], *y[READINGS];
 	enum math_verdict verdict = MATH_DIFFERENT;
+	bool parted[2][READINGS];
 	const char *fault;
 	int n, k, i, j;
 
 	if (a_n > b_n || (a_n == b_n && a_n && memcmp(a, b, a_n) > 0))         /* one way round: the same verdict both ways */
 		return math_compare(b, b_n, a, a_n, options, why);
 	m.seed = hash_bytes(a, a_n) + hash_bytes(b, b_n);       /* the same either way round */
-	n = readings(&m, a, a_n, x);
-	k = readings(&m, b, b_n, y);
+	n = readings(&m, a, a_n, x, parted[0]);
+	k = readings(&m, b, b_n, y, parted[1]);
 	fault = n && k ? NULL : m.fault;
 	for (i = 0; i < n && verdict != MATH_SAME; i++)
 		for (j = 0; j < k && verdict != MATH_SAME; j++) {
 			enum truth t;
 
+			if ((parted[0][i] && y[j]->kind == N_TUPLE) || (parted[1][j] && x[i]->kind == N_TUPLE))
+				continue;       /* 123,456 is no (123, 456) */
 			m.fault = NULL;
 			t = math_same(&m, x[i], y[j]);
 			if (t == YES)

@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "math_private.h"
 
-enum { FIRST_BITS = 64, NUMERIC_BITS = 512, MOST_BITS = 30000 };
+enum { FIRST_BITS = 64, NUMERIC_BITS = 512, MOST_BITS = 30000, MOST_TERMS = 64 };
 
 /* What is compared with 0: of one or two trees */
 struct question {
@@ -215,9 +215,43 @@ bool node_divides(const struct node *t)
 	return false;
 }
 
+/* Has it a value, whatever positive numbers its names stand for? Of sums, products and roots that is so. */
+static bool tame(const struct node *t)
+{
+	size_t i;
+
+	if (t->kind > N_POWER || t->kind == N_INVERSE || t->kind == N_PM || t->kind == N_INFINITY)
+		return false;
+	if (t->kind == N_POWER && (t->kid[1]->kind != N_NUMBER || fmpq_sgn(t->kid[1]->number) <= 0 || fmpz_bits(fmpq_numref(t->kid[1]->number)) > 10))
+		return false;
+	for (i = 0; i < t->n; i++)
+		if (!tame(t->kid[i]))
+			return false;
+	return true;
+}
+
+/* The same terms and factors in another order */
+static bool reordered(const struct node *a, const struct node *b)
+{
+	bool used[MOST_TERMS] = {false};
+	size_t i, j;
+
+	if ((a->kind != N_ADD && a->kind != N_MULTIPLY) || a->kind != b->kind || a->n != b->n || a->n > MOST_TERMS)
+		return node_equal(a, b);
+	for (i = 0; i < a->n; i++) {
+		for (j = 0; j < b->n; j++)
+			if (!used[j] && reordered(a->kid[i], b->kid[j]))
+				break;
+		if (j == b->n)
+			return false;
+		used[j] = true;
+	}
+	return true;
+}
+
 enum truth math_equal(struct math *m, const struct node *a, const struct node *b)
 {
-	if (node_equal(a, b) && !node_divides(a))
+	if ((node_equal(a, b) && !node_divides(a)) || (reordered(a, b) && tame(a)))
 		return YES;
 	return is_zero(m, &(struct question){a, b, difference, 2});
 }

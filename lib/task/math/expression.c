@@ -276,7 +276,7 @@ static struct node *function(struct parser *p)
 }
 
 /* A name, with what stands below it: x, x_1, a_{n} */
-static struct node *named(struct parser *p)
+struct node *parse_name(struct parser *p)
 {
 	const struct token *t = p->t++, *q;
 	struct node *x = node_new(p->m, N_NAME, 0);
@@ -364,7 +364,7 @@ static struct node *primary(struct parser *p)
 		x = parse_number(p, t->s, t->n);
 		break;
 	case T_BASE: p->t++; x = parse_based(p, t, t->code); break;
-	case T_NAME: x = t[1].kind == T_WORD && (x = parse_words(p)) ? x : named(p); break;       /* a dozen */
+	case T_NAME: x = t[1].kind == T_WORD && (x = parse_words(p)) ? x : parse_name(p); break;       /* a dozen */
 	case T_PI: p->t++; x = node_new(p->m, N_PI, 0); break;
 	case T_E: p->t++; x = node_new(p->m, N_E, 0); break;
 	case T_I: p->t++; x = node_new(p->m, N_I, 0); break;
@@ -412,6 +412,15 @@ static bool degree_sign(struct parser *p)
 	return false;
 }
 
+const char *temperature(const struct token *t)
+{
+	if (t->kind != T_NAME && t->kind != T_WORD)
+		return NULL;
+	if ((t->n == 1 && *t->s == 'C') || (t->n == 7 && !memcmp(t->s + 1, "elsius", 6)))
+		return "celsius";
+	return (t->n == 1 && *t->s == 'F') || (t->n == 10 && !memcmp(t->s + 1, "ahrenheit", 9)) ? "fahrenheit" : NULL;
+}
+
 static struct node *with_unit(struct parser *p, struct node *x, const char *name)
 {
 	struct node *t = x ? node_new(p->m, N_UNIT, 1, x) : NULL;
@@ -422,8 +431,8 @@ static struct node *with_unit(struct parser *p, struct node *x, const char *name
 	if (!strcmp(name, "%")) {
 		t->unit->percent = true;
 		fmpq_set_si(t->unit->factor, 1, 100);
-	} else if (!strcmp(name, "degree") && p->t->kind == T_NAME && p->t->n == 1 && (*p->t->s == 'C' || *p->t->s == 'F')) {
-		t->unit->label = *(p->t++)->s == 'C' ? "celsius" : "fahrenheit";
+	} else if (!strcmp(name, "degree") && temperature(p->t)) {
+		t->unit->label = temperature(p->t++);
 	} else {
 		unit_add(t->unit, name, strlen(name), 1);
 	}
@@ -473,12 +482,19 @@ static struct node *power(struct parser *p)
 			}
 			x = e ? node_new(p->m, N_POWER, 2, x, e) : NULL;
 		} else if (p->t->kind == T_WORD && x->kind == N_NUMBER) {
+			const slong part = part_word(p->t);
+			const int to = power_word(p->t);
 			slong times;
 
-			if (!scale_word(p->t, &times))
+			if (to)                 /* 5 squared, 5 thirds, 5 million */
+				x = node_new(p->m, N_POWER, 2, x, node_integer(p->m, to));
+			else if (part)
+				x = parse_divide(p, x, node_integer(p->m, part));
+			else if (scale_word(p->t, &times))
+				x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
+			else
 				break;
 			p->t++;
-			x = node_new(p->m, N_MULTIPLY, 2, x, node_integer(p->m, times));
 		} else {
 			break;
 		}
@@ -570,27 +586,47 @@ static struct node *product(struct parser *p, struct kids *k)
 	return node_list(p->m, N_MULTIPLY, k->kid, k->n);
 }
 
+static bool is_omega(const struct token *t)
+{
+	return t->n == 5 && !memcmp(t->s, "Omega", 5);
+}
+
 /* The m of 5 m, at the end of all: a unit in one reading */
 static bool lone_unit(const struct parser *p, const struct kids *k)
 {
 	const struct token *t = p->t;
 
-	return t->kind == T_NAME && t->spaced && t->n == 1 && strchr("msghLlVB", *t->s) && k->n && k->kid[k->n - 1]->kind != N_NAME
+	return t->kind == T_NAME && ((t->spaced && t->n == 1 && strchr("msghLlVB", *t->s)) || is_omega(t)) && k->n && k->kid[k->n - 1]->kind != N_NAME
 	    && (t[1].kind == T_END || ((t[1].kind == T_POWER || t[1].kind == T_SUPER || t[1].kind == T_DIVIDE)));
 }
 
-static struct node *term(struct parser *p)
-{
-	const struct token *currency = NULL;
-	struct kids k = {0};
-	struct node *x, *t;
-	bool minus = false;
+enum { MOST_PARTS = 16 };
 
-	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
-		minus = p->t->kind == T_MINUS;
-		p->t += p->t->kind != T_CURRENCY;
-		currency = p->t++;
+/* 2:4:6, from the factors and the places of colons among them: [2, 4, 6] */
+static struct node *ratio(struct parser *p, struct kids *k, const size_t *colon, size_t colons)
+{
+	struct node *part[MOST_PARTS], *x;
+	size_t i, from = 0, to;
+
+	if (colons >= MOST_PARTS)
+		return parse_fail(p, "too many items");
+	for (i = 0; i <= colons; i++, from = to) {
+		to = i < colons ? colon[i + 1] : k->n;
+		if (i)                  /* what a colon stands before was turned into 1/x */
+			k->kid[from] = k->kid[from]->kid[0];
+		part[i] = to - from > 1 ? node_list(p->m, N_MULTIPLY, k->kid + from, to - from) : k->kid[from];
 	}
+	x = node_list(p->m, N_TUPLE, part, colons + 1);
+	if (x)
+		x->open = x->close = ':';
+	return x;
+}
+
+/* With its sign, and what of a mixed number follows */
+static struct node *first_factor(struct parser *p, bool minus)
+{
+	struct node *x, *t;
+
 	x = unary(p);
 	if (!x)
 		return NULL;
@@ -611,16 +647,46 @@ static struct node *term(struct parser *p)
 		if (!x)
 			return NULL;
 	}
+	return x;
+}
+
+static struct node *term(struct parser *p)
+{
+	const struct token *currency = NULL;
+	struct kids k = {0};
+	struct node *x;
+	size_t colon[MOST_PARTS], colons = 0;
+	bool minus = false, call_like = false;
+
+	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
+		minus = p->t->kind == T_MINUS;
+		p->t += p->t->kind != T_CURRENCY;
+		currency = p->t++;
+	}
+	x = first_factor(p, minus);
+	if (!x)
+		return NULL;
 	add(p, &k, x);
 	for (;;) {
 		const struct token *op = p->t;
 		struct node *last = k.kid[k.n - 1];
 
+		if (micro(op) && last->kind != N_NAME)
+			break;
 		if (lone_unit(p, &k)) {
 			p->m->ambiguous[1] = true;
 			if (p->reading & READ_UNITS)
 				break;
 		}
+		if (last->kind == N_NUMBER && op->kind == T_OPEN && op->code == '(' && op[1].kind == T_WORD) {  /* 5 (five) */
+			x = parse_group(p);
+			if (!x || x->kind != N_NUMBER || k.n > 1 || !fmpq_equal(x->number, last->number))
+				return NULL;
+			continue;
+		}
+		colons += op->kind == T_COLON;
+		if (op->kind == T_COLON)
+			colon[colons < MOST_PARTS ? colons : 0] = k.n;
 		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON) {
 			p->t++;
 			if (op->kind == T_DIVIDE && p->t->kind == T_WORD && !(p->reading & READ_LISTS)) {
@@ -634,6 +700,7 @@ static struct node *term(struct parser *p)
 			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || (last->kind == N_NAME && !op->spaced)))
 				return NULL;
 			x = power(p);
+			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
 			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
 				x = node_new(p->m, N_FUNCTION, 2, x->kid[0], x->kid[1]);
 				if (x)
@@ -647,10 +714,14 @@ static struct node *term(struct parser *p)
 			return NULL;
 		add(p, &k, x);
 	}
+	if (colons > 1)
+		return ratio(p, &k, colon, colons);
 	x = product(p, &k);
 	if (!x)
 		return NULL;
-	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || lone_unit(p, &k))
+	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
+		x->code = APPLIED;
+	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &k))
 		return parse_unit(p, x, currency);
 	return x;
 }

@@ -1,7 +1,7 @@
 /* Tokens of LaTeX and of plain text, to one alphabet. */
 #include <string.h>
 
-#include "math_private.h"
+#include "lex_private.h"
 
 enum { SKIP = 100, SPACE, GROUPED, ENVIRONMENT, SPLIT };        /* token kinds that no reader sees */
 
@@ -16,6 +16,7 @@ static const struct entry commands[] = {
 	{"left", SKIP}, {"right", SKIP}, {"big", SKIP}, {"Big", SKIP}, {"bigg", SKIP}, {"Bigg", SKIP}, {"bigl", SKIP}, {"bigr", SKIP}, {"Bigl", SKIP},
 	{"Bigr", SKIP}, {"biggl", SKIP}, {"biggr", SKIP}, {"displaystyle", SKIP}, {"textstyle", SKIP}, {"limits", SKIP}, {"boxed", SKIP}, {"fbox", SKIP},
 	{"mathbf", SKIP}, {"mathit", SKIP}, {"boldsymbol", SKIP}, {"bm", SKIP}, {"vec", SKIP}, {"ensuremath", SKIP}, {"nolimits", SKIP}, {"middle", SKIP},
+	{"hat", SKIP}, {"widehat", SKIP},
 	{"quad", SPACE}, {"qquad", SPACE}, {",", SPACE}, {"!", SKIP}, {";", SPACE}, {":", SPACE}, {" ", SPACE}, {"(", SKIP}, {")", SKIP},
 	{"text", GROUPED}, {"textbf", GROUPED}, {"textit", GROUPED}, {"textrm", GROUPED}, {"mbox", GROUPED}, {"hbox", GROUPED}, {"mathrm", GROUPED},
 	{"operatorname", GROUPED}, {"rm", SKIP}, {"bf", SKIP}, {"mathsf", GROUPED}, {"mathtt", GROUPED}, {"texttt", GROUPED}, {"emph", GROUPED}, {"underline", SKIP},
@@ -80,39 +81,12 @@ static const char *const short_words[] = {
 	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "two", "out", "our", "you", "car", "per",
 };
 
-static bool digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-struct lexer {
-	struct math *m;
-	const char *p, *end;
-	struct token *token;
-	size_t n;
-	int reading, braces;
-	int words_until;                /* depth of the group of \text{...}; 0: none */
-	bool spaced;
-	char *scratch;                  /* as long as the input, and a little */
-};
-
-/* A copy of what was written to the scratch */
-static const char *kept(struct lexer *l, size_t n)
+const char *lex_kept(struct lexer *l, size_t n)
 {
 	return memcpy(math_alloc(l->m, n + 1), l->scratch, n);
 }
 
-static struct token *put(struct lexer *l, int kind, int code, const char *s, size_t n)
+struct token *lex_put(struct lexer *l, int kind, int code, const char *s, size_t n)
 {
 	struct token *t;
 
@@ -131,138 +105,6 @@ static bool at(const struct lexer *l, const char *word)
 	size_t n = strlen(word);
 
 	return (size_t)(l->end - l->p) >= n && !memcmp(l->p, word, n);
-}
-
-static bool three_digits(const char *p, const char *end)
-{
-	return end - p >= 3 && digit(p[0]) && digit(p[1]) && digit(p[2]) && (end - p == 3 || !digit(p[3]));
-}
-
-/* A separator of thousands at p, with what LaTeX puts around it: its length; *plain: a bare comma */
-static size_t separator(const char *p, const char *end, bool *plain)
-{
-	static const char *const marks[] = {"{,}\\!", "{,}", ",\\!\\!", ",\\! ", ",\\!", "\\,", "~", "\\ ", "\xc2\xa0", "\xe2\x80\x89", "\xe2\x80\xaf", ","};
-	size_t i, n;
-
-	for (i = 0; i < sizeof marks / sizeof *marks; i++) {
-		n = strlen(marks[i]);
-		if ((size_t)(end - p) > n && !memcmp(p, marks[i], n) && three_digits(p + n, end)) {
-			*plain = i == sizeof marks / sizeof *marks - 1;
-			return n;
-		}
-	}
-	*plain = false;                 /* 12 000, but 1 100/200 is mixed */
-	return *p == ' ' && three_digits(p + 1, end) && !(end - p > 4 && p[4] == '/');
-}
-
-/* Digits, a point, an exponent: to the token's text in the form 1234.5e6, or 0.1(3) for a period */
-static bool number(struct lexer *l)
-{
-	const char *p = l->p, *q = p;
-	char *text = l->scratch;
-	size_t n = 0, step;
-	bool plain, point = false;
-
-	while (q < l->end && digit(*q))
-		text[n++] = *q++;
-	if (q > p && q - p <= 3 && *p != '0') {
-		while (q < l->end && (step = separator(q, l->end, &plain))) {
-			if (plain) {
-				l->m->ambiguous[0] = true;
-				if (l->reading & READ_LISTS)
-					break;
-			}
-			memcpy(text + n, q + step, 3);
-			n += 3;
-			q += step + 3;
-		}
-	}
-	if (q < l->end && *q == '.' && ((q + 1 < l->end && digit(q[1])) || (q > p && (q + 1 == l->end || (q[1] != '.' && !letter(q[1])))))) {
-		point = true;
-		text[n++] = *q++;
-		while (q < l->end && digit(*q))
-			text[n++] = *q++;
-	}
-	if (point && l->end - q > 10 && !memcmp(q, "\\overline{", 10) && digit(q[10])) {
-		const char *r = q + 10;
-
-		while (r < l->end && digit(*r))
-			r++;
-		if (r < l->end && *r == '}') {
-			text[n++] = '(';
-			memcpy(text + n, q + 10, (size_t)(r - q) - 10);
-			n += (size_t)(r - q) - 10;
-			q = r + 1;
-		}
-	} else if (q + 1 < l->end && (*q == 'e' || *q == 'E')) {
-		const char *r = q + 1;
-
-		r += *r == '-' || *r == '+';
-		if (r < l->end && digit(*r)) {
-			text[n++] = 'e';
-			if (q[1] == '-')
-				text[n++] = '-';
-			for (; r < l->end && digit(*r); r++)
-				text[n++] = *r;
-			q = r;
-		}
-	}
-	l->p = q;
-	return put(l, T_NUMBER, 0, kept(l, n), n);
-}
-
-/* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit. Letters alone are names (F_{16}, AB_{12}), but FF_{16}. */
-static bool based(struct lexer *l)
-{
-	const char *p = l->p, *q = p, *b;
-	int base = 0, top = 0, closed;
-	bool any = false;
-
-	for (; q < l->end && (digit(*q) || (*q >= 'A' && *q <= 'Z')) && q - p < 200; q++) {
-		int d = digit(*q) ? *q - '0' : *q - 'A' + 10;
-
-		any |= digit(*q);
-		top = d > top ? d : top;
-	}
-	if (q == p || (!any && q == p + 1) || q + 1 >= l->end || *q != '_')
-		return false;
-	b = q + 1;
-	closed = *b != '{';
-	b += !closed;
-	while (b < l->end && blank(*b))
-		b++;
-	for (; b < l->end && digit(*b) && base < 100; b++)
-		base = base * 10 + (*b - '0');
-	while (!closed && b < l->end && blank(*b))
-		b++;
-	if (!closed && (b == l->end || *b++ != '}'))
-		return false;
-	if (base < 2 || base > 36 || top >= base || (!any && base != 16))
-		return false;
-	l->p = b;
-	return put(l, T_BASE, base, p, (size_t)(q - p));
-}
-
-/* 0x1F, 0b101 */
-static bool marked(struct lexer *l)
-{
-	const char *p = l->p + 2;
-	const int base = l->end - l->p < 3 || *l->p != '0' ? 0 : l->p[1] == 'x' ? 16 : l->p[1] == 'b' ? 2 : 0;
-	size_t n = 0;
-
-	for (; base && p < l->end && (digit(*p) || letter(*p)) && n < 200; p++) {
-		l->scratch[n] = *p >= 'a' ? (char)(*p - 'a' + 'A') : *p;
-		if ((digit(*p) ? *p - '0' : l->scratch[n] - 'A' + 10) >= base)
-			return false;
-		n++;
-	}
-	if (!n)
-		return false;
-	l->p = p;
-	if (!put(l, T_BASE, base, kept(l, n), n))
-		return false;
-	l->token[l->n - 1].latex = true;
-	return true;
 }
 
 static const struct entry *find(const struct entry *table, size_t count, const char *s, size_t n)
@@ -296,9 +138,19 @@ static bool in_front_of_set(const struct lexer *l, const char *p)
 
 static bool name(struct lexer *l, const char *s, size_t n)
 {
+	for (; l->p == s + n && at(l, "'"); l->p++)     /* f' */
+		n++;
 	if (n == 1 && (*s == 'e' || *s == 'i'))
-		return put(l, *s == 'e' ? T_E : T_I, 0, s, 1);
-	return put(l, T_NAME, 0, s, n);
+		return lex_put(l, *s == 'e' ? T_E : T_I, 0, s, 1);
+	return lex_put(l, T_NAME, 0, s, n);
+}
+
+/* II, III, VII, VIII, which are no products */
+static bool roman(const char *s, size_t n)
+{
+	const bool five = n > 2 && *s == 'V';
+
+	return n - five > 1 && n - five < 4 && !memcmp(s + five, "III", n - five);
 }
 
 /* A run of letters of plain text */
@@ -308,26 +160,33 @@ static bool letters(struct lexer *l)
 	const struct entry *e;
 	size_t n, i;
 
+	if ((at(l, "a.m") || at(l, "p.m") || at(l, "A.M") || at(l, "P.M")) && !(l->end - s > 3 && letter(s[3]))) {
+		l->p += 3;
+		l->p += l->p < l->end && *l->p == '.';
+		return lex_put(l, T_WORD, 0, *s == 'a' || *s == 'A' ? "am" : "pm", 2);
+	}
 	while (l->p < l->end && letter(*l->p))
 		l->p++;
 	n = (size_t)(l->p - s);
+	if (roman(s, n) || (n == 2 && s[1] == 'M' && (*s == 'A' || *s == 'P') && l->n && l->token[l->n - 1].kind == T_NUMBER))      /* 10:15 AM */
+		return lex_put(l, T_WORD, 0, s, n);
 	if (n == 2 && !memcmp(s, "in", 2) && l->n && l->token[l->n - 1].kind == T_NAME && in_front_of_set(l, l->p))
-		return put(l, T_IN, 0, s, n);
+		return lex_put(l, T_IN, 0, s, n);
 	e = FIND(words, s, n);
 	if (e && e->kind == T_CUP && n == 1 && !(l->n && l->token[l->n - 1].kind == T_CLOSE && in_front_of_set(l, l->p)))
 		e = NULL;
 	if (e && e->kind == SPLIT)
-		return put(l, T_FUNCTION, e->code, s, n) && name(l, s + n - 1, 1);
+		return lex_put(l, T_FUNCTION, e->code, s, n) && name(l, s + n - 1, 1);
 	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION))
-		return put(l, e->kind, e->code, s, n);
+		return lex_put(l, e->kind, e->code, s, n);
 	if (n == 1 && *s == 'x' && l->n && l->token[l->n - 1].kind == T_NUMBER && (at(l, "10^") || at(l, " 10^") || at(l, "10**")))
-		return put(l, T_TIMES, 0, s, n);
+		return lex_put(l, T_TIMES, 0, s, n);
 	if (!l->words_until && n == 1)
 		return name(l, s, n);
 	if ((n == 2 || n == 3) && l->p < l->end && *l->p == '(' && (!memcmp(s, "min", n) || !memcmp(s, "sec", n)))
-		return put(l, T_FUNCTION, *s == 'm' ? F_MIN : F_SEC, s, n);
+		return lex_put(l, T_FUNCTION, *s == 'm' ? F_MIN : F_SEC, s, n);
 	if (l->words_until || n > 3 || short_word(s, n))
-		return put(l, T_WORD, 0, s, n);
+		return lex_put(l, T_WORD, 0, s, n);
 	for (i = 0; i < n; i++)
 		if (!name(l, s + i, 1))
 			return false;
@@ -342,11 +201,11 @@ static bool environment(struct lexer *l, int kind)
 	while (l->p < l->end && blank(*l->p))
 		l->p++;
 	if (l->p == l->end || *l->p != '{')
-		return put(l, T_BAD, 0, l->p, 0);
+		return lex_put(l, T_BAD, 0, l->p, 0);
 	s = ++l->p;
 	while (l->p < l->end && (letter(*l->p) || *l->p == '*'))
 		l->p++;
-	if (l->p == l->end || *l->p != '}' || !put(l, kind, 0, s, (size_t)(l->p - s)))
+	if (l->p == l->end || *l->p != '}' || !lex_put(l, kind, 0, s, (size_t)(l->p - s)))
 		return false;
 	l->p++;
 	if (kind == T_BEGIN && l->p - s > 5 && !memcmp(s, "array", 5) && l->p < l->end && *l->p == '{') {
@@ -358,16 +217,77 @@ static bool environment(struct lexer *l, int kind)
 }
 
 /* \text{...}: its words are words. Braces within it are counted with all others. */
-static bool grouped(struct lexer *l)
+static bool grouped(struct lexer *l, bool upright)
 {
 	while (l->p < l->end && blank(*l->p))
 		l->p++;
+	if (upright && !l->words_until && (at(l, "{e}") || at(l, "{i}"))) {     /* \mathrm{e}^x */
+		l->p += 3;
+		return name(l, l->p - 2, 1);
+	}
 	if (l->p < l->end && *l->p == '{' && !l->words_until) {
 		l->p++;
 		l->words_until = ++l->braces;
 	}
 	l->spaced = true;
 	return true;
+}
+
+/* \angle ABC, \overline{AB}, \bar{x}: a name of its own, "angle ABC". false: no such thing stands at l->p. */
+static bool marked_name(struct lexer *l, const char *mark)
+{
+	const char *p = l->p, *q;
+	size_t n = strlen(mark);
+	bool braces;
+
+	while (p < l->end && blank(*p))
+		p++;
+	braces = p < l->end && *p == '{';
+	p += braces;
+	while (p < l->end && blank(*p))
+		p++;
+	for (q = p; q < l->end && (letter(*q) || digit(*q)) && (braces || q == p || *mark == 'a'); q++)
+		;
+	if (q == p || q - p > 8)
+		return false;
+	memcpy(l->scratch, mark, n);
+	memcpy(l->scratch + n, p, (size_t)(q - p));
+	n += (size_t)(q - p);
+	while (braces && q < l->end && blank(*q))
+		q++;
+	if (braces && (q == l->end || *q++ != '}'))
+		return false;
+	l->p = q;
+	return lex_put(l, T_NAME, 0, lex_kept(l, n), n);
+}
+
+/* Passes over {red} */
+static bool braced(struct lexer *l)
+{
+	const char *p = l->p;
+
+	while (p < l->end && blank(*p))
+		p++;
+	if (p < l->end && *p == '{')
+		while (p < l->end && *p != '}')
+			p++;
+	if (p == l->end || *p != '}')
+		return lex_put(l, T_BAD, 0, l->p, 0);
+	l->p = p + 1;
+	return true;
+}
+
+/* Passes over the [2pt] of \\[2pt] */
+static void row_space(struct lexer *l)
+{
+	const char *p = l->p;
+
+	if (p == l->end || *p++ != '[')
+		return;
+	while (p < l->end && (digit(*p) || *p == '.' || *p == '-'))
+		p++;
+	if (l->end - p > 2 && letter(p[0]) && letter(p[1]) && p[2] == ']')
+		l->p = p + 3;
 }
 
 static bool command(struct lexer *l)
@@ -377,7 +297,7 @@ static bool command(struct lexer *l)
 	size_t n;
 
 	if (s == l->end)
-		return put(l, T_BAD, 0, s, 0);
+		return lex_put(l, T_BAD, 0, s, 0);
 	if (letter(*s)) {
 		while (l->p < l->end && letter(*l->p))
 			l->p++;
@@ -389,15 +309,23 @@ static bool command(struct lexer *l)
 		while (l->p < l->end && (*l->p == '{' || blank(*l->p)))
 			l->p++;
 		if (l->p == l->end)
-			return put(l, T_BAD, 0, s, n);
+			return lex_put(l, T_BAD, 0, s, n);
 		s = l->p++;
 		if (l->p < l->end && *l->p == '}' && s[-1] == '{')
 			l->p++;
-		return *s == 'R' ? put(l, T_REALS, 0, s, 1) : put(l, T_NAME, 'B', s, 1);
+		return *s == 'R' ? lex_put(l, T_REALS, 0, s, 1) : lex_put(l, T_NAME, 'B', s, 1);
 	}
+	if ((n == 5 && !memcmp(s, "angle", 5)) || (n == 13 && !memcmp(s, "measuredangle", 13)))
+		return marked_name(l, "angle ") || lex_put(l, T_BAD, 0, s, n);
+	if (((n == 8 && !memcmp(s, "overline", 8)) || (n == 3 && !memcmp(s, "bar", 3))) && marked_name(l, n == 3 ? "bar " : "line "))
+		return true;
+	if ((n == 5 && !memcmp(s, "color", 5)) || (n == 9 && !memcmp(s, "textcolor", 9)))
+		return braced(l);
+	if (n == 5 && !memcmp(s, "jmath", 5))
+		return name(l, "j", 1);
 	e = FIND(commands, s, n);
 	if (!e && n > 3 && s[0] == 'l' && !memcmp(s, "left", 4))
-		return put(l, T_BAD, 0, s, n);
+		return lex_put(l, T_BAD, 0, s, n);
 	if (!e) {                               /* a Greek letter, or what is not known: a name of its own */
 		static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
 			"lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma",
@@ -406,8 +334,8 @@ static bool command(struct lexer *l)
 
 		for (i = 0; i < sizeof greek / sizeof *greek; i++)
 			if (strlen(greek[i]) == n && !memcmp(greek[i], s, n))
-				return put(l, T_NAME, 0, greek[i], n);
-		return put(l, T_BAD, 0, s, n);
+				return lex_put(l, T_NAME, 0, greek[i], n);
+		return lex_put(l, T_BAD, 0, s, n);
 	}
 	if (e->kind == SPACE)
 		l->spaced = true;
@@ -417,12 +345,14 @@ static bool command(struct lexer *l)
 		return true;
 	}
 	if (e->kind == GROUPED)
-		return grouped(l);
+		return grouped(l, n == 6 && !memcmp(s, "mathrm", 6));
 	if (e->kind == ENVIRONMENT)
 		return environment(l, e->code);
-	if (!put(l, e->kind, e->code, s, n))
+	if (!lex_put(l, e->kind, e->code, s, n))
 		return false;
 	l->token[l->n - 1].latex = true;
+	if (e->kind == T_ROW)
+		row_space(l);
 	return true;
 }
 
@@ -464,7 +394,7 @@ static bool raised(struct lexer *l)
 		if (len && above != first)
 			break;
 	}
-	return put(l, first ? T_SUPER : T_SUB, 'u', kept(l, n), n);
+	return lex_put(l, first ? T_SUPER : T_SUB, 'u', lex_kept(l, n), n);
 }
 
 static bool symbol(struct lexer *l)
@@ -482,7 +412,7 @@ static bool symbol(struct lexer *l)
 		l->p += n;
 		if (symbols[i].kind == SPACE)
 			l->spaced = true;
-		return symbols[i].kind >= SKIP || put(l, symbols[i].kind, symbols[i].code, symbols[i].text, n);
+		return symbols[i].kind >= SKIP || lex_put(l, symbols[i].kind, symbols[i].code, symbols[i].text, n);
 	}
 	for (i = 0; i < sizeof vulgar / sizeof *vulgar; i++) {
 		if (at(l, vulgar[i].text)) {
@@ -491,8 +421,16 @@ static bool symbol(struct lexer *l)
 			text[0] = (char)('0' + vulgar[i].above);
 			text[1] = (char)('0' + vulgar[i].below);
 			l->p += strlen(vulgar[i].text);
-			return put(l, T_FRAC, 'v', text, 2);
+			return lex_put(l, T_FRAC, 'v', text, 2);
 		}
+	}
+	if (at(l, "\xce\xa9") || at(l, "\xe2\x84\xa6")) {
+		l->p += at(l, "\xce\xa9") ? 2 : 3;
+		return lex_put(l, T_NAME, 0, "Omega", 5);
+	}
+	if (at(l, "\xc2\xb5")) {
+		l->p += 2;
+		return lex_put(l, T_NAME, 0, "mu", 2);
 	}
 	if (l->end - l->p >= 2 && ((unsigned char)*l->p == 0xce || (unsigned char)*l->p == 0xcf)) {     /* Greek: by its LaTeX name */
 		static const char *const low[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi"};
@@ -501,9 +439,9 @@ static bool symbol(struct lexer *l)
 		const char *greek = u >= 0x3b1 && u <= 0x3be ? low[u - 0x3b1] : u >= 0x3c0 && u <= 0x3c9 ? high[u - 0x3c0] : NULL;
 
 		l->p += 2;
-		return greek ? put(l, T_NAME, 0, greek, strlen(greek)) : put(l, T_BAD, 0, l->p, 0);
+		return greek ? lex_put(l, T_NAME, 0, greek, strlen(greek)) : lex_put(l, T_BAD, 0, l->p, 0);
 	}
-	return put(l, T_BAD, 0, l->p++, 1);
+	return lex_put(l, T_BAD, 0, l->p++, 1);
 }
 
 static bool mark(struct lexer *l)
@@ -520,6 +458,8 @@ static bool mark(struct lexer *l)
 		n = strlen(marks[i].text);
 		if (!at(l, marks[i].text))
 			continue;
+		if (marks[i].code == '!' && l->n && l->token[l->n - 1].kind == T_NUMBER && !l->spaced)
+			continue;               /* 4!=24 */
 		l->p += n;
 		if (marks[i].text[0] == '{') {
 			l->braces++;
@@ -533,21 +473,92 @@ static bool mark(struct lexer *l)
 				return true;
 			}
 		}
-		return put(l, marks[i].kind, marks[i].code, l->p - n, n);
+		if (marks[i].code == '(' || marks[i].code == '[')
+			l->brackets++;
+		else if (l->brackets && (marks[i].code == ')' || marks[i].code == ']'))
+			l->brackets--;
+		return lex_put(l, marks[i].kind, marks[i].code, l->p - n, n);
 	}
 	if (*l->p == '$') {                     /* a currency in front of a number; else where a formula begins or ends */
 		const char *p = ++l->p;
 
 		while (p < l->end && (blank(*p) || *p == '-'))
 			p++;
-		return !(p < l->end && (digit(*p) || *p == '.')) || put(l, T_CURRENCY, '$', l->p - 1, 1);
+		return !(p < l->end && (digit(*p) || *p == '.')) || lex_put(l, T_CURRENCY, '$', l->p - 1, 1);
 	}
-	return put(l, T_BAD, 0, l->p++, 1);
+	return lex_put(l, T_BAD, 0, l->p++, 1);
+}
+
+/* Does a blank stand behind a comma that is between brackets? */
+static bool wide_commas(const char *s, const char *end)
+{
+	int open = 0;
+
+	for (; s + 1 < end; s++) {
+		if (*s == '(' || *s == '[')
+			open++;
+		else if (open && (*s == ')' || *s == ']'))
+			open--;
+		else if (open && *s == ',' && (blank(s[1]) || (s[1] == '\\' && s + 2 < end && s[2] == ' ')))
+			return true;
+	}
+	return false;
+}
+
+/* ]1,2[: brackets that cannot be what they look like */
+static void open_ends(struct token *t, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const int before = i ? t[i - 1].kind : T_END, behind = i + 1 < n ? t[i + 1].kind : T_END;
+
+		if (t[i].kind == T_CLOSE && t[i].code == ']' && (before == T_END || before == T_CUP || before == T_CAP || before == T_IN || before == T_RELATION))
+			t[i].kind = T_OPEN, t[i].code = '(';
+		else if (t[i].kind == T_OPEN && t[i].code == '[' && i && (behind == T_END || behind == T_CUP || behind == T_CAP))
+			t[i].kind = T_CLOSE, t[i].code = ')';
+	}
+}
+
+/* The words from t on, with their exponents: where they end */
+static size_t unit_words(const struct token *t, size_t i)
+{
+	const size_t from = i;
+
+	while (t[i].kind == T_WORD || (i > from && (t[i].kind == T_SUPER || (t[i].kind == T_POWER && t[i + 1].kind == T_NUMBER))))
+		i += t[i].kind == T_POWER ? 2 : 1;
+	return i;
+}
+
+/* 60\frac{\text{mi}}{\text{h}}: 60 mi / h */
+static void unit_fractions(struct token *t, size_t n)
+{
+	size_t i, j, k, to = 0;
+
+	for (i = 0; i < n; i++) {
+		const bool behind = i && (t[i - 1].kind == T_NUMBER || t[i - 1].kind == T_CLOSE);
+
+		if (behind && t[i].kind == T_FRAC && t[i].code != 'v' && t[i + 1].kind == T_OPEN && t[i + 2].kind == T_WORD) {
+			j = unit_words(t, i + 2);
+			if (t[j].kind == T_CLOSE && t[j + 1].kind == T_OPEN && t[j + 2].kind == T_WORD && t[k = unit_words(t, j + 2)].kind == T_CLOSE) {
+				const struct token divide = {.kind = T_DIVIDE, .s = t[i].s, .n = t[i].n};
+
+				memmove(&t[to], &t[i + 2], (j - i - 2) * sizeof *t);
+				to += j - i - 2;
+				t[to++] = divide;
+				memmove(&t[to], &t[j + 2], (k - j - 2) * sizeof *t);
+				to += k - j - 2;
+				i = k;
+				continue;
+			}
+		}
+		t[to++] = t[i];
+	}
 }
 
 struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 {
-	struct lexer l = {m, s, s + n, NULL, 0, reading};
+	struct lexer l = {m, s, s + n, NULL, 0, reading, .wide = wide_commas(s, s + n)};
 	bool ok = true;
 
 	l.scratch = math_alloc(m, n + 64);
@@ -560,10 +571,10 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			l.p++;
 		} else if (c & 0x80) {
 			ok = symbol(&l);
-		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && (marked(&l) || based(&l))) {
+		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && (lex_marked(&l) || lex_based(&l))) {
 			continue;
 		} else if (digit(c) || (c == '.' && l.p + 1 < l.end && digit(l.p[1]))) {
-			ok = number(&l);
+			ok = lex_number(&l);
 		} else if (letter(c)) {
 			ok = letters(&l);
 		} else if (c == '\\') {
@@ -578,6 +589,8 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 	}
 	if (!ok || m->fault)
 		return NULL;
-	put(&l, T_END, 0, l.end, 0);
+	lex_put(&l, T_END, 0, l.end, 0);
+	open_ends(l.token, l.n);
+	unit_fractions(l.token, l.n);
 	return l.token;
 }

@@ -76,7 +76,7 @@ enum function {
 	F_ABS, F_FACTORIAL, F_BINOMIAL, F_FLOOR, F_CEILING, F_GCD, F_LCM, F_MAX, F_MIN, F_MOD, F_SQRT, F_CBRT
 };
 
-enum { DIMENSIONS = 7 };                /* see LENGTH */
+enum { DIMENSIONS = 8 };                /* see LENGTH */
 
 struct unit {
 	fmpq_t factor;                  /* to the base unit */
@@ -91,7 +91,7 @@ struct node {
 	bool minus;                     /* N_PM: this is the one that begins with a minus */
 	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits; N_BASE: the base below the line */
 	char open, close;               /* N_TUPLE */
-	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined */
+	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined; N_MULTIPLY: APPLIED or 0 */
 	size_t n;
 	struct node **kid;              /* (n) */
 	fmpq_t number;                  /* N_NUMBER, N_BASE */
@@ -100,8 +100,8 @@ struct node {
 	struct node *next;              /* of m->numbers */
 };
 
-
 enum joined { BY_COMMAS, BY_AND, BY_OR };
+enum { APPLIED = 1 };                   /* f(x), if f is a function: a name, and brackets behind it */
 
 struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...);     /* n kids; NULL if one is NULL or all is too deep */
 struct node *node_list(struct math *m, enum node_kind kind, struct node **kid, size_t n);
@@ -109,14 +109,18 @@ struct node *node_number(struct math *m, const fmpq_t q);
 struct node *node_integer(struct math *m, slong k);
 struct node *node_matrix(struct math *m, const struct node *t, struct node **factor, size_t n);     /* the matrix t with n factors to each entry */
 bool node_equal(const struct node *a, const struct node *b);                    /* the same tree */
+bool node_mentions(const struct node *t, const char *name);                     /* a name of it */
 
 /* NULL: not mathematics, or m->fault is set. */
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading);
 
+bool word_denies(const char *s, size_t n);              /* "not": what stands beside it is not what is said; small letters */
+
 struct unit *unit_new(struct math *m);
 bool unit_add(struct unit *u, const char *name, size_t n, int power);           /* times the unit of that name to a power; false: there is none */
+void unit_micro(struct unit *u, int power);                                     /* times a millionth to a power, of at most two digits */
 bool unit_is(const struct unit *u, int dimension);                              /* of that dimension alone, to the power 1 */
-enum { LENGTH, MASS, TIME, MONEY, ANGLE, INFORMATION, VOLTS };
+enum { LENGTH, MASS, TIME, MONEY, ANGLE, INFORMATION, VOLTS, OHMS };
 
 /* ---- values (value.c, formal.c, equal.c) ---- */
 
@@ -203,6 +207,15 @@ bool math_has_names(const struct node *t);
 
 /* Are both of them sets of real numbers, and one of them no mere pair? Then whether they are the same. (region.c) */
 bool math_regions(struct math *m, const struct node *a, const struct node *b, enum truth *same);
+
+struct said {
+	const struct node *name;        /* of what it is said; NULL: of none */
+	const struct node *exact, *rounded;     /* what it is; rounded, or NULL */
+};
+/* What an equation says that something is; false where it says no such thing (naming.c) */
+bool math_says(struct math *m, struct said *s, const struct node *t);
+/* y = 2, x = 1 in the order of x and y; any other list as it is. NULL: the same name twice. */
+struct node *math_by_names(struct math *m, const struct node *list);
 
 /* Are the answers the same? (compare.c) */
 enum truth math_same(struct math *m, const struct node *a, const struct node *b);

@@ -142,3 +142,15 @@ bool node_equal(const struct node *a, const struct node *b)
 			return false;
 	return true;
 }
+
+bool node_mentions(const struct node *t, const char *name)
+{
+	size_t i;
+
+	if (t->kind == N_NAME && !strcmp(t->name, name))
+		return true;
+	for (i = 0; i < t->n; i++)
+		if (node_mentions(t->kid[i], name))
+			return true;
+	return false;
+}

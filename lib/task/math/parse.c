@@ -3,6 +3,11 @@
 
 #include "parse_private.h"
 
+bool micro(const struct token *t)
+{
+	return t->kind == T_NAME && t->n == 2 && !memcmp(t->s, "mu", 2) && t[1].kind == T_WORD;
+}
+
 struct items {
 	struct node **kid;
 	size_t n, cap;
@@ -21,17 +26,74 @@ static void add(struct parser *p, struct items *k, struct node *t)
 	k->kid[k->n++] = t;
 }
 
+/* The words between the tokens, n bytes with the blanks, as a label: in small letters, one apple like two apples */
+static const char *unit_label(struct parser *p, const struct token *from, const struct token *currency, size_t n)
+{
+	char *const text = math_alloc(p->m, n + 8), *label = text;
+	const struct token *t;
+
+	if (from < p->t && from + 2 == p->t && from->n >= 6 && !memcmp(from->s, "degree", 6) && temperature(from + 1))
+		return temperature(from + 1);
+	if (currency)
+		*label++ = (char)currency->code;
+	for (t = from; t < p->t; t++) {
+		size_t i, len = t->kind == T_WORD || t->kind == T_CURRENCY || t->kind == T_NAME ? t->n : 0;
+
+		if (t->kind == T_CURRENCY) {
+			*label++ = (char)t->code;
+			continue;
+		}
+		if (len && label > text)
+			*label++ = ' ';
+		for (i = 0; i < len; i++)
+			*label++ = t->s[i] >= 'A' && t->s[i] <= 'Z' ? (char)(t->s[i] | 0x20) : t->s[i];
+		if (len > 3 && label[-1] == 's')
+			*--label = 0;
+	}
+	return text;
+}
+
+/* Behind the unit's name t: ^2, ^{-2}, squared. The last token of it; t where there is none. */
+static const struct token *unit_exponent(const struct token *t, int *power)
+{
+	const struct token *e = t + 1, *last;
+	bool braces, minus;
+
+	if (e->kind == T_SUPER) {
+		minus = e->n > 1 && *e->s == '-';
+		*power = e->n == (size_t)minus + 1 && e->s[minus] >= '2' - minus && e->s[minus] <= '9' ? e->s[minus] - '0' : 99;
+		*power = minus ? -*power : *power;
+		return e;
+	}
+	if (power_word(e)) {
+		*power = power_word(e);
+		return e;
+	}
+	if (e->kind != T_POWER)
+		return t;
+	e++;
+	braces = e->kind == T_OPEN && e->code == '{';
+	e += braces;
+	minus = e->kind == T_MINUS;
+	e += minus;
+	last = e + braces;
+	if (e->kind != T_NUMBER || (braces && (last->kind != T_CLOSE || last->code != '{')))
+		return t;
+	*power = e->n == 1 ? *e->s - '0' : 99;
+	*power = minus ? -*power : *power;
+	return last;
+}
+
 /* 3 cm^2, 5 miles per hour, $4 million, 12 apples: the words behind a quantity. */
 struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency)
 {
 	const struct token *from = p->t, *t;
 	struct unit *u = unit_new(p->m);
 	int side = 1, power = 1, next = 0;
-	bool known = true, any = false;
+	bool known = true, any = false, small = false;
 	struct node *x;
 	size_t n = 1;
 	slong times;
-	char *label;
 
 	if (currency && scale_word(p->t, &times)) {
 		of = node_new(p->m, N_MULTIPLY, 2, of, node_integer(p->m, times));
@@ -43,6 +105,11 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 		next = 0;
 		if (t->kind == T_DIVIDE && (t[1].kind == T_WORD || t[1].kind == T_NAME)) {
 			side = -1;
+		} else if (t->kind == T_TIMES && any && t[1].kind == T_WORD) {  /* N m, with a dot */
+			continue;
+		} else if (micro(t)) {
+			small = true;
+			n += t->n + 1;
 		} else if (t->kind == T_WORD || t->kind == T_CURRENCY || (t->kind == T_NAME && (p->reading & READ_UNITS || (t > from && t[-1].kind == T_DIVIDE)))) {
 			if (t->n == 3 && !memcmp(t->s, "per", 3)) {
 				side = -1;
@@ -50,7 +117,9 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 				continue;
 			}
 			n += t->n + 1;
-			if ((t->n == 6 && !memcmp(t->s, "square", 6)) || (t->n == 2 && !memcmp(t->s, "sq", 2)) || (t->n == 7 && !memcmp(t->s, "squared", 7))) {
+			if (t->kind == T_WORD && no_unit(t))
+				return NULL;
+			if ((t->n == 6 && !memcmp(t->s, "square", 6)) || (t->n == 2 && !memcmp(t->s, "sq", 2)) || (t->n == 7 && !memcmp(t->s, "squared", 7) && !any)) {
 				next = 2;
 				continue;
 			}
@@ -61,18 +130,13 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 			any = true;
 			if (!power)
 				power = 1;
-			if (t[1].kind == T_SUPER || (t[1].kind == T_POWER && t[2].kind == T_NUMBER)) {
-				const struct token *e = t + (t[1].kind == T_SUPER ? 1 : 2);
-
-				power = e->n == 1 && *e->s >= '2' && *e->s <= '9' ? *e->s - '0' : 99;
-				p->t = e;
-			} else if (t[1].kind == T_POWER && t[2].kind == T_OPEN && t[2].code == '{' && t[3].kind == T_NUMBER && t[4].kind == T_CLOSE) {
-				power = t[3].n == 1 ? *t[3].s - '0' : 99;
-				p->t = t + 4;
-			}
+			p->t = unit_exponent(t, &power);
 			if (t->kind == T_CURRENCY && t->code != '$')
 				known = false;
 			known = known && unit_add(u, t->s, t->n, side * power);
+			if (known && small)
+				unit_micro(u, side * power);
+			small = false;
 		} else {
 			break;
 		}
@@ -88,23 +152,7 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	if (!known) {
 		fmpq_one(u->factor);
 		memset(u->dimension, 0, sizeof u->dimension);
-		u->label = label = math_alloc(p->m, n + 8);
-		if (currency)
-			*label++ = (char)currency->code;
-		for (t = from; t < p->t; t++) {
-			size_t i, len = t->kind == T_WORD || t->kind == T_CURRENCY || t->kind == T_NAME ? t->n : 0;
-
-			if (t->kind == T_CURRENCY) {
-				*label++ = (char)t->code;
-				continue;
-			}
-			if (len && label > u->label)
-				*label++ = ' ';
-			for (i = 0; i < len; i++)
-				*label++ = t->s[i] >= 'A' && t->s[i] <= 'Z' ? (char)(t->s[i] | 0x20) : t->s[i];
-			if (len > 3 && label[-1] == 's')
-				*--label = 0;           /* one apple, two apples */
-		}
+		u->label = unit_label(p, from, currency, n);
 	}
 	x = of ? node_new(p->m, N_UNIT, 1, of) : NULL;
 	if (x)
@@ -249,11 +297,58 @@ struct node *parse_reals(struct parser *p)
 	return x;
 }
 
+/* Behind the bar or colon t of { x | x > 3 }: is there a relation before the brace is closed? Looked for ahead, since to read twice what is nested
+ * would take forever. */
+static bool says_of(const struct token *t)
+{
+	int depth = 0;
+
+	for (; t->kind != T_END && depth >= 0; t++) {
+		if (!depth && (t->kind == T_RELATION || t->kind == T_IN))
+			return true;
+		depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
+	}
+	return false;
+}
+
+/* Is it { x | x > 3 }, { x in R : x > 3 }, from behind the brace on? bar: where that stands */
+static bool begins_builder(const struct token *t, const struct token **bar)
+{
+	if (t->kind != T_NAME)
+		return false;
+	t++;
+	if (t->kind == T_IN && t[1].kind == T_REALS)
+		t += 2;
+	*bar = t;
+	return (t->kind == T_BAR || t->kind == T_COLON) && says_of(t + 1);
+}
+
+/* What is said of x in { x | x > 3 } */
+static struct node *set_builder(struct parser *p, const struct token *open, const struct token *bar)
+{
+	struct node *of = parse_name(p), *x;
+	size_t i;
+
+	if (!of)
+		return NULL;
+	p->t = bar + 1;
+	x = parse_items(p, N_LIST);
+	if (!x || p->t->kind != T_CLOSE || p->t->code != open->code || !node_mentions(x, of->name))
+		return NULL;
+	p->t++;
+	for (i = 0; x->kind == N_LIST && i < x->n; i++)
+		if (x->kid[i]->kind != N_RELATION && x->kid[i]->kind != N_IN)
+			return NULL;
+	return x->kind == N_RELATION || x->kind == N_IN || x->kind == N_LIST ? x : NULL;
+}
+
 struct node *parse_group(struct parser *p)
 {
-	const struct token *open = p->t++, *close;
+	const struct token *open = p->t++, *close, *bar;
 	struct node *x;
 
+	if ((open->code == '{' || open->code == 'S') && begins_builder(p->t, &bar))
+		return set_builder(p, open, bar);
 	x = over(p, open->code == 'S' ? N_SET : N_LIST);
 	close = p->t;
 	if (!x && open->code == '{' && close == open + 1 && close->kind == T_CLOSE)

@@ -259,6 +259,14 @@ static enum truth inequality(struct math *m, struct region *r, const struct node
 	return op == inner || complement(m, r) ? YES : UNKNOWN;
 }
 
+/* 0 <= x < infinity: holds for all of the line */
+static bool of_infinity(const struct node *l, char op, const struct node *r)
+{
+	if (op == '>' || op == 'G')
+		return of_infinity(r, turned(op), l);
+	return (op == '<' || op == 'L') && (r->kind == N_INFINITY || (l->kind == N_NEGATE && l->kid[0]->kind == N_INFINITY));
+}
+
 static enum truth relation(struct math *m, struct region *r, const struct node *t)
 {
 	const char *name = NULL;
@@ -270,7 +278,10 @@ static enum truth relation(struct math *m, struct region *r, const struct node *
 		return NO;
 	for (i = 0; i + 1 < t->n; i++) {
 		one = (struct region){.name = name};
-		is = inequality(m, &one, t->kid[i], t->name[i], t->kid[i + 1]);
+		if (of_infinity(t->kid[i], t->name[i], t->kid[i + 1]))
+			is = add(m, &one, low, high) ? YES : UNKNOWN;
+		else
+			is = inequality(m, &one, t->kid[i], t->name[i], t->kid[i + 1]);
 		if (is != YES)
 			return is;
 		if (!settle(m, &one) || (i && !intersect(m, r, &one)))
@@ -284,7 +295,18 @@ static enum truth relation(struct math *m, struct region *r, const struct node *
 
 /* ---- all of them ---- */
 
-/* x < 1 or x > 2; joined by "and" both hold, but where nothing is in both, "or" was meant */
+/* Inequalities and nothing else */
+static bool bounds(const struct node *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->kid[i]->kind != N_RELATION || !strpbrk(t->kid[i]->name, "<>LG!"))
+			return false;
+	return true;
+}
+
+/* x < 1 or x > 2; joined by "and" both hold. Of intervals, points and what commas join nothing may be in both: "or" was meant. */
 static enum truth several(struct math *m, struct region *r, const struct node *t, bool both)
 {
 	struct region one, all = {0}, any = {0};
@@ -302,7 +324,7 @@ static enum truth several(struct math *m, struct region *r, const struct node *t
 		else if (!intersect(m, &all, &one) || !unite(m, &any, &one))
 			return UNKNOWN;
 	}
-	*r = both && all.n ? all : any;
+	*r = both && (all.n || (t->code == BY_AND && bounds(t))) ? all : any;
 	return YES;
 }
 

@@ -19,7 +19,7 @@ static const struct { const char *names; int dimension, power; slong above, belo
 	{"$ dollar dollars usd USD buck bucks", MONEY, 1, 1, 1}, {"cent cents \xc2\xa2", MONEY, 1, 1, 100},
 	{"degree degrees deg", ANGLE, 1, 1, 1}, {"byte bytes B", INFORMATION, 1, 8, 1}, {"bit bits", INFORMATION, 1, 1, 1},
 	{"KB", INFORMATION, 1, 8000, 1}, {"MB", INFORMATION, 1, 8000000, 1}, {"GB", INFORMATION, 1, 8000000000, 1},
-	{"V volt volts", VOLTS, 1, 1, 1},
+	{"V volt volts", VOLTS, 1, 1, 1}, {"Omega ohm ohms", OHMS, 1, 1, 1},
 };
 
 static bool name_in(const char *names, const char *s, size_t n)
@@ -70,6 +70,17 @@ bool unit_add(struct unit *u, const char *name, size_t n, int power)
 	fmpq_mul(u->factor, u->factor, f);
 	fmpq_clear(f);
 	return true;
+}
+
+void unit_micro(struct unit *u, int power)
+{
+	fmpq_t f;
+
+	fmpq_init(f);
+	fmpq_set_si(f, 1, 1000000);
+	fmpq_pow_si(f, f, power);
+	fmpq_mul(u->factor, u->factor, f);
+	fmpq_clear(f);
 }
 
 bool unit_is(const struct unit *u, int dimension)

@@ -22,6 +22,18 @@ static int which(const char *words, const struct token *t)
 	return -1;
 }
 
+static bool wrong(const struct token *t)
+{
+	return which("wrong incorrect false untrue undefined invalid impossible unknown", t) >= 0;
+}
+
+bool word_denies(const char *s, size_t n)
+{
+	const struct token t = {.kind = T_WORD, .s = s, .n = n};
+
+	return which("not no never cannot cant isnt doesnt dont arent neither nor none except without unequal instead", &t) >= 0 || wrong(&t);
+}
+
 bool scale_word(const struct token *t, slong *times)
 {
 	static const slong value[] = {100, 1000, 1000000, 1000000, 1000000000, 1000000000, 1000000000000, 1000000000000, 12};
@@ -127,8 +139,27 @@ static slong denominator(const struct token *t)
 	return i < 0 ? 0 : value[i];
 }
 
+slong part_word(const struct token *t)
+{
+	return which("quarter quarters", t) >= 0 ? 0 : denominator(t);
+}
+
+int power_word(const struct token *t)
+{
+	const int i = which("squared cubed", t);
+
+	return i < 0 ? 0 : i + 2;
+}
+
+bool no_unit(const struct token *t)
+{
+	if (wrong(t))                           /* 5 is wrong, 5 undefined; but 5 wrong answers */
+		return t[1].kind != T_WORD || t[-1].kind == T_WORD;
+	return word_value(t) >= 0 || which("plus minus", t) >= 0 || word_denies(t->s, t->n);
+}
+
 /* "half", "a third", "three-fifths" */
-static bool part_word(const struct token **t, slong *above, slong *below)
+static bool fraction_word(const struct token **t, slong *above, slong *below)
 {
 	const struct token *p = *t;
 
@@ -154,12 +185,12 @@ static bool number_word(const struct token **t, slong *above, slong *below)
 	slong n;
 
 	*below = 1;
-	if (part_word(t, above, below))
+	if (fraction_word(t, above, below))
 		return true;
 	if (!whole(t, above))
 		return false;
 	p = *t + 1;
-	if ((*t)->kind == T_AND && !(*t)->code && part_word(&p, &n, below) && n < *below) {
+	if ((*t)->kind == T_AND && !(*t)->code && fraction_word(&p, &n, below) && n < *below) {
 		*above = *above * *below + n;
 		*t = p;
 	} else {

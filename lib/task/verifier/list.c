@@ -86,11 +86,17 @@ static int split(struct item *to, const char *s, size_t n)
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
 {
 	extern const struct verifier verifier_math;
-	struct item *x = xmalloc(2 * MOST_ITEMS * sizeof *x), *y = x + MOST_ITEMS;
-	const int n = split(x, a, a_n), k = split(y, b, b_n);
-	bool all = n > 0 && n == k, found;
-	int i, j;
+	struct item *x, *y;
+	bool all, found;
+	int n, k, i, j;
 
+	if (verifier_same(a, a_n, b, b_n, NULL))
+		return true;
+	x = xmalloc(2 * MOST_ITEMS * sizeof *x);
+	y = x + MOST_ITEMS;
+	n = split(x, a, a_n);
+	k = split(y, b, b_n);
+	all = n > 0 && n == k;
 	for (i = 0; all && i < n; i++) {
 		const bool any = o && o->order == ORDER_ANY;
 
@@ -102,7 +108,7 @@ static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const str
 			}
 		all = found;
 	}
-	if (n < 0 || k < 0)
+	if ((n < 0 || k < 0) && why)
 		buf_str(why, "too many items");
 	free(x);
 	return all;

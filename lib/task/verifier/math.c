@@ -1,15 +1,86 @@
-/* Mathematics by what it means, exactly (task/math.h); what is none, as text. */
+/* Mathematics by what it means, exactly (task/math.h); what is none, as text. Words in front, "the answer is", do not count, nor does what an option
+ * says behind its letter, where the other is the letter alone. */
+#include <string.h>
+
 #include "task/answer.h"
 #include "task/math.h"
 #include "task/verifier.h"
 
+/* The letter of "(a)" or "\\textbf{(a)} 5" at the beginning of plain text, or 0; *rest: what stands behind it begins there */
+static char option(const struct buf *s, size_t *rest)
+{
+	static const char *const open[] = {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "\\textrm{"};
+	size_t at = 0, i;
+	char letter;
+
+	for (i = 0; i < sizeof open / sizeof *open; i++)
+		if (s->n > strlen(open[i]) && !memcmp(s->p, open[i], strlen(open[i])))
+			at = strlen(open[i]);
+	if (s->n - at < 3 || s->p[at] != '(' || s->p[at + 1] < 'a' || s->p[at + 1] > 'j' || s->p[at + 2] != ')')
+		return 0;
+	letter = s->p[at + 1];
+	for (at += 3; at < s->n && strchr("} .:", s->p[at]); at++)
+		;
+	*rest = at;
+	return letter;
+}
+
+/* What an option may say, so that no other one and no words are said with it: "5", "\\frac{1}{2}" */
+static bool formula(const char *s, size_t n)
+{
+	size_t i, letters = 0;
+	bool command = false;
+
+	for (i = 0; i < n; i++) {
+		const bool is = s[i] >= 'a' && s[i] <= 'z';
+
+		command = s[i] == '\\' || (is && command);
+		letters = is && !command ? letters + 1 : 0;
+		if (letters > 1 || !s[i] || strchr(",;&", s[i]) || s[i] & 0x80)
+			return false;
+		if (s[i] == '(' && n - i > 2 && s[i + 2] == ')' && s[i + 1] >= 'a' && s[i + 1] <= 'j')
+			return false;
+	}
+	return n > 1 || !letters;
+}
+
+static bool same_option(const struct buf *a, const struct buf *b)
+{
+	size_t x = 0, y = 0;
+	const char letter = option(a, &x);
+
+	if (!letter || letter != option(b, &y))
+		return false;
+	return (x == a->n && formula(b->p + y, b->n - y)) || (y == b->n && formula(a->p + x, a->n - x));
+}
+
+static bool as_it_stands(const char *a, size_t a_n, const char *b, size_t b_n, const struct math_options *options, struct buf *why)
+{
+	return verifier_same(a, a_n, b, b_n, same_option) || math_compare(a, a_n, b, b_n, options, why) == MATH_SAME;
+}
+
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
 {
 	struct math_options options = {0};
+	struct buf said = {0};
+	bool a_led, b_led, is;
+	size_t x, y;
 
 	if (o)
 		options = (struct math_options){o->absolute > 0 || o->relative > 0, o->absolute, o->relative, o->order == ORDER_KEPT};
-	return verifier_same(a, a_n, b, b_n, NULL) || math_compare(a, a_n, b, b_n, &options, why) == MATH_SAME;
+	if (as_it_stands(a, a_n, b, b_n, &options, why))
+		return true;
+	x = answer_lead(a, a_n, &a_led);
+	y = answer_lead(b, b_n, &b_led);
+	if (!a_led && !b_led)
+		return false;
+	x = a_led ? x : 0;
+	y = b_led ? y : 0;
+	is = as_it_stands(a + x, a_n - x, b + y, b_n - y, &options, &said);
+	if (why && !why->n && said.n)
+		buf_add(why, said.p, said.n);
+	buf_free(&said);
+	return is;
 }
 
 const struct verifier verifier_math = {"math", "by what it means, exactly: numbers, expressions, sets, intervals, equations; else as text", same};
