@@ -27,8 +27,8 @@ SAFE_EPOCHS   ?= 1#                       ... and its epochs
 FINAL := $(R1)/final-rl
 
 # $(call final_answers,QUESTIONS): completions by stage 3's model and, for variety, by the base
-final_answers = cat /dev/null $1 | $(call r1_answer,$(REJECTION)/model,-n $(FINAL_SAMPLES_EACH) --temperature 1); \
-	  cat /dev/null $1 | $(call r1_answer,$(R1_MODEL),-n $(FINAL_SAMPLES_EACH) --temperature 1) | jq -c '.id += "/base"'
+final_answers = cat /dev/null $1 | $(call spread,4,$(call r1_answer,$(REJECTION)/model,-n $(FINAL_SAMPLES_EACH) --temperature 1)); \
+	  cat /dev/null $1 | $(call spread,4,$(call r1_answer,$(R1_MODEL),-n $(FINAL_SAMPLES_EACH) --temperature 1)) | jq -c '.id += "/base"'
 $(FINAL)/answers.jsonl: $(GENERAL) $(R1)/rejection-sft/model.jsonl
 	@mkdir -p $(@D)
 	{ $(call final_answers,$(GENERAL)); } > $@.tmp

@@ -43,8 +43,8 @@ LOOK_SAMPLES  ?= 4#                       completions a problem of such a look
 FINAL_PROBLEMS ?= 200#                    problems of the evaluation before and after
 FINAL_SAMPLES ?= 64#                      completions a problem of it (64)
 KEEP          ?= 10#                      last checkpoints that are kept; those that were looked at are kept too
-JOBS          ?= 1#                       r1-sample processes that GNU parallel spreads the sampling over
-PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
+JOBS          ?= 1#                       processes that GNU parallel spreads sampling and scoring over
+PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: hosts to sample and score on, with this folder where it is here
 THREADS       ?= 0#                       threads of each process (0: all cores)
 BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
@@ -61,6 +61,7 @@ EVAL = $(BIN)/r1-eval -q $(if $(REFLECT),--reflect '$(REFLECT)')
 COMPUTE = --threads $(THREADS) --backend $(BACKEND)
 TRAIN = $(COMPUTE) $(if $(RECOMPUTE),--recompute) $(if $(filter-out 1,$(REPLICAS)),--replicas $(REPLICAS))
 LAUNCH = $(if $(MPIRUN),$(MPIRUN) -n $(REPLICAS) )
+REWARD = $(BIN)/r1-reward -q --jobs $(THREADS)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
@@ -77,16 +78,22 @@ ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
 
-# $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout, spread by GNU parallel where asked
-sampler = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) --max-tokens $(MAX_TOKENS) $(COMPUTE) $2
+# $(call spread,LINES,FILTER,FILE): a filter of the lines of FILE, or a pipe of filters of those on stdin. Where asked, GNU parallel deals out so many
+# lines at a time to processes here or elsewhere; what they write comes in the order of what they read. FILTER is expanded here, and run there.
 ifeq ($(JOBS)$(PARALLEL_HOSTS),1)
-sample = $(call sampler,$1,$2)
+spread = $2 $3
 else
-sample = parallel --will-cite --pipe --keep-order -N 4 --jobs $(JOBS) $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) \
-	  $(call sampler,$1,$2)
+export PARALLEL_SHELL := $(SHELL)
+spread = parallel --will-cite --pipe --keep-order --halt now,fail=1 --block 64M -N $1 --jobs $(JOBS) \
+	  $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) "set -o pipefail; $(subst ",\",$2)" $(if $3,< $3)
 endif
+# $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout
+sampler = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) --max-tokens $(MAX_TOKENS) $(COMPUTE) $2
+sample = $(call spread,4,$(sampler))
+# $(call sample_scored,POLICY,OPTIONS): ... scored where they are sampled
+sample_scored = $(call spread,4,$(sampler) | $(REWARD) $(REWARD_OPTIONS))
 # $(call evaluate,POLICY,PROBLEMS,SAMPLES): scored completions of held-out problems, as the paper evaluates
-evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample,$1,-n $3 --temperature 0.6 --top-p 0.95) | $(BIN)/r1-reward -q $(REWARD_OPTIONS)
+evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample_scored,$1,-n $3 --temperature 0.6 --top-p 0.95)
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
@@ -124,7 +131,7 @@ $(ZERO)/0000/policy-again:
 	$(zero_begin)
 # The first critic has seen completions of the base.
 $(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(DATA)
-	head -n $(QUESTIONS) $(DATA) | data/import | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
+	head -n $(QUESTIONS) $(DATA) | data/import | $(call sample_scored,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) > $(@D)/critic-data.jsonl
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(ZERO)/0000/critic-again:
@@ -136,7 +143,7 @@ zero_update = $(LAUNCH)$(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(
 # $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
 zero_critic = $(LAUNCH)$(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(TRAIN) $3
 # $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
-zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
+zero_score = $(call spread,64,$(REWARD) $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)),$2) | \
 	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
