@@ -102,7 +102,7 @@ zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
-# A run must not change its knobs on the way: the file is made once and compared ever after. Nor may two makes write into one folder: its lock
+# A run must not change its knobs on the way: the file is compared ever after, but for knobs that have made nothing yet. Nor may two makes write into one folder: its lock
 # is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
 $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
@@ -111,9 +111,7 @@ $(ZERO)/knobs: FORCE
 	@for f in $(DATA) $(HELDOUT); do if [ -e $$f ] && [ "$$(head -c 1 $$f)" = '[' ]; then \
 	  echo "$$f is an array, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; fi; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
-	@if [ ! -e $@ ]; then mv $@.now $@; \
-	elif diff $@ $@.now >&2; then rm $@.now; \
-	else rm $@.now; echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
+	@stages/knobs $(@D)
 FORCE:
 
 # $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
