@@ -10,6 +10,8 @@
 #                 look.jsonl        every LOOK_EVERY steps: scored completions of held-out problems ...
 #                 look.json         ... and what r1-eval says of them
 #                 final.jsonl       before and after: scored completions of FINAL_PROBLEMS held-out problems
+#                 round-1/ ..     DYNAMIC=1: the questions, rollouts and scores of each round, and next, the line of DATA that the next begins with;
+#                                 scored.jsonl has the groups with signal of all of them
 #   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
 #   run/zero/report.txt             the table, before and after
 #
@@ -25,6 +27,8 @@ TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL:
 STEPS         ?= 120#                     steps of RL (10,400)
 QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
 GROUP         ?= 16#                      completions a problem (16)
+DYNAMIC       ?=#                         1: dynamic sampling: problems whose groups give no signal are replaced by others, until there are QUESTIONS (DAPO)
+REFILL        ?= 3#                       ... in so many rounds at most
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
 LR            ?= 6e-5#                    learning rate (3e-6)
 LOSS          ?= dapo#                    loss: grpo is the paper's; dapo, its mean over all tokens, is steadier with tiny models
@@ -64,13 +68,15 @@ LAUNCH = $(if $(MPIRUN),$(MPIRUN) -n $(REPLICAS) )
 REWARD = $(BIN)/r1-reward -q --jobs $(THREADS)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
+dynamic = $(filter-out 0,$(DYNAMIC))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
-	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS)
+	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(dynamic),DYNAMIC REFILL)
 # $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
-$(call whole,STEPS)$(call whole,LOOK_EVERY)
+$(call whole,STEPS)$(call whole,LOOK_EVERY)$(call whole,REFILL)
+$(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every completion gives a signal))
 $(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
 $(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
@@ -152,7 +158,7 @@ zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/}
 	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; $(call zero_drop_critics,$1))
 zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p/config.json $$p; fi; done
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
-  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
+  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)\(.["completions/sampled"] | if . then "  of \(.) sampled" else "" end)"
 
 # $(call zero_ask,NUMBER): a step's problems, from where the last step's end, round and round, but each once: where there are too few the step is
 # smaller. That is said by the first of such steps in a row.
@@ -163,22 +169,56 @@ zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, lin
 	    if (k < n && (step == 1 || ask(step - 1, 0) == n)) \
 	      print FILENAME ": step " step " has " k " problems, not QUESTIONS=" n ": none is asked twice in a step" > "/dev/stderr" }'
 
-# $(call zero_step,THIS,PREVIOUS,NUMBER)
-define zero_step
+# $(call zero_answers,FOLDER,PREVIOUS,NUMBER): completions of a folder's problems, and their scores. A round may have nothing to ask.
+define zero_answers
+$1/rollouts.jsonl: $1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
+	@$(call zero_have,$2)
+	$(if $(dynamic),[ ! -s $$< ] || )$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
+	@$(if $(dynamic),[ -s $$< ] || : > $$@.tmp; )mv $$@.tmp $$@
+
+$1/scored.jsonl: $1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
+	@$(if $(CRITIC),$(call zero_have_critic,$2))
+	$$(call zero_score,$2,$$<) > $$@.tmp
+	@mv $$@.tmp $$@
+endef
+
+# $(call zero_questions,THIS,PREVIOUS,NUMBER): a step's problems
+define zero_questions
 $(ZERO)/$1/questions.jsonl: $(DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
 	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@
+$(call zero_answers,$(ZERO)/$1,$2,$3)
+endef
 
-$(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
-	@$(call zero_have,$2)
-	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
+# Dynamic sampling. The first round asks QUESTIONS problems, from where the last step's rounds ended; the next as many as had no signal before it,
+# and so on. Groups with signal are the step's; a step without any has what it asked first.
+ZERO_ROUNDS := $(shell seq 1 $$((1 + $(REFILL))))
+zero_rounds = $(ZERO_ROUNDS:%=$(ZERO)/$1/round-%$2)
+# $(call zero_round,THIS,PREVIOUS,NUMBER,ROUND,ROUNDS BEFORE IT)
+define zero_round
+$(ZERO)/$1/round-$4/questions.jsonl: $(DATA) $(5:%=$(ZERO)/$1/round-%/scored.jsonl) \
+	  $(if $(filter-out 0000,$2),$(lastword $(call zero_rounds,$2,/questions.jsonl))) | $(ZERO)/knobs
+	@mkdir -p $$(@D)
+	BIN=$(BIN) stages/refill $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import > $$@.tmp
 	@mv $$@.tmp $$@
+$(call zero_answers,$(ZERO)/$1/round-$4,$2,$3)
 
-$(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
-	@$(if $(CRITIC),$(call zero_have_critic,$2))
-	$$(call zero_score,$2,$$<) > $$@.tmp
+endef
+define zero_dynamic
+$(foreach r,$(ZERO_ROUNDS),$(call zero_round,$1,$2,$3,$r,$(wordlist 2,$r,0 $(ZERO_ROUNDS))))
+$(ZERO)/$1/scored.jsonl: $(call zero_rounds,$1,/scored.jsonl)
+	cat $$^ | $(BIN)/r1-filter -q -f no-signal > $$@.tmp
+	@[ -s $$@.tmp ] || { cp $$< $$@.tmp; echo 'step $3: no group of any round gives a signal' >&2; }
 	@mv $$@.tmp $$@
+endef
+# $(call zero_count,STEP): how much was sampled for it, among its metrics
+zero_count = n=$$(cat $(call zero_rounds,$1,/rollouts.jsonl) | wc -l) r=$$(find $(call zero_rounds,$1,/rollouts.jsonl) -size +0 | wc -l); \
+	  sed -i 's/}$$/,"completions\/sampled":'$$n',"completions\/rounds":'$$r'}/' $@.tmp
+
+# $(call zero_step,THIS,PREVIOUS,NUMBER)
+define zero_step
+$(call $(if $(dynamic),zero_dynamic,zero_questions),$1,$2,$3)
 $(if $(CRITIC),
 $(ZERO)/$1/critic.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have_critic,$2)
@@ -193,6 +233,7 @@ $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have,$2)
 	$(call zero_update,$1,$2) > $$@.tmp
 	$(if $(MPIRUN),@[ -s $$@.tmp ] || { echo '$(MPIRUN): has not written the metrics' >&2; exit 1; })
+	$(if $(dynamic),@$$(call zero_count,$1))
 	@mv $$@.tmp $$@
 	@jq -r '$$(zero_line)' $$@ >&2
 	@$$(call zero_drop,$3)
