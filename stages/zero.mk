@@ -10,7 +10,7 @@
 #                 look.jsonl        every LOOK_EVERY steps: scored completions of held-out problems ...
 #                 look.json         ... and what r1-eval says of them
 #                 final.jsonl       before and after: scored completions of FINAL_PROBLEMS held-out problems
-#                 round-1/ ..     DYNAMIC=1: the questions, rollouts and scores of each round, and next, the line of DATA that the next begins with;
+#                 round-1/ ..     DYNAMIC: the questions, rollouts and scores of each round, and next, the line of DATA that the next begins with;
 #                                 scored.jsonl has the groups with signal of all of them
 #   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
 #   run/zero/report.txt             the table, before and after
@@ -27,8 +27,8 @@ TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL:
 STEPS         ?= 120#                     steps of RL (10,400)
 QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
 GROUP         ?= 16#                      completions a problem (16)
-DYNAMIC       ?=#                         1: dynamic sampling: problems whose groups give no signal are replaced by others, until there are QUESTIONS (DAPO)
-REFILL        ?= 3#                       ... in so many rounds at most
+DYNAMIC       ?=#                         1: dynamic sampling: problems whose groups give no signal, all one reward, are replaced; accuracy: all right or all wrong (DAPO)
+REFILL        ?= 3#                       rounds of that at most, until QUESTIONS groups give one
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
 LR            ?= 6e-5#                    learning rate (3e-6)
 LOSS          ?= dapo#                    loss: grpo is the paper's; dapo, its mean over all tokens, is steadier with tiny models
@@ -194,13 +194,14 @@ endef
 # Dynamic sampling. The first round asks QUESTIONS problems, from where the last step's rounds ended; the next as many as had no signal before it,
 # and so on. Groups with signal are the step's; a step without any has what it asked first.
 ZERO_ROUNDS := $(shell seq 1 $$((1 + $(REFILL))))
+zero_signal = no-signal$(patsubst %,$(comma)of=%,$(filter-out 1,$(dynamic)))
 zero_rounds = $(ZERO_ROUNDS:%=$(ZERO)/$1/round-%$2)
 # $(call zero_round,THIS,PREVIOUS,NUMBER,ROUND,ROUNDS BEFORE IT)
 define zero_round
 $(ZERO)/$1/round-$4/questions.jsonl: $(DATA) $(5:%=$(ZERO)/$1/round-%/scored.jsonl) \
 	  $(if $(filter-out 0000,$2),$(lastword $(call zero_rounds,$2,/questions.jsonl))) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	BIN=$(BIN) stages/refill $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import > $$@.tmp
+	BIN=$(BIN) stages/refill $(zero_signal) $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import > $$@.tmp
 	@mv $$@.tmp $$@
 $(call zero_answers,$(ZERO)/$1/round-$4,$2,$3)
 
@@ -208,7 +209,7 @@ endef
 define zero_dynamic
 $(foreach r,$(ZERO_ROUNDS),$(call zero_round,$1,$2,$3,$r,$(wordlist 2,$r,0 $(ZERO_ROUNDS))))
 $(ZERO)/$1/scored.jsonl: $(call zero_rounds,$1,/scored.jsonl)
-	cat $$^ | $(BIN)/r1-filter -q -f no-signal > $$@.tmp
+	cat $$^ | $(BIN)/r1-filter -q -f $(zero_signal) > $$@.tmp
 	@[ -s $$@.tmp ] || { cp $$< $$@.tmp; echo 'step $3: no group of any round gives a signal' >&2; }
 	@mv $$@.tmp $$@
 endef
