@@ -152,6 +152,8 @@ zero_score = $(call spread,64,$(REWARD) $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if 
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
 zero_have_critic = [ -e $(ZERO)/$1/critic/config.json ] || { rm -rf $(ZERO)/$1/critic; $(MAKE) --no-print-directory $(ZERO)/$1/critic-again; }
+# Questions that went with the knobs that they were made with (stages/knobs) after make had looked at them
+zero_have_questions = [ -e $$< ] || $(MAKE) --no-print-directory -o $(ZERO)/knobs $$<
 # $(call zero_drop,STEP): the checkpoints that are KEEP steps old now, unless they were looked at (config.json goes first, so that half of one
 # is none). All of them, for a run that was killed may have left some.
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
@@ -173,6 +175,7 @@ zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, lin
 define zero_answers
 $1/rollouts.jsonl: $1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
 	@$(call zero_have,$2)
+	@$(zero_have_questions)
 	$(if $(dynamic),[ ! -s $$< ] || )$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
 	@$(if $(dynamic),[ -s $$< ] || : > $$@.tmp; )mv $$@.tmp $$@
 
