@@ -142,6 +142,11 @@ $B/plugins.o: $B/plugins.c
 -include $(shell find $B -name '*.d' 2>/dev/null)
 include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
 
+# What is given on the command line and read by nothing was mistyped (a make within a make hands on what was looked at).
+GIVEN := $(if $(MAKELEVEL:0=),,$(strip $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))))
+MISNAMED := $(if $(GIVEN),$(shell stages/misnamed '$(MAKECMDGOALS)' '$(GIVEN)' $(filter-out %.d,$(MAKEFILE_LIST)) tests/run-* tests/check-* stages/report))
+$(if $(MISNAMED),$(error $(MISNAMED)))
+
 # Debian's packages (FLINT 3 has Arb in it, and what apt has no version of is not asked for): to build, and for the pipes of stages/ and the tests
 PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev libsnappy-dev liblz4-dev libzstd-dev zlib1g-dev jq parallel gnuplot-nox
 deps: ## install missing packages (apt, as root or by sudo), or print the line that does

@@ -741,11 +741,11 @@ int main(int argc, char **argv)
 		{"samples", 'n', OPT_INT, &o.samples, "N", "completions for each problem", 1, 1 << 20},
 		{"first-sample", 0, OPT_INT, &o.first, "K", "number them from K on: more of a group that is there already", 0, 1 << 20},
 		{"group", 0, OPT_INT, &o.group, "N", "the group's size, if these are a part of it; 0: first-sample + samples", 0, 1 << 21},
-		{"temperature", 0, OPT_FLOAT, &o.temperature, "T", "softmax temperature", 0, 1e6},
+		{"temperature", 0, OPT_FLOAT, &o.temperature, "T", "softmax temperature; 0: greedy", 0, 1e6},
 		{"top-p", 0, OPT_FLOAT, &o.top_p, "P", "of the likeliest tokens, those that make up P; 1: all", 1e-9, 1},
 		{"top-k", 0, OPT_INT, &o.top_k, "K", "of the K likeliest tokens; 0: all", 0, 1 << 30},
 		{"min-p", 0, OPT_FLOAT, &o.min_p, "P", "of tokens at least P times as likely as the likeliest; 0: all", 0, 1},
-		{"greedy", 0, OPT_FLAG, &o.greedy, NULL, "always take the likeliest token"},
+		{"greedy", 0, OPT_FLAG, &o.greedy, NULL, "always take the likeliest token: temperature 0"},
 		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "longest completion", 1, 1 << 30},
 		{"stop", 0, OPT_LIST, &o.stop, "TEXT", "end a completion after this text (may be repeated)"},
 		{"step", 0, OPT_INT, &o.step, "N", "the step to write into records; -1: the checkpoint's", -1, 1e15},
@@ -782,10 +782,12 @@ int main(int argc, char **argv)
 		return tool_usage(&t, "--model is missing");
 	if ((rc = check_kind(&t, &o, opts)) >= 0)
 		return rc;
-	if (o.greedy && opt_given(opts, "temperature"))
+	if (o.greedy && opt_given(opts, "temperature") && o.temperature != 0)
 		return tool_usage(&t, "--greedy and --temperature exclude each other");
-	if (o.temperature < 1e-6)
-		return tool_usage(&t, "--temperature %g is less than 1e-06: use --greedy for the likeliest token", o.temperature);
+	if (o.temperature == 0)
+		o.greedy = true;
+	else if (o.temperature < 1e-6)
+		return tool_usage(&t, "--temperature %g is less than 1e-06: 0 takes the likeliest token", o.temperature);
 	if (o.lag && !o.follow)
 		return tool_usage(&t, "--lag is of --follow, which is missing");
 	if (o.follow && (o.step >= 0 || o.resume || o.output || o.prompt))

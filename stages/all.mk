@@ -27,11 +27,11 @@ R1_HELDOUT := $(call given,HELDOUT,$(call given,DATA,run/town/heldout.jsonl))
 R1_TEMPLATE := $(call given,TEMPLATE,$(if $(call given,MODEL,),r1-zero,mini))
 R1_MAX_TOKENS := $(call given,MAX_TOKENS,160)
 
-# $(call r1_sample,MODEL,OPTIONS): problems on stdin to completions on stdout
+# $(call r1_sample,MODEL,OPTIONS): problems on stdin to completions on stdout, by one process (spread, of zero.mk, takes it)
 r1_sample = $(BIN)/r1-sample -q --model $1 --seed $(SEED) --batch $(BATCH) --max-tokens $(R1_MAX_TOKENS) $(COMPUTE) $2
 # $(call r1_answer,MODEL,OPTIONS): with the plain template; and what scores completions for the table and for what is kept
 r1_answer = $(call r1_sample,$1,--template $(R1_TEMPLATE) $2)
-r1_score = $(BIN)/r1-reward -q -r accuracy -r format -r language,target=$(R1_LANGUAGE)
+r1_score = $(REWARD) -r accuracy -r format -r language,target=$(R1_LANGUAGE)
 # $(call r1_zero,FOLDER,MODEL,KNOBS): reinforcement learning from a model, by a make that knows nothing of these stages
 r1_zero = $(MAKE) --no-print-directory zero R1=$1/none ZERO=$1 MODEL=$2 DATA=$(R1)/data/train.jsonl HELDOUT=$(R1)/data/heldout.jsonl TEMPLATE=$(R1_TEMPLATE) \
 	  MAX_TOKENS=$(R1_MAX_TOKENS) FINAL_PROBLEMS=$(EVAL_PROBLEMS) FINAL_SAMPLES=$(EVAL_SAMPLES) LOOK_PROBLEMS=$(EVAL_PROBLEMS) LOOK_SAMPLES=4 $3
@@ -55,7 +55,8 @@ $(R1)/data/heldout.jsonl: $(R1_HELDOUT)
 
 # $(call r1_final,MODEL): a model's scored completions of held-out problems
 define r1_final
-head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call r1_answer,$1,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | $(r1_score) > $@.tmp
+head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | \
+  $(call spread,4,$(call r1_answer,$1,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | $(r1_score)) > $@.tmp
 @mv $@.tmp $@
 endef
 $(R1)/cold-start/final.jsonl: $(R1)/cold-start/model.jsonl $(R1)/data/heldout.jsonl
@@ -66,7 +67,8 @@ $(R1)/rejection-sft/final.jsonl: $(R1)/rejection-sft/model.jsonl $(R1)/data/held
 # $(call r1_manners,FOLDER,WHAT IT IS MADE WITH,MODEL): a model's completions of held-out general questions, marked
 define r1_manners
 $1/manners.jsonl: $2 $(GENERAL_HELDOUT)
-	cat /dev/null $(GENERAL_HELDOUT) | head -n $(EVAL_PROBLEMS) | $$(call r1_answer,$3,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95) | $(GENERAL_MARK) > $$@.tmp
+	cat /dev/null $(GENERAL_HELDOUT) | head -n $(EVAL_PROBLEMS) | \
+	  $$(call spread,4,$$(call r1_answer,$3,-n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95)) | $(GENERAL_MARK) > $$@.tmp
 	@mv $$@.tmp $$@
 endef
 $(eval $(call r1_manners,$(R1)/data,$(R1)/data/heldout.jsonl,$(R1_MODEL)))
@@ -78,10 +80,10 @@ $(eval $(call r1_manners,$(R1)/final-rl,$(R1)/final-rl/rl/report.txt,$$(call r1_
 
 # R1-Zero was not scored for its language; here it is.
 $(R1)/zero/before.jsonl: $(R1)/zero/report.txt
-	$(r1_score) $(R1)/zero/0000/final.jsonl > $@.tmp
+	$(call spread,64,$(r1_score),$(R1)/zero/0000/final.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(R1)/zero/after.jsonl: $(R1)/zero/report.txt
-	$(r1_score) $(call r1_policy,$(R1)/zero)/../final.jsonl > $@.tmp
+	$(call spread,64,$(r1_score),$(call r1_policy,$(R1)/zero)/../final.jsonl) > $@.tmp
 	@mv $@.tmp $@
 R1_STAGES := data zero cold-start reasoning-rl rejection-sft final-rl
 $(R1)/table.txt: $(R1)/zero/before.jsonl $(R1)/zero/after.jsonl $(R1)/cold-start/final.jsonl $(R1)/reasoning-rl/report.txt $(R1)/rejection-sft/final.jsonl \

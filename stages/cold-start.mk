@@ -31,20 +31,20 @@ $(COLD)/questions.jsonl: $(R1)/data/train.jsonl
 
 $(COLD)/few-shot.jsonl: $(COLD)/questions.jsonl $(R1_MODEL) $(wildcard $(COLD_PROMPTS)/*.txt)
 	for type in $$(jq -r '.type // "math"' $< | sort -u); do jq -c --arg t "$$type" 'select((.type // "math") == $$t)' $< | \
-	  $(call r1_sample,$(R1_MODEL),--template $(COLD_PROMPTS)/$$type.txt -n $(COLD_SAMPLES) --temperature 0.8 $(COLD_STOP)) || exit; done | \
+	  $(call spread,4,$(call r1_sample,$(R1_MODEL),--template $(COLD_PROMPTS)/$$type.txt -n $(COLD_SAMPLES) --temperature 0.8 $(COLD_STOP))) || exit; done | \
 	  jq -c '.source = "few-shot" | del(.group)' > $@.tmp
 	@mv $@.tmp $@
 $(COLD)/direct.jsonl: $(COLD)/questions.jsonl $(R1_MODEL) $(COLD_PROMPTS)/reflect.txt
-	$(call r1_sample,$(R1_MODEL),--template $(COLD_PROMPTS)/reflect.txt -n $(COLD_SAMPLES) --temperature 0.8 $(COLD_STOP)) < $< | \
+	$(call spread,4,$(call r1_sample,$(R1_MODEL),--template $(COLD_PROMPTS)/reflect.txt -n $(COLD_SAMPLES) --temperature 0.8 $(COLD_STOP)),$<) | \
 	  jq -c '.source = "direct" | .sample += 1000 | del(.group)' > $@.tmp
 	@mv $@.tmp $@
 $(COLD)/zero.jsonl: $(COLD)/questions.jsonl $(R1)/zero/report.txt
-	$(call r1_answer,$(call r1_policy,$(R1)/zero),-n $(COLD_SAMPLES) --temperature 1) < $< | \
+	$(call spread,4,$(call r1_answer,$(call r1_policy,$(R1)/zero),-n $(COLD_SAMPLES) --temperature 1),$<) | \
 	  jq -c '.source = "zero" | .sample += 2000 | del(.group)' > $@.tmp
 	@mv $@.tmp $@
 
 $(COLD)/kept.jsonl: $(COLD)/few-shot.jsonl $(COLD)/direct.jsonl $(COLD)/zero.jsonl
-	cat $^ | $(BIN)/r1-reward -q -r accuracy -r language,target=$(R1_LANGUAGE) | $(BIN)/r1-filter -f correct -f min-reward,of=language,min=1 -f readable -f truncated -f duplicate$(OVERLAP) \
+	cat $^ | $(call spread,64,$(REWARD) -r accuracy -r language$(comma)target=$(R1_LANGUAGE)) | $(BIN)/r1-filter -f correct -f min-reward,of=language,min=1 -f readable -f truncated -f duplicate$(OVERLAP) \
 	  -f at-most,k=$(COLD_KEEP),pick=random --seed $(SEED) --rejects $(COLD)/rejects.jsonl > $@.tmp
 	@mv $@.tmp $@
 

@@ -27,8 +27,8 @@ SAFE_EPOCHS   ?= 1#                       ... and its epochs
 FINAL := $(R1)/final-rl
 
 # $(call final_answers,QUESTIONS): completions by stage 3's model and, for variety, by the base
-final_answers = cat /dev/null $1 | $(call r1_answer,$(REJECTION)/model,-n $(FINAL_SAMPLES_EACH) --temperature 1); \
-	  cat /dev/null $1 | $(call r1_answer,$(R1_MODEL),-n $(FINAL_SAMPLES_EACH) --temperature 1) | jq -c '.id += "/base"'
+final_answers = cat /dev/null $1 | $(call spread,4,$(call r1_answer,$(REJECTION)/model,-n $(FINAL_SAMPLES_EACH) --temperature 1)); \
+	  cat /dev/null $1 | $(call spread,4,$(call r1_answer,$(R1_MODEL),-n $(FINAL_SAMPLES_EACH) --temperature 1)) | jq -c '.id += "/base"'
 $(FINAL)/answers.jsonl: $(GENERAL) $(R1)/rejection-sft/model.jsonl
 	@mkdir -p $(@D)
 	{ $(call final_answers,$(GENERAL)); }$(CLEAN) > $@.tmp
@@ -54,7 +54,7 @@ endef
 $(eval $(call final_scorer,helpful,pairwise,pairs,--on summary --lr $(HELPFUL_LR) --epochs $(HELPFUL_EPOCHS)))
 $(eval $(call final_scorer,safe,pointwise,labels,--on response --lr $(SAFE_LR) --epochs $(SAFE_EPOCHS)))
 
-# Reasoning problems in all steps; in the last ones three of four are general ones, if there are any.
+# Reasoning problems in all steps; in the last ones three of four are general ones, if there are any. Their order is theirs: none is replaced (DYNAMIC).
 $(FINAL)/questions.jsonl: $(R1)/data/train.jsonl $(GENERAL)
 	@mkdir -p $(@D)
 	@cat /dev/null $(GENERAL)$(CLEAN) > $(FINAL)/general.tmp
@@ -67,7 +67,7 @@ $(FINAL)/questions.jsonl: $(R1)/data/train.jsonl $(GENERAL)
 final_models := $(if $(strip $(GENERAL)),$(FINAL_MODELS))
 $(FINAL)/rl/report.txt: $(FINAL)/questions.jsonl $(FINAL)/helpful.jsonl $(FINAL)/safe.jsonl $(R1)/rejection-sft/model.jsonl $(R1)/data/heldout.jsonl
 	$(call r1_zero,$(FINAL)/rl,$(REJECTION)/model,STEPS=$(FINAL_STEPS) LR=$(FINAL_LR) CLIP=$(FINAL_CLIP) KL=$(FINAL_KL) TEMPERATURE=$(FINAL_TEMPERATURE) \
-	  DATA=$(FINAL)/questions.jsonl REWARDS='$(FINAL_REWARDS)' REWARD_MODELS='$(final_models)')
+	  DATA=$(FINAL)/questions.jsonl DYNAMIC= REWARDS='$(FINAL_REWARDS)' REWARD_MODELS='$(final_models)')
 
 final-rl: $(FINAL)/rl/report.txt ## stage 4: reward models from preferences; RL with them and with rules
 	@for m in helpful safe; do tail -n 1 $(FINAL)/$$m.jsonl | jq -r --arg m $$m '"\($$m): \(.eval_accuracy * 1000 | round / 10) % of \(.eval_samples) held-out ones right"'; done

@@ -71,8 +71,8 @@ $F/sizes.json: $(STUDENTS:%=$(R1)/distill/%/before.jsonl) $(STUDENTS:%=$(R1)/dis
 # Greedy evaluation: the checkpoints of R1-Zero that were looked at last
 $F/greedy.json: $(ZERO)/report.txt
 	@rm -rf $F/greedy; mkdir -p $F/greedy
-	for s in $$(ls -d $(ZERO)/[0-9]*/look.json | tail -n 4 | sed 's,/look.json,,'); do head -n 100 $(HELDOUT) | $(call sampler,$$s/policy,-n 1 --greedy) | \
-	  $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $F/greedy/greedy-$${s##*/}.jsonl; cp $$s/look.jsonl $F/greedy/sampled-$${s##*/}.jsonl; done
+	for s in $$(ls -d $(ZERO)/[0-9]*/look.json | tail -n 4 | sed 's,/look.json,,'); do head -n 100 $(HELDOUT) | \
+	  $(call sample_scored,$$s/policy,-n 1 --greedy) > $F/greedy/greedy-$${s##*/}.jsonl; cp $$s/look.jsonl $F/greedy/sampled-$${s##*/}.jsonl; done
 	$(rewards_of) $F/greedy/greedy-*.jsonl $F/greedy/sampled-*.jsonl | stages/finding greedy > $@.tmp
 	@mv $@.tmp $@
 
@@ -81,8 +81,8 @@ $F/few-shot.json: $(R1)/final-rl/rl/report.txt
 	@mkdir -p $F/few-shot
 	for type in $$(jq -r '.type // "math"' $(R1)/data/heldout.jsonl | sort -u); do [ -e $(COLD_PROMPTS)/$$type.txt ] || continue; \
 	  head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | jq -c --arg t "$$type" 'select((.type // "math") == $$t)' | \
-	  $(call r1_sample,$(call r1_policy,$(R1)/final-rl/rl),--template $(COLD_PROMPTS)/$$type.txt -n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95 $(COLD_STOP)); done | \
-	  $(r1_score) > $F/few-shot/shown.jsonl
+	  $(call spread,4,$(call r1_sample,$(call r1_policy,$(R1)/final-rl/rl),--template $(COLD_PROMPTS)/$$type.txt -n $(EVAL_SAMPLES) --temperature 0.6 --top-p 0.95 $(COLD_STOP)) | \
+	  $(r1_score)); done > $F/few-shot/shown.jsonl
 	$(rewards_of) $F/few-shot/shown.jsonl $(call finding_last,$(R1)/final-rl/rl) | stages/finding two few-shot > $@.tmp
 	@mv $@.tmp $@
 
@@ -92,7 +92,7 @@ $F/hacking/report.txt: $(R1)/final-rl/rl/report.txt
 	$(call finding_rl,hacking,$(R1)/rejection-sft/model,DATA=$(GENERAL) STEPS=$$((2 * $(FINDING_STEPS))) LOOK_EVERY=20 REWARDS='accuracy:0 format:0.1' \
 	  REWARD_MODELS='$(R1)/final-rl/helpful:1$(comma)as=helpful$(comma)on=summary')
 $F/hacking.json: $F/hacking/report.txt
-	for s in $$(ls -d $F/hacking/[0-9]*/look.json | sed 's,/look.json,,'); do cat $(GENERAL_HELDOUT) | $(call r1_answer,$$s/policy,-n 8 --temperature 1) | $(GENERAL_MARK) | \
+	for s in $$(ls -d $F/hacking/[0-9]*/look.json | sed 's,/look.json,,'); do cat $(GENERAL_HELDOUT) | $(call spread,4,$(call r1_answer,$$s/policy,-n 8 --temperature 1)) | $(GENERAL_MARK) | \
 	  $(BIN)/r1-reward -q --reward-model $(R1)/final-rl/helpful$(comma)as=helpful$(comma)on=summary $(COMPUTE) > $$s/manners.jsonl; \
 	  stages/finding point $${s##*/} < $$s/manners.jsonl; done | stages/finding hacking > $@.tmp
 	@mv $@.tmp $@
@@ -100,7 +100,7 @@ $F/hacking.json: $F/hacking/report.txt
 # A process reward model: what comes of each beginning, learned from R1-Zero's own completions of training problems (Monte Carlo: the outcome)
 $F/process/data.jsonl: $(R1)/zero/report.txt
 	@mkdir -p $(@D)
-	head -n $(COLD_PROBLEMS) $(R1)/data/train.jsonl | $(call r1_answer,$(call r1_policy,$(R1)/zero),-n 8 --temperature 1 --seed 77) | $(BIN)/r1-reward -q -r accuracy | \
+	head -n $(COLD_PROBLEMS) $(R1)/data/train.jsonl | $(call spread,4,$(call r1_answer,$(call r1_policy,$(R1)/zero),-n 8 --temperature 1 --seed 77) | $(REWARD) -r accuracy) | \
 	  jq -c 'select(.rewards.accuracy != null)' > $@.tmp
 	@mv $@.tmp $@
 $F/process/model.jsonl: $F/process/data.jsonl
@@ -108,8 +108,8 @@ $F/process/model.jsonl: $F/process/data.jsonl
 	@mv $@.tmp $@
 # A completion's process score: the lowest value at the end of a step
 $F/process/scored.jsonl: $F/process/model.jsonl
-	head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call r1_answer,$(call r1_policy,$(R1)/zero),-n $(FINDING_N) --temperature 1) | $(BIN)/r1-reward -q -r accuracy | \
-	  $(BIN)/r1-reward -q --value-model $F/process/model $(COMPUTE) > $@.tmp
+	head -n $(EVAL_PROBLEMS) $(R1)/data/heldout.jsonl | $(call spread,4,$(call r1_answer,$(call r1_policy,$(R1)/zero),-n $(FINDING_N) --temperature 1) | $(REWARD) -r accuracy | \
+	  $(REWARD) --value-model $F/process/model $(COMPUTE)) > $@.tmp
 	@mv $@.tmp $@
 $F/process.json: $F/process/scored.jsonl
 	stages/finding process "$$($(rewards_of) $< | jq '.["cons@$(FINDING_N)"]')" < $< > $@.tmp

@@ -24,26 +24,26 @@ JUDGE         ?= $(R1_MODEL)#             model that judges (a generative reward
 JUDGE_PROMPT  ?= stages/prompts/judge.txt#        its prompt; {problem} is REFERENCE : ANSWER
 JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say yes
 REJECTION := $(R1)/rejection-sft
-# $(call rejection_sample,COMPLETIONS): of stage 2's model
-rejection_sample = $(call r1_answer,$(call r1_policy,$(R1)/reasoning-rl),-n $1 --temperature 1)
-# ... of what has no answer that a rule compares
-rejection_score = $(BIN)/r1-reward -q -r format -r language,target=$(R1_LANGUAGE)
+# $(call rejection_sample,COMPLETIONS,SCORE): of stage 2's model, scored where they are sampled
+rejection_sample = $(call spread,4,$(call r1_answer,$(call r1_policy,$(R1)/reasoning-rl),-n $1 --temperature 1) | $2)
+# ... those of what has no answer that a rule compares
+rejection_score = $(REWARD) -r format -r language,target=$(R1_LANGUAGE)
 
 $(REJECTION)/questions.jsonl: $(R1)/data/train.jsonl
 	@mkdir -p $(@D)
 	@tail -n $(REJECTION_PROBLEMS) $< > $@.tmp
 	@mv $@.tmp $@
 $(REJECTION)/rollouts.jsonl: $(REJECTION)/questions.jsonl $(R1)/reasoning-rl/report.txt
-	$(call rejection_sample,$(REJECTION_SAMPLES)) < $< | $(r1_score) > $@.tmp
+	cat $< | $(call rejection_sample,$(REJECTION_SAMPLES),$(r1_score)) > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/open.jsonl: $(OPEN) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(OPEN) | $(call rejection_sample,$(REJECTION_SAMPLES)) | $(rejection_score) > $@.tmp
+	cat /dev/null $(OPEN) | $(call rejection_sample,$(REJECTION_SAMPLES),$(rejection_score)) > $@.tmp
 	@mv $@.tmp $@
 # The judge is asked in a record of its own, whose id is that of the completion.
 $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
-	stages/judge $< $(JUDGE_VOTES) $(call r1_sample,$(JUDGE),--template $(JUDGE_PROMPT) -n $(JUDGE_VOTES) --temperature 0.6 $(COLD_STOP)) > $@.tmp
+	stages/judge $< $(JUDGE_VOTES) $(call spread,4,$(call r1_sample,$(JUDGE),--template $(JUDGE_PROMPT) -n $(JUDGE_VOTES) --temperature 0.6 $(COLD_STOP))) > $@.tmp
 	@mv $@.tmp $@
 
 $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
@@ -53,7 +53,7 @@ $(REJECTION)/kept.jsonl: $(REJECTION)/rollouts.jsonl $(REJECTION)/judged.jsonl
 
 $(REJECTION)/general.jsonl: $(GENERAL) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(GENERAL) | $(call rejection_sample,$(GENERAL_SAMPLES)) | $(rejection_score) | $(GENERAL_MARK)$(CLEAN) | \
+	cat /dev/null $(GENERAL) | $(call rejection_sample,$(GENERAL_SAMPLES),$(rejection_score)) | $(GENERAL_MARK)$(CLEAN) | \
 	  jq -c 'select(.safe and (.harmful or .quality >= $(GENERAL_QUALITY)) and .rewards.format == 1)' > $@.tmp
 	@mv $@.tmp $@
 

@@ -11,6 +11,8 @@
 #                 look.jsonl        every LOOK_EVERY steps: scored completions of held-out problems ...
 #                 look.json         ... and what r1-eval says of them
 #                 final.jsonl       before and after: scored completions of FINAL_PROBLEMS held-out problems
+#                 round-1/ ..     DYNAMIC: the questions, rollouts and scores of each round, and next, the line of DATA that the next begins with;
+#                                 scored.jsonl has the groups with signal of all of them
 #   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
 #   run/zero/report.txt             the table, before and after
 #
@@ -27,6 +29,8 @@ TEMPLATE      ?= $(call unless,MODEL,mini,r1-zero)# prompt template (with MODEL:
 STEPS         ?= 120#                     steps of RL (10,400)
 QUESTIONS     ?= 16#                      problems a step, none of them twice (32)
 GROUP         ?= 16#                      completions a problem (16)
+DYNAMIC       ?=#                         1: dynamic sampling: problems whose groups give no signal, all one reward, are replaced; accuracy: all right or all wrong (DAPO)
+REFILL        ?= 3#                       rounds of that at most, until QUESTIONS groups give one
 MINIBATCHES   ?= 2#                       optimizer steps a step (16)
 LR            ?= 6e-5#                    learning rate (3e-6)
 LOSS          ?= dapo#                    loss: grpo is the paper's; dapo, its mean over all tokens, is steadier with tiny models; dr_grpo, gspo, cispo
@@ -45,8 +49,8 @@ LOOK_SAMPLES  ?= 4#                       completions a problem of such a look
 FINAL_PROBLEMS ?= 200#                    problems of the evaluation before and after
 FINAL_SAMPLES ?= 64#                      completions a problem of it (64)
 KEEP          ?= 10#                      last checkpoints that are kept; those that were looked at are kept too
-JOBS          ?= 1#                       r1-sample processes that GNU parallel spreads the sampling over
-PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: other hosts to sample on
+JOBS          ?= 1#                       processes that GNU parallel spreads sampling and scoring over
+PARALLEL_HOSTS ?=#                        an sshlogin file of GNU parallel: hosts to sample and score on, with this folder where it is here
 THREADS       ?= 0#                       threads of each process (0: all cores)
 BACKEND       ?= cpu#                     cpu, cpu-bf16 or cuda
 RECOMPUTE     ?=#                         1: training keeps what goes into each layer and computes the rest again: memory, not results
@@ -67,15 +71,18 @@ LAUNCH = $(if $(MPIRUN),$(MPIRUN) -n $(REPLICAS) )
 # The filter for r1-filter, and the end of a pipe that has it alone; neither without BENCHMARKS
 OVERLAP = $(if $(strip $(BENCHMARKS)), -f overlap$(comma)with=$(subst $(space),$(comma),$(strip $(BENCHMARKS))))
 CLEAN = $(if $(OVERLAP), | $(BIN)/r1-filter$(OVERLAP))
+REWARD = $(BIN)/r1-reward -q --jobs $(THREADS)
 REWARD_OPTIONS = $(addprefix --reward ,$(REWARDS))
 MODEL_OPTIONS = $(if $(REWARD_MODELS),$(addprefix --reward-model ,$(REWARD_MODELS)) $(COMPUTE))
+dynamic = $(filter-out 0,$(DYNAMIC))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
-	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(OVERLAP),BENCHMARKS)
+	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(dynamic),DYNAMIC REFILL) $(if $(OVERLAP),BENCHMARKS)
 # $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
-$(call whole,STEPS)$(call whole,LOOK_EVERY)
+$(call whole,STEPS)$(call whole,LOOK_EVERY)$(call whole,REFILL)
+$(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every completion gives a signal))
 $(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
 $(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
@@ -84,16 +91,22 @@ ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
 ZERO_LAST := $(shell printf %04d $(STEPS))
 
-# $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout, spread by GNU parallel where asked
-sampler = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) --max-tokens $(MAX_TOKENS) $(COMPUTE) $2
+# $(call spread,LINES,FILTER,FILE): a filter of the lines of FILE, or a pipe of filters of those on stdin. Where asked, GNU parallel deals out so many
+# lines at a time to processes here or elsewhere; what they write comes in the order of what they read. FILTER is expanded here, and run there.
 ifeq ($(JOBS)$(PARALLEL_HOSTS),1)
-sample = $(call sampler,$1,$2)
+spread = $2 $3
 else
-sample = parallel --will-cite --pipe --keep-order -N 4 --jobs $(JOBS) $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) \
-	  $(call sampler,$1,$2)
+export PARALLEL_SHELL := $(SHELL)
+spread = parallel --will-cite --pipe --keep-order --halt now,fail=1 --block 64M -N $1 --jobs $(JOBS) \
+	  $(if $(PARALLEL_HOSTS),--sshloginfile $(PARALLEL_HOSTS) --wd .) "set -o pipefail; $(subst ",\",$2)" $(if $3,< $3)
 endif
+# $(call sample,POLICY,OPTIONS): problems on stdin to completions on stdout
+sampler = $(BIN)/r1-sample -q --model $1 --template $(TEMPLATE) --seed $(SEED) --batch $(BATCH) --max-tokens $(MAX_TOKENS) $(COMPUTE) $2
+sample = $(call spread,4,$(sampler))
+# $(call sample_scored,POLICY,OPTIONS): ... scored where they are sampled
+sample_scored = $(call spread,4,$(sampler) | $(REWARD) $(REWARD_OPTIONS))
 # $(call evaluate,POLICY,PROBLEMS,SAMPLES): scored completions of held-out problems, as the paper evaluates
-evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample,$1,-n $3 --temperature 0.6 --top-p 0.95) | $(BIN)/r1-reward -q $(REWARD_OPTIONS)
+evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample_scored,$1,-n $3 --temperature 0.6 --top-p 0.95)
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
@@ -102,7 +115,7 @@ zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
-# A run must not change its knobs on the way: the file is made once and compared ever after. Nor may two makes write into one folder: its lock
+# A run must not change its knobs on the way: the file is compared ever after, but for knobs that have made nothing yet. Nor may two makes write into one folder: its lock
 # is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
 $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
@@ -111,9 +124,7 @@ $(ZERO)/knobs: FORCE
 	@for f in $(DATA) $(HELDOUT); do [ -e $$f ] || continue; case "$$(head -c 4 $$f | tr '\0' ' ')" in '['*) what='an array';; PAR1) what=Parquet;; *) continue;; esac; \
 	  echo "$$f is $$what, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
-	@if [ ! -e $@ ]; then mv $@.now $@; \
-	elif diff $@ $@.now >&2; then rm $@.now; \
-	else rm $@.now; echo "$(ZERO) was begun with the knobs marked '<': choose another folder (ZERO=...), or remove $@ to go on with those marked '>'" >&2; exit 1; fi
+	@stages/knobs $(@D)
 FORCE:
 
 # $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
@@ -135,7 +146,7 @@ $(ZERO)/0000/policy-again:
 	$(zero_begin)
 # The first critic has seen completions of the base.
 $(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(ZERO_DATA)
-	head -n $(QUESTIONS) $(ZERO_DATA) | data/import | $(call sample,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) | $(BIN)/r1-reward -q $(REWARD_OPTIONS) > $(@D)/critic-data.jsonl
+	head -n $(QUESTIONS) $(ZERO_DATA) | data/import | $(call sample_scored,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) > $(@D)/critic-data.jsonl
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(ZERO)/0000/critic-again:
@@ -147,18 +158,20 @@ zero_update = $(LAUNCH)$(BIN)/r1-update -q --model $(ZERO)/$2/policy --output $(
 # $(call zero_critic,FROM,TO,DATA): what PPO's critic learns from a step, beside it
 zero_critic = $(LAUNCH)$(BIN)/r1-distill -q --objective value --model $1 --output $2 --lr $(or $(CRITIC),0) --schedule constant --batch 64 --seed $(SEED) $(TRAIN) $3
 # $(call zero_score,STEP BEFORE,COMPLETIONS): rewards and advantages
-zero_score = $(BIN)/r1-reward -q $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)) $2 | \
+zero_score = $(call spread,64,$(REWARD) $(REWARD_OPTIONS) $(MODEL_OPTIONS) $(if $(CRITIC),--value-model $(ZERO)/$1/critic $(COMPUTE)),$2) | \
 	  $(BIN)/r1-advantage -q $(if $(CRITIC),-e gae)
 # $(call zero_have,STEP): a checkpoint that KEEP removed is made again from what its step left
 zero_have = [ -e $(ZERO)/$1/policy/config.json ] || { rm -rf $(ZERO)/$1/policy; $(MAKE) --no-print-directory $(ZERO)/$1/policy-again; }
 zero_have_critic = [ -e $(ZERO)/$1/critic/config.json ] || { rm -rf $(ZERO)/$1/critic; $(MAKE) --no-print-directory $(ZERO)/$1/critic-again; }
+# Questions that went with the knobs that they were made with (stages/knobs) after make had looked at them
+zero_have_questions = [ -e $$< ] || $(MAKE) --no-print-directory -o $(ZERO)/knobs $$<
 # $(call zero_drop,STEP): the checkpoints that are KEEP steps old now, unless they were looked at (config.json goes first, so that half of one
 # is none). All of them, for a run that was killed may have left some.
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
 	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; $(call zero_drop_critics,$1))
 zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p/config.json $$p; fi; done
 zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
-  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)"
+  length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)\(.["completions/sampled"] | if . then "  of \(.) sampled" else "" end)"
 
 # $(call zero_ask,NUMBER): a step's problems, from where the last step's end, round and round, but each once: where there are too few the step is
 # smaller. That is said by the first of such steps in a row.
@@ -169,22 +182,58 @@ zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, lin
 	    if (k < n && (step == 1 || ask(step - 1, 0) == n)) \
 	      print FILENAME ": step " step " has " k " problems, not QUESTIONS=" n ": none is asked twice in a step" > "/dev/stderr" }'
 
-# $(call zero_step,THIS,PREVIOUS,NUMBER)
-define zero_step
+# $(call zero_answers,FOLDER,PREVIOUS,NUMBER): completions of a folder's problems, and their scores. A round may have nothing to ask.
+define zero_answers
+$1/rollouts.jsonl: $1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
+	@$(call zero_have,$2)
+	@$(zero_have_questions)
+	$(if $(dynamic),[ ! -s $$< ] || )$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
+	@$(if $(dynamic),[ -s $$< ] || : > $$@.tmp; )mv $$@.tmp $$@
+
+$1/scored.jsonl: $1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
+	@$(if $(CRITIC),$(call zero_have_critic,$2))
+	$$(call zero_score,$2,$$<) > $$@.tmp
+	@mv $$@.tmp $$@
+endef
+
+# $(call zero_questions,THIS,PREVIOUS,NUMBER): a step's problems
+define zero_questions
 $(ZERO)/$1/questions.jsonl: $(ZERO_DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
 	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
 	@mv $$@.tmp $$@
+$(call zero_answers,$(ZERO)/$1,$2,$3)
+endef
 
-$(ZERO)/$1/rollouts.jsonl: $(ZERO)/$1/questions.jsonl $(ZERO)/$2/metrics.jsonl $(if $(filter $2,$(ZERO_LOOKS)),$(ZERO)/$2/look.json)
-	@$(call zero_have,$2)
-	$(call sample,$(ZERO)/$2/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step $3) < $$< > $$@.tmp
+# Dynamic sampling. The first round asks QUESTIONS problems, from where the last step's rounds ended; the next as many as had no signal before it,
+# and so on. Groups with signal are the step's; a step without any has what it asked first.
+ZERO_ROUNDS := $(shell seq 1 $$((1 + $(REFILL))))
+zero_signal = no-signal$(patsubst %,$(comma)of=%,$(filter-out 1,$(dynamic)))
+zero_rounds = $(ZERO_ROUNDS:%=$(ZERO)/$1/round-%$2)
+# $(call zero_round,THIS,PREVIOUS,NUMBER,ROUND,ROUNDS BEFORE IT)
+define zero_round
+$(ZERO)/$1/round-$4/questions.jsonl: $(ZERO_DATA) $(5:%=$(ZERO)/$1/round-%/scored.jsonl) \
+	  $(if $(filter-out 0000,$2),$(lastword $(call zero_rounds,$2,/questions.jsonl))) | $(ZERO)/knobs
+	@mkdir -p $$(@D)
+	BIN=$(BIN) stages/refill $(zero_signal) $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import > $$@.tmp
 	@mv $$@.tmp $$@
+$(call zero_answers,$(ZERO)/$1/round-$4,$2,$3)
 
-$(ZERO)/$1/scored.jsonl: $(ZERO)/$1/rollouts.jsonl $(if $(CRITIC),$(ZERO)/$2/critic.jsonl)
-	@$(if $(CRITIC),$(call zero_have_critic,$2))
-	$$(call zero_score,$2,$$<) > $$@.tmp
+endef
+define zero_dynamic
+$(foreach r,$(ZERO_ROUNDS),$(call zero_round,$1,$2,$3,$r,$(wordlist 2,$r,0 $(ZERO_ROUNDS))))
+$(ZERO)/$1/scored.jsonl: $(call zero_rounds,$1,/scored.jsonl)
+	cat $$^ | $(BIN)/r1-filter -q -f $(zero_signal) > $$@.tmp
+	@[ -s $$@.tmp ] || { cp $$< $$@.tmp; echo 'step $3: no group of any round gives a signal' >&2; }
 	@mv $$@.tmp $$@
+endef
+# $(call zero_count,STEP): how much was sampled for it, among its metrics
+zero_count = n=$$(cat $(call zero_rounds,$1,/rollouts.jsonl) | wc -l) r=$$(find $(call zero_rounds,$1,/rollouts.jsonl) -size +0 | wc -l); \
+	  sed -i 's/}$$/,"completions\/sampled":'$$n',"completions\/rounds":'$$r'}/' $@.tmp
+
+# $(call zero_step,THIS,PREVIOUS,NUMBER)
+define zero_step
+$(call $(if $(dynamic),zero_dynamic,zero_questions),$1,$2,$3)
 $(if $(CRITIC),
 $(ZERO)/$1/critic.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have_critic,$2)
@@ -199,6 +248,7 @@ $(ZERO)/$1/metrics.jsonl: $(ZERO)/$1/scored.jsonl
 	@$(call zero_have,$2)
 	$(call zero_update,$1,$2) > $$@.tmp
 	$(if $(MPIRUN),@[ -s $$@.tmp ] || { echo '$(MPIRUN): has not written the metrics' >&2; exit 1; })
+	$(if $(dynamic),@$$(call zero_count,$1))
 	@mv $$@.tmp $$@
 	@jq -r '$$(zero_line)' $$@ >&2
 	@$$(call zero_drop,$3)
