@@ -7,8 +7,11 @@ def parsed: if type == "string" then ([fromjson?] + [.])[0] else . end;
 # jq may not be able to keep a number as it stands in the line. So where that matters the line is read once more, with each number as a string
 # behind a mark, which `unmarked` (of all that is written) or `plain` (of one value) takes away.
 def mark: "\u0001number ";
-def marked: [scan("\"(?:[^\"\\\\]|\\\\.)*\"|-?[0-9][-+.0-9eE]*|[^\"0-9-]+|-")] |
-  map(if test("^-?[0-9]") then (mark + .) | tojson else . end) | add | fromjson;
+# Outside of strings no more than one number is between two commas
+def numbers: split(",") | map(if test("[0-9]") then sub("(?<n>-?[0-9][-+.0-9eE]*)"; mark + .n | tojson) else . end) | join(",");
+def marked: [foreach split("\"")[] as $part ({string: true};
+    .string = (.odd or (.string | not)) | .odd = (.string and ($part | endswith("\\") and (match("\\\\+$").length % 2 == 1)));
+    if .string then $part else $part | numbers end)] | join("\"") | fromjson;
 def plain: if type == "array" then map(plain) elif type == "string" then ltrimstr(mark) else . end;
 def unmarked: tojson | split(mark | tojson | .[:-1]) | .[0] + ([.[1:][] | sub("\""; "")] | add // "");
 # What f is of an object: numbers, and those of a list, as strings of the digits that they have
@@ -25,6 +28,14 @@ def id($raw): if known == null then {} else named($raw; known) end;
 def trimmed: gsub("^\\s+|\\s+$"; "");
 def strings: type == "array" and all(type == "string");
 def preference: .chosen != null and .rejected != null and .completion == null;
+
+# A question behind the text that it is about
+def question(f): f as $question | (.context // .passage) as $about |
+  if $question | type != "string" then error("its question is of type \($question | type), not a string")
+  elif .image // .images | . != null and . != [] then error("it has an image, which is no text")
+  elif $about == null then $question
+  elif $about | type == "string" then [$about | select(. != "")] + [$question] | join("\n\n")
+  else error("the text that its question is about is of type \($about | type), not a string") end;
 
 # A reference that is a string or a number, or a list of one. Whether all or any of several are meant, nobody has said.
 def reference($raw; f): f as $v | if $v | type == "string" then $v else digits($raw; f) end |

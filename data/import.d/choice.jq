@@ -5,7 +5,7 @@
 
 def list: if (.question | type) == "object" then .question.choices elif .choices != null then .choices else .options end;
 def stem: if (.question | type) == "object" then .question.stem else .question // .question_stem end;
-def is: (.choices != null or .options != null or (.question | type) == "object") and (.question // .question_stem) != null and (list | type | IN("array", "object"));
+def is: (.choices != null or .options != null or (.question | type) == "object") and (.question // .question_stem) != null and list != null and .input_output == null;
 def letter: ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"][.];
 
 # [{label, text}]; `number` where the line has a number
@@ -17,7 +17,7 @@ def keyed($raw): . as $r | list as $list | if $list | keys | all(test("^([A-Ja-j
   else error("its choices are called \($list | keys | join(", ")), not A, B ...") end;
 def listed($raw): list as $list | if $list | length > 0 and all(type == "object") then $list | map({label: (.label // .key), text: (.text // .value // .content)})
   else digits($raw; list) as $text | [range($list | length) | {text: $text[.], number: ($list[.] | type == "number")}] end;
-def options($raw): (if list | type == "array" then listed($raw) elif list.text | type == "array" then labelled($raw) else keyed($raw) end) |
+def options($raw): (if list | type | IN("array", "object") | not then error("its choices are of type \(list | type), not a list") elif list | type == "array" then listed($raw) elif list.text | type == "array" then labelled($raw) else keyed($raw) end) |
   if length > 10 then error("\(length) choices are more than A to J")
   elif length == 0 then error("it has no choices")
   elif any(.text | type != "string") then error("a choice is of type \([.[].text | type | select(. != "string")][0]), neither a string nor a number")
@@ -48,4 +48,4 @@ def record($raw): . as $r | (options($raw) | bare) as $options |
   (if .answer == null then [] elif $keys == [] then [place($options; $raw; "answer")]
     else places($options; $raw; "answer") | if . - $keys != . then [] else .[:1] end end + $keys | unique) as $at |
   if $at == [] then error("it has no answer") elif $at | length > 1 then error("its answers differ: \($at | map(letter) | join(", "))") else
-  id($raw) + {type: "choice", problem: ([stem] + [range($options | length) | "(\(letter)) \($options[.].text)"] | join("\n")), answer: ($at[0] | letter)} end;
+  id($raw) + {type: "choice", problem: ([question(stem)] + [range($options | length) | "(\(letter)) \($options[.].text)"] | join("\n")), answer: ($at[0] | letter)} end;

@@ -1,6 +1,6 @@
 # mathematics  question, answer ("... #### 72")                              -> problem, answer, type math          (GSM8K)
 #              problem, answer, or solution with a \boxed in it              -> the same            (MATH, NuminaMath, OpenR1-Math)
-#              What is called ground_truth counts as answer.
+#              What is called ground_truth counts as answer; a context or passage goes in front of the question.
 
 # Messages that end with an answer are not what is asked
 def answered: (.messages | type == "array" and length > 0 and (last | type == "object" and .role == "assistant"));
@@ -16,7 +16,7 @@ def final: if contains("####") then split("####") | last elif contains("\n") or 
 # A number without commas between its thousands
 def counted: final | trimmed |
   if contains(",") and test("^[-$]*[0-9]{1,3}(,[0-9]{3})+(\\.[0-9]+)?$") then gsub(","; "") elif . == "" then error("its answer is empty") else . end;
-def problem: if .problem != null then .problem else .question end | if type == "string" then . else error("its question is of type \(type), not a string") end;
+def problem: question(if .problem != null then .problem else .question end);
 def answer($raw): if .answer == null and .ground_truth == null and .solution != null then
     .solution | solved // error("its solution has no \\boxed, and it has no answer")
   else reference($raw; if .answer == null then .ground_truth else .answer end) end;

@@ -3,7 +3,10 @@
 #              chosen, rejected that begin with "Human:"                     -> the same                               (HH-RLHF)
 #              prompt, chosen and rejected that are strings are a record as they are
 
-def is: preference;
+# A record as it is
+def whole: ([.chosen, .rejected] | all(type == "string")) and ((.prompt // .problem | type) == "string" or
+  (.prompt == null and (.messages | type == "array" and all(type == "object" and (.content | type) == "string" and .role != null))));
+def is: preference and (whole | not);
 def user: [{role: "user", content: .}];
 # What stands beside the two
 def before: told as $told | if (.prompt // .messages // .conversations | type) == "array" then .prompt // .messages // .conversations | turns
@@ -19,8 +22,7 @@ def completed($before): if type == "string" then if $before == [] then dialogue 
   else if type == "object" then [.] else . end | turns | if length > 1 and .[0].role != "assistant" then . else $before + . end end |
   if last.role != "assistant" then error("chosen or rejected does not end with an answer")
   elif length < 2 then error("it has no prompt: only chosen and rejected") else . end;
-def whole: [.chosen, .rejected, .prompt // .problem] | all(type == "string");
-def record($raw): if whole then $raw else
+def record($raw):
   before as $before | (.chosen | completed($before)) as $chosen | (.rejected | completed($before)) as $rejected |
   if $chosen[:-1] != $rejected[:-1] then error("chosen and rejected differ before their last turn") else
-  id($raw) + ($chosen[:-1] | asked) + {chosen: $chosen[-1].content, rejected: $rejected[-1].content} end end;
+  id($raw) + ($chosen[:-1] | asked) + {chosen: $chosen[-1].content, rejected: $rejected[-1].content} end;
