@@ -25,7 +25,7 @@ def kept($raw; f): f | if type == "string" then ([json?] + [.])[0] elif type | I
 def named($raw; f): digits($raw; f) | if . == null then {} elif type | IN("string", "boolean") then {id: tostring} else error("its id is of type \(type)") end;
 def known: .unique_id // .id // .uuid // .question_id // .problem_id // .task_id;
 def id($raw): if known == null then {} else named($raw; known) end;
-def trimmed: gsub("^\\s+|\\s+$"; "");
+def trimmed: ltrimstr(" ") | if test("^\\s|\\s$") then gsub("^\\s+|\\s+$"; "") else . end; # gsub is slow
 def strings: type == "array" and all(type == "string");
 def preference: .chosen != null and .rejected != null and .completion == null;
 

@@ -4,7 +4,7 @@
 #              prompt [{role, content}], completion                          -> messages that end with it; beside a label, problem, completion, label
 # ShareGPT     conversations [{from, value}], system                         -> messages
 # Alpaca       instruction, input, output                                    -> problem, completion
-#              query or question or instruction, response                    -> the same; with a system message, messages     (OpenOrca, MetaMathQA, Dolly)
+#              query or question or instruction, response                    -> the same; with a system message, messages   (OpenOrca, MetaMathQA)
 # messages     with contents of parts {type: text, text}                     -> the same, as strings; a part that is no text is an error
 
 def asks: .instruction // .query // .question;
