@@ -33,9 +33,17 @@ static bool cut_think(const char *s, size_t *n)
 static int read_prompt(const struct scorer_reader *x, struct record *r, struct buf *to, struct err *e)
 {
 	const bool whole = record_has(r, "prompt");
+	const char *s;
 	size_t n;
-	const char *s = record_string(r, whole ? "prompt" : "problem", &n, e);
 
+	if (!whole && !record_has(r, "problem") && record_has(r, "messages")) {
+		const struct js *messages = record_js(r, "messages", e);
+
+		if (!messages)
+			return -1;
+		return template_messages(x->template, NULL, messages, js_size(messages), to, e) < 0 ? record_error(r, e, "'messages': %s", e->msg) : 0;
+	}
+	s = record_string(r, whole ? "prompt" : "problem", &n, e);
 	if (!s)
 		return -1;
 	if (whole) {

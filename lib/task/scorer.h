@@ -29,8 +29,8 @@ struct scorer_reader {
 	enum scorer_on on;
 };
 
-/* The record's `prompt`, or its `problem` in the template; then the text of that field, or its summary; then the token that ends texts. A <think> at
- * the end of the prompt goes where the summary alone is read. ids: the caller's, whatever is returned. */
+/* The record's `prompt`, or its `problem` or `messages` in the template; then the text of that field, or its summary; then the token that ends
+ * texts. A <think> at the end of the prompt goes where the summary alone is read. ids: the caller's, whatever is returned. */
 int scorer_read(const struct scorer_reader *x, struct record *r, const char *field, struct tokens *ids, struct err *e);
 
 struct scorer_example {

@@ -1,0 +1,47 @@
+# verl         prompt [{role, content}], reward_model {ground_truth}, ability -> messages, answer, type math; or where ability is code, tests
+#                                                                               (DAPO-Math-17k)
+# TRL          prompt [{role, content}], answer, ground_truth or solution    -> messages, answer, type math; without an answer, messages alone
+#              prompt [{role, content}], completion                          -> messages that end with it; beside a label, problem, completion, label
+# ShareGPT     conversations [{from, value}], system                         -> messages
+# Alpaca       instruction, input, output                                    -> problem, completion
+#              query or question or instruction, response                    -> the same; with a system message, messages   (OpenOrca, MetaMathQA)
+# messages     with contents of parts {type: text, text}                     -> the same, as strings; a part that is no text is an error
+
+def asks: .instruction // .query // .question;
+def says: .output // .response;
+def parts: .messages | type == "array" and any(type == "object" and (.content | type) == "array");
+def lists: (.prompt | type) == "array" or (.conversations | type) == "array" or parts;
+def texts: (says | type) == "string" and (asks | type) == "string" and .answer == null and .completion == null and .problem == null;
+def is: ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
+# A number tells problems apart within a split only
+def verl($raw): (.extra_info | if type == "object" then . else {} end) as $about |
+  (if ($about.index | type) == "number" then {id: ([.data_source, $about.split, $about.index | select(. != null) | tostring] | join("/"))}
+    elif $about.index then {id: $about.index} else id($raw) end) +
+  {messages: (.prompt | turns)} + if .ability // "" | tostring | ascii_downcase == "code" then kept($raw; .reward_model.ground_truth) as $t |
+    if ($t | type) != "object" or $t.inputs == null then error("of verl, but its ground_truth has no inputs and outputs")
+    else {type: "code", tests: ($t | calls)} end
+  else {type: "math", answer: reference($raw; .reward_model.ground_truth)} end | unmarked;
+# A solution without \boxed that reads like no sentence is an answer itself (DeepMath-103K)
+def terse: type == "string" and (gsub("\\\\text *\\{[^{}]*\\}|\\\\[A-Za-z]+"; "") | test("\n|[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}") | not);
+def answer($raw): if .answer != null then {type: "math", answer: reference($raw; .answer)}
+  elif .ground_truth != null then {type: "math", answer: reference($raw; .ground_truth)}
+  elif .solution == null then {}
+  else (.solution | solved) as $boxed | {type: "math", answer: (
+    if $boxed then $boxed elif .solution | type == "string" and (terse | not) then error("its solution has no \\boxed, and it has no answer")
+    else reference($raw; .solution) end)} end;
+def written: if type == "string" then [{role: "assistant", content: .}] else turns end;
+def trl($raw): (.prompt | turns) as $prompt | id($raw) + if .completion == null then {messages: $prompt} + answer($raw) else
+  (.completion | written) as $more | if .label == null then {messages: ($prompt + $more)}
+    elif $more | length > 1 then error("its completion has \($more | length) turns beside a label")
+    else ($prompt | asked) + {completion: $more[0].content, label: .label} end end;
+def one($raw): told as $told | ([asks, .input // .context // "" | select(. != "")] | join("\n\n")) as $problem |
+  id($raw) + if $told == [] then {problem: $problem, completion: says}
+    else {messages: ($told + [{role: "user", content: $problem}, {role: "assistant", content: says}])} end;
+def record($raw):
+  if (.prompt | type) == "array" then if (.reward_model | type) == "object" then verl($raw) else trl($raw) end
+  elif (.conversations | type) == "array" then
+    told as $told | id($raw) + {messages: (.conversations | turns | if .[0].role == "system" then . else $told + . end)}
+  elif parts then (.messages | turns) as $messages | $raw | marked | .messages = $messages |
+    if .answer == null and (.ground_truth | type) == "object" and (.ground_truth.answer | type) == "string" then .answer = (.ground_truth.answer | plain) else . end |
+    reduce ("id", "answer") as $key (.; if has($key) then .[$key] |= plain else . end) | unmarked
+  else one($raw) end;
