@@ -99,7 +99,7 @@ static bool known(const struct node *t)
 	}
 }
 
-static bool is_name(const struct node *t)
+bool math_is_name(const struct node *t)
 {
 	size_t i;
 
@@ -124,7 +124,7 @@ static bool is_name(const struct node *t)
 			return true;
 		for (i = 1; i < t->n && t->kid[i]->kind == N_NAME; i++)         /* the area of ABC */
 			;
-		return points(t) || (i == t->n && t->kid[0]->kind == N_TEXT && is_name(t->kid[0]));
+		return points(t) || (i == t->n && t->kid[0]->kind == N_TEXT && math_is_name(t->kid[0]));
 	default:
 		return false;
 	}
@@ -176,6 +176,32 @@ static struct node **in_usual_order(struct math *m, struct node **item, struct n
 	return to;
 }
 
+static size_t stem(const struct node *t)
+{
+	return strcspn(t->name, "_");
+}
+
+bool math_names_differ(const struct node *list)
+{
+	bool differ = false;
+	size_t i;
+
+	if (list->kind != N_LIST)
+		return false;
+	for (i = 0; i < list->n; i++) {
+		const struct node *t = list->kid[i], *first = list->kid[0]->n ? list->kid[0]->kid[0] : NULL;
+
+		if (t->kind != N_RELATION || *t->name != '=' || !math_is_name(t->kid[0]))
+			return false;
+		t = t->kid[0];
+		if (t->kind == N_NAME && first->kind == N_NAME)
+			differ |= stem(t) != stem(first) || memcmp(t->name, first->name, stem(t));
+		else
+			differ |= !node_equal(t, first);
+	}
+	return differ;
+}
+
 struct node *math_by_names(struct math *m, const struct node *list)
 {
 	struct node **kid, *t;
@@ -186,7 +212,7 @@ struct node *math_by_names(struct math *m, const struct node *list)
 	kid = math_alloc(m, (list->n + 1) * sizeof *kid);
 	for (i = 0; i < list->n; i++) {
 		t = list->kid[i];
-		if (t->kind != N_RELATION || *t->name != '=' || !is_name(t->kid[0]))
+		if (t->kind != N_RELATION || *t->name != '=' || !math_is_name(t->kid[0]))
 			return (struct node *)list;
 		kid[i] = t->kid[0];
 	}
@@ -215,7 +241,7 @@ static bool are_names(const struct node *t)
 	size_t i;
 
 	for (i = 0; (t->kind == N_TUPLE || t->kind == N_MATRIX) && i < t->n; i++)
-		if (!is_name(t->kid[i]))
+		if (!math_is_name(t->kid[i]))
 			return false;
 	return (t->kind == N_TUPLE || t->kind == N_MATRIX) && t->n > 1;
 }
@@ -310,9 +336,9 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 		if (t->kid[i]->kind == N_RELATION || t->kid[i]->kind == N_IN)
 			return false;           /* nested ones would be compared again and again */
 	}
-	if (is_name(t->kid[0]) || are_names(t->kid[0])) {
+	if (math_is_name(t->kid[0]) || are_names(t->kid[0])) {
 		s->name = t->kid[0];
-	} else if (t->n == 2 && is_name(t->kid[1])) {
+	} else if (t->n == 2 && math_is_name(t->kid[1])) {
 		s->name = t->kid[1];
 		s->exact = t->kid[0];
 		return true;

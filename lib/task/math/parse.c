@@ -257,6 +257,8 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			separated = true;
 			if (p->t->kind == T_AND)
 				joined = p->t->code ? BY_OR : BY_AND;
+			else if (p->t->kind == T_SEMICOLON && joined == BY_COMMAS)
+				joined = BY_SEMICOLONS;
 			p->t++;
 		}
 	}
