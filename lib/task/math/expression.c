@@ -650,13 +650,34 @@ static struct node *first_factor(struct parser *p, bool minus)
 	return x;
 }
 
+/* The x of x = 7 x = 42, which says twice what something is, and not that x is 7x. The r of 2 \pi r = 6 is another thing. */
+static bool next_equation(const struct parser *p)
+{
+	const struct token *t = p->t, *before = t - 1;
+	int depth = 0;
+
+	if (!p->chain || !t->spaced || t->kind != T_NAME || (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE))
+		return false;
+	for (t++; t->kind == T_NAME && !t->spaced && t[-1].n == 1 && *t[-1].s >= 'A' && *t[-1].s <= 'Z'; t++)
+		;
+	if (t->kind == T_SUB)
+		t += t->code == 'u' ? 1 : 2;
+	if (t->kind == T_OPEN || t[-1].kind == T_OPEN)
+		for (depth = t[-1].kind == T_OPEN; t->kind != T_END && t->kind != T_RELATION; t++) {
+			depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
+			if (depth < 0)
+				break;
+		}
+	return t->kind == T_RELATION && depth == 0;
+}
+
 static struct node *term(struct parser *p)
 {
 	const struct token *currency = NULL;
 	struct kids k = {0};
 	struct node *x;
 	size_t colon[MOST_PARTS], colons = 0;
-	bool minus = false, call_like = false;
+	bool minus = false, call_like = false, spelled = true;
 
 	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
 		minus = p->t->kind == T_MINUS;
@@ -689,6 +710,7 @@ static struct node *term(struct parser *p)
 			colon[colons < MOST_PARTS ? colons : 0] = k.n;
 		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON) {
 			p->t++;
+			spelled = false;
 			if (op->kind == T_DIVIDE && p->t->kind == T_WORD && !(p->reading & READ_LISTS)) {
 				p->t--;
 				break;
@@ -697,7 +719,10 @@ static struct node *term(struct parser *p)
 			if (x && op->kind != T_TIMES)
 				x = node_new(p->m, N_INVERSE, 1, x);
 		} else if (begins_factor(p)) {
-			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || (last->kind == N_NAME && !op->spaced)))
+			/* "7 vs 0" is no product of v and s */
+			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
+				return NULL;
+			if (next_equation(p))
 				return NULL;
 			x = power(p);
 			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
@@ -721,6 +746,8 @@ static struct node *term(struct parser *p)
 		return NULL;
 	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
 		x->code = APPLIED;
+	if (x->kind == N_MULTIPLY && k.n > 1)
+		x->spelled = spelled;
 	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &k))
 		return parse_unit(p, x, currency);
 	return x;

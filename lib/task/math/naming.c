@@ -18,15 +18,21 @@ static bool of_angle(const struct node *t)
 	return t->kind == N_NAME && !strncmp(t->name, "angle ", 6);
 }
 
-/* AB, ABC: of points. xy is a product. */
+/* AB, ABC: of points. xy and AB \cdot CD are products. */
 static bool points(const struct node *t)
 {
 	size_t i;
 
-	for (i = 0; t->kind == N_MULTIPLY && !t->code && i < t->n; i++)
-		if (!capital(t->kid[i]))
+	for (i = 0; t->kind == N_MULTIPLY && i < t->n; i++)
+		if (t->code || !t->spelled || !capital(t->kid[i]))
 			return false;
-	return t->kind == N_MULTIPLY ? !t->code : capital(t);
+	return t->kind == N_MULTIPLY || capital(t);
+}
+
+/* AB and longer ones */
+static bool segment(const struct node *t)
+{
+	return t->kind == N_MULTIPLY && points(t);
 }
 
 static bool known_angle(const struct node *t)
@@ -54,12 +60,6 @@ static bool applied(const struct node *t)
 	if (x->kind == N_UNION || x->kind == N_INTERSECTION || points(x))
 		return true;
 	return !strchr("xzijkmn", *f->name) && (x->kind != N_ADD || !strchr("abcdlo", *f->name));
-}
-
-/* a/b, of two variables */
-static bool two_names(const struct node *above, const struct node *below)
-{
-	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name);
 }
 
 /* dy, or d alone */
@@ -118,7 +118,7 @@ bool math_is_name(const struct node *t)
 		if (t->n == 2 && t->kid[1]->kind == N_INVERSE) {
 			const struct node *above = t->kid[0], *below = t->kid[1]->kid[0];
 
-			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (points(above) && points(below)) || two_names(above, below);
+			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (segment(above) && segment(below));
 		}
 		if (t->n == 2 && t->kid[0]->kind == N_NAME && ((!strcmp(t->kid[0]->name, "m") && of_angle(t->kid[1])) || !strcmp(t->kid[0]->name, "Delta")))
 			return true;
@@ -128,6 +128,19 @@ bool math_is_name(const struct node *t)
 	default:
 		return false;
 	}
+}
+
+/* a/b, a:b of two variables, to which a ratio is said to be equal: 3/2, 3:4. xy = 6 and x/y = 6 say of neither what it is. */
+static bool is_ratio(const struct node *t, const struct node *value)
+{
+	const struct node *above, *below;
+
+	if (t->kind != N_MULTIPLY || t->n != 2 || t->kid[1]->kind != N_INVERSE)
+		return false;
+	above = t->kid[0];
+	below = t->kid[1]->kid[0];
+	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name) && value->kind == N_MULTIPLY && value->n == 2
+	    && value->kid[1]->kind == N_INVERSE;
 }
 
 /* ---- names in their usual order ---- */
@@ -336,7 +349,7 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 		if (t->kid[i]->kind == N_RELATION || t->kid[i]->kind == N_IN)
 			return false;           /* nested ones would be compared again and again */
 	}
-	if (math_is_name(t->kid[0]) || are_names(t->kid[0])) {
+	if (math_is_name(t->kid[0]) || are_names(t->kid[0]) || (t->n == 2 && is_ratio(t->kid[0], t->kid[1]))) {
 		s->name = t->kid[0];
 	} else if (t->n == 2 && math_is_name(t->kid[1])) {
 		s->name = t->kid[1];
@@ -348,6 +361,8 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 	s->exact = t->kid[s->name != NULL];
 	for (i = s->name ? 2 : 1; i < t->n; i++) {
 		side = t->kid[i];
+		if (s->name && s->name->kind == N_NAME && node_mentions(t->kid[i - 1], s->name->name))
+			return false;           /* x = 7x = 42 */
 		if (rounded || t->name[i - 1] == '~') {
 			if (!rounds(m, s->exact, side, true, &close))
 				return false;

@@ -200,9 +200,11 @@ struct node *parse_item(struct parser *p)
 	struct node *x, *in;
 	char *ops = NULL;
 	size_t cap = 0;
+	const bool chain = p->chain;
 
 	if (!parse_deeper(p))
 		return NULL;
+	p->chain = false;
 	x = unions(p);
 	if (x && p->t->kind == T_IN) {
 		p->t++;
@@ -222,12 +224,14 @@ struct node *parse_item(struct parser *p)
 		ops[k.n - 1] = (char)(p->t++)->code;
 		if (p->t->kind == T_END && ops[k.n - 1] == '=')
 			return NULL;
+		p->chain = true;
 		x = unions(p);
 		if (!x)
 			return NULL;
 		add(p, &k, x);
 	}
 	p->depth--;
+	p->chain = chain;
 	if (!k.n)
 		return x;
 	x = node_list(p->m, N_RELATION, k.kid, k.n);
@@ -428,7 +432,7 @@ struct node *parse_matrix(struct parser *p)
 
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading)
 {
-	struct parser p = {m, NULL, 0, 0, reading};
+	struct parser p = {.m = m, .reading = reading};
 	struct node *x;
 
 	if (n > MATH_BYTES) {

@@ -9,6 +9,7 @@ struct parser {
 	const struct token *t;          /* the next one */
 	int depth, bars;                /* nesting; open |...| */
 	int reading;
+	bool chain;                     /* behind an = of the item */
 };
 
 /* All give NULL for what is no mathematics, or with m->fault. */
