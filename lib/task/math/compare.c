@@ -419,6 +419,11 @@ static enum truth values(struct math *m, const struct node *a, const struct node
 	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
 }
 
+static bool is_small(struct math *m, const struct node *t)
+{
+	return !math_has_names(t) && math_order(m, t, node_integer(m, 1)) < 0 && math_order(m, t, node_integer(m, -1)) == 1;
+}
+
 static enum truth quantities(struct math *m, const struct node *a, const struct node *b)
 {
 	const struct node *q = a->kind == N_UNIT ? a : b, *plain = q == a ? b : a;
@@ -446,6 +451,9 @@ static enum truth quantities(struct math *m, const struct node *a, const struct 
 		if (t == YES)
 			return t;
 		m->fault = NULL;
+		/* pi/4 degrees are no pi/4, and 0.5 % no 0.5 */
+		if (q->unit->percent ? is_small(m, q->kid[0]) : has(q->kid[0], N_PI))
+			return NO;
 	}
 	return values(m, q->kid[0], plain);
 }

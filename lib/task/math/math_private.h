@@ -116,6 +116,8 @@ struct node *math_parse(struct math *m, const char *s, size_t n, int reading);
 
 bool word_denies(const char *s, size_t n);              /* "not": what stands beside it is not what is said; small letters */
 
+bool word_changes(const char *s, size_t n);             /* "twice": what stands behind it is another thing */
+
 struct unit *unit_new(struct math *m);
 bool unit_add(struct unit *u, const char *name, size_t n, int power);           /* times the unit of that name to a power; false: there is none */
 void unit_micro(struct unit *u, int power);                                     /* times a millionth to a power, of at most two digits */

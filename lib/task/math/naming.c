@@ -70,14 +70,27 @@ static bool differential(const struct node *t)
 	return t->kind == N_NAME && !strcmp(t->name, "d");
 }
 
+static bool is_word(const char *s, size_t n, const char *word)
+{
+	return strlen(word) == n && !memcmp(s, word, n);
+}
+
+/* Are the words of another thing than what stands beside them? "not", "twice", "the square of", "at least"; but "area of the square" */
 static bool says_no(const char *words)
 {
+	bool of = false, at = false;
 	size_t n;
 
 	for (; *words; words += n + (words[n] == ' ')) {
 		n = strcspn(words, " ");
-		if (word_denies(words, n))
+		if (word_denies(words, n) || word_changes(words, n))
 			return true;
+		if (!of && (is_word(words, n, "square") || is_word(words, n, "cube")))
+			return true;
+		if (at && (is_word(words, n, "least") || is_word(words, n, "most")))
+			return true;
+		of |= is_word(words, n, "of");
+		at = is_word(words, n, "at");
 	}
 	return false;
 }
@@ -292,7 +305,7 @@ static struct node *last_place(struct math *m, const struct node *t)
 	return x;
 }
 
-/* |exact - t| < times / out_of of `size` */
+/* |exact - t| <= times / out_of of `size` */
 static bool within(struct math *m, const struct node *exact, const struct node *t, const struct node *size, slong times, ulong out_of)
 {
 	struct node *d = node_new(m, N_FUNCTION, 1, node_new(m, N_ADD, 2, exact, node_new(m, N_NEGATE, 1, t))), *most = node_new(m, N_FUNCTION, 1, size);
@@ -305,10 +318,11 @@ static bool within(struct math *m, const struct node *exact, const struct node *
 	fmpq_set_si(q, times, out_of);
 	most = node_new(m, N_MULTIPLY, 2, most, node_number(m, q));
 	fmpq_clear(q);
-	return most && math_order(m, d, most) < 0;
+	return most && math_order(m, d, most) <= 0;
 }
 
-/* Is t the number, rounded? Behind a mere = to a decimal fraction, and well. *close: so well that it may stand for the number */
+/* Is t the number, correctly rounded to its last place? Behind a mere = to a decimal fraction, and well. *close: so well that it may stand for the
+ * number, where that is said to at least two digits */
 static bool rounds(struct math *m, const struct node *exact, const struct node *t, bool said, bool *close)
 {
 	const struct node *unit;
@@ -322,8 +336,8 @@ static bool rounds(struct math *m, const struct node *exact, const struct node *
 	unit = last_place(m, t->kind == N_NEGATE ? t->kid[0] : t);
 	if (!unit || (!said && (t->kind == N_NEGATE ? t->kid[0] : t)->kind != N_NUMBER))
 		return false;
-	*close = within(m, exact, t, exact, said ? 5 : 1, said ? 100 : 200);
-	return within(m, exact, t, unit, 1, 1) && (said || *close);
+	*close = said ? within(m, unit, node_integer(m, 0), t, 1, 10) : within(m, exact, t, exact, 1, 200);
+	return within(m, exact, t, unit, 1, 2) && (said || *close);
 }
 
 /* ---- all of it ---- */
