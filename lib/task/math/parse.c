@@ -430,18 +430,45 @@ struct node *parse_matrix(struct parser *p)
 	return x;
 }
 
+static bool word_is(const struct token *t, const char *word)
+{
+	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
+}
+
+/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x is 3": with a sign in the place of "is" */
+static struct token *sentence(struct token *t)
+{
+	struct token *begin = t, *p;
+
+	if (word_is(t, "therefore") || word_is(t, "thus") || word_is(t, "hence") || word_is(t, "so")) {
+		begin = t + 1;
+		begin += begin->kind == T_COMMA;
+		if (begin->kind == T_END || (begin->kind == T_WORD && !word_is(begin, "the")))
+			begin = t;
+	}
+	for (p = begin; (p->kind == T_WORD && !word_is(p, "is")) || p->kind == T_NAME; p++)
+		;
+	if (word_is(p, "is") && p[1].kind != T_END && (word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME)) {
+		p->kind = T_RELATION;
+		p->code = '=';
+	}
+	return begin;
+}
+
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading)
 {
 	struct parser p = {.m = m, .reading = reading};
+	struct token *t;
 	struct node *x;
 
 	if (n > MATH_BYTES) {
 		m->fault = "too long";
 		return NULL;
 	}
-	p.t = math_lex(m, s, n, reading);
-	if (!p.t)
+	t = math_lex(m, s, n, reading);
+	if (!t)
 		return NULL;
+	p.t = sentence(t);
 	while (p.t->kind == T_RELATION && (p.t->code == '=' || p.t->code == '~'))
 		p.t++;
 	if (p.t->kind == T_OPEN && p.t[1].kind == T_WORD && p.t[1].n == 1 && p.t[2].kind == T_CLOSE && p.t[3].kind != T_END)

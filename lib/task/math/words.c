@@ -166,7 +166,7 @@ bool no_unit(const struct token *t)
 	if (t->n == 1 && strchr("eiknxyz", *t->s))      /* \text{i}: no unit, and i only in mathematics */
 		return true;
 	return word_value(t) >= 0 || word_denies(t->s, t->n) ||
-		which("plus minus negative doubled tripled halved below reciprocal mod modulo unless but hundreds thousands dozens tens lakh lakhs crore crores gross scores nope mistaken inaccurate less fewer remainder maybe perhaps guess ignore pi", t) >= 0;
+		which("plus minus negative doubled tripled halved below than reciprocal mod modulo unless but hundreds thousands dozens tens lakh lakhs crore crores gross scores nope mistaken inaccurate less fewer remainder maybe perhaps guess ignore pi", t) >= 0;
 }
 
 /* "half", "a third", "three-fifths" */
