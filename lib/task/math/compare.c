@@ -414,8 +414,22 @@ static struct node *in_base_units(struct math *m, const struct node *t)
 	return node_new(m, N_MULTIPLY, 2, t->kid[0], node_number(m, t->unit->factor));
 }
 
+static bool is_zero(const struct node *t)
+{
+	return t->kind == N_NUMBER && fmpq_is_zero(t->number);
+}
+
+/* Letters times 0, as in "isn't (0)": f(0) is no 0, either. */
+static bool product_of_names(const struct node *t)
+{
+	t = t->kind == N_NEGATE ? t->kid[0] : t;
+	return t->kind == N_MULTIPLY && math_has_names(t);
+}
+
 static enum truth values(struct math *m, const struct node *a, const struct node *b)
 {
+	if ((is_zero(a) && product_of_names(b)) || (is_zero(b) && product_of_names(a)))
+		return NO;
 	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
 }
 
@@ -509,7 +523,7 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 			sb = b->kind == N_SET || b->kind == N_LIST ? node_list(m, N_SET, b->kid, b->n) : node_new(m, N_SET, 1, b);
 		return sa && sb ? any_order(m, sa, sb, true) : UNKNOWN;
 	}
-	if (a->kind == N_TEXT || b->kind == N_TEXT)
+	if ((a->kind == N_TEXT && b->kind != N_RELATION) || (b->kind == N_TEXT && a->kind != N_RELATION))
 		return same_letter(a, b) || same_letter(b, a) ? YES : NO;
 	if (no_membership(a) || no_membership(b))
 		return NO;

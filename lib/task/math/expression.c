@@ -656,8 +656,11 @@ static bool next_equation(const struct parser *p)
 	const struct token *t = p->t, *before = t - 1;
 	int depth = 0;
 
-	if (!p->chain || !t->spaced || t->kind != T_NAME || (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE))
+	if (!p->chain || !t->spaced || t->kind != T_NAME)
 		return false;
+	if (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE && before->kind != T_PERCENT && before->kind != T_DEGREE)
+		return false;
+	t += t->n == 1 && *t->s == 'm' && t[1].kind == T_NAME && t[1].n > 6 && !memcmp(t[1].s, "angle ", 6);
 	for (t++; t->kind == T_NAME && !t->spaced && t[-1].n == 1 && *t[-1].s >= 'A' && *t[-1].s <= 'Z'; t++)
 		;
 	if (t->kind == T_SUB)
@@ -724,6 +727,7 @@ static struct node *term(struct parser *p)
 				return NULL;
 			if (next_equation(p))
 				return NULL;
+			spelled = spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);      /* AB CD */
 			x = power(p);
 			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
 			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {

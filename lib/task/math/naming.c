@@ -78,7 +78,7 @@ static bool is_word(const char *s, size_t n, const char *word)
 /* Are the words of another thing than what stands beside them? "not", "twice", "the square of", "at least"; but "area of the square" */
 static bool says_no(const char *words)
 {
-	bool of = false, at = false;
+	bool of = false, at = false, opposite = false;
 	size_t n;
 
 	for (; *words; words += n + (words[n] == ' ')) {
@@ -89,8 +89,11 @@ static bool says_no(const char *words)
 			return true;
 		if (at && (is_word(words, n, "least") || is_word(words, n, "most")))
 			return true;
+		if (opposite && is_word(words, n, "of"))
+			return true;
 		of |= is_word(words, n, "of");
 		at = is_word(words, n, "at");
+		opposite = is_word(words, n, "opposite");
 	}
 	return false;
 }

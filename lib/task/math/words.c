@@ -39,7 +39,7 @@ bool word_changes(const char *s, size_t n)
 	const struct token t = {.kind = T_WORD, .s = s, .n = n};
 
 	return which("twice thrice double doubled triple tripled quadruple half halved squared cubed root reciprocal inverse negative minus plus mod modulo than "
-		"unless but exceeds bound bounds bounded", &t) >= 0;
+		"unless but up different exceeds bound bounds bounded", &t) >= 0;
 }
 
 bool scale_word(const struct token *t, slong *times)
@@ -166,7 +166,7 @@ bool no_unit(const struct token *t)
 	if (t->n == 1 && strchr("eiknxyz", *t->s))      /* \text{i}: no unit, and i only in mathematics */
 		return true;
 	return word_value(t) >= 0 || word_denies(t->s, t->n) ||
-		which("plus minus negative doubled tripled halved below than reciprocal mod modulo unless but hundreds thousands dozens tens lakh lakhs crore crores gross scores nope mistaken inaccurate less fewer remainder maybe perhaps guess ignore pi", t) >= 0;
+		which("plus minus negative twice thrice doubled tripled halved below than reciprocal mod modulo unless but hundreds thousands dozens tens lakh lakhs crore crores gross scores nope mistaken inaccurate less fewer remainder maybe perhaps guess ignore pi", t) >= 0;
 }
 
 /* "half", "a third", "three-fifths" */
