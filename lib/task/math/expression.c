@@ -650,30 +650,6 @@ static struct node *first_factor(struct parser *p, bool minus)
 	return x;
 }
 
-/* The x of x = 7 x = 42, which says twice what something is, and not that x is 7x. The r of 2 \pi r = 6 is another thing. */
-static bool next_equation(const struct parser *p)
-{
-	const struct token *t = p->t, *before = t - 1;
-	int depth = 0;
-
-	if (!p->chain || !t->spaced || t->kind != T_NAME)
-		return false;
-	if (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE && before->kind != T_PERCENT && before->kind != T_DEGREE)
-		return false;
-	t += t->n == 1 && *t->s == 'm' && t[1].kind == T_NAME && t[1].n > 6 && !memcmp(t[1].s, "angle ", 6);
-	for (t++; t->kind == T_NAME && !t->spaced && t[-1].n == 1 && *t[-1].s >= 'A' && *t[-1].s <= 'Z'; t++)
-		;
-	if (t->kind == T_SUB)
-		t += t->code == 'u' ? 1 : 2;
-	if (t->kind == T_OPEN || t[-1].kind == T_OPEN)
-		for (depth = t[-1].kind == T_OPEN; t->kind != T_END && t->kind != T_RELATION; t++) {
-			depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
-			if (depth < 0)
-				break;
-		}
-	return t->kind == T_RELATION && depth == 0;
-}
-
 static struct node *term(struct parser *p)
 {
 	const struct token *currency = NULL;
@@ -725,7 +701,7 @@ static struct node *term(struct parser *p)
 			/* "7 vs 0" is no product of v and s */
 			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
 				return NULL;
-			if (next_equation(p))
+			if (parse_next_equation(p))
 				return NULL;
 			spelled = spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);      /* AB CD */
 			x = power(p);

@@ -194,6 +194,31 @@ static struct node *unions(struct parser *p)
 	return k.n ? node_list(p->m, N_UNION, k.kid, k.n) : x;
 }
 
+/* The x of x = 7 x = 42, which says twice what something is, and not that x is 7x. The r of 2 \pi r = 6 is another thing. */
+bool parse_next_equation(const struct parser *p)
+{
+	const struct token *t = p->t, *before = t - 1;
+	int depth = 0;
+
+	if (!p->chain || !t->spaced || t->kind != T_NAME)
+		return false;
+	if (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE && before->kind != T_PERCENT
+	    && before->kind != T_DEGREE)
+		return false;
+	t += t->n == 1 && *t->s == 'm' && t[1].kind == T_NAME && t[1].n > 6 && !memcmp(t[1].s, "angle ", 6);
+	for (t++; t->kind == T_NAME && !t->spaced && t[-1].n == 1 && *t[-1].s >= 'A' && *t[-1].s <= 'Z'; t++)
+		;
+	if (t->kind == T_SUB)
+		t += t->code == 'u' ? 1 : 2;
+	if (t->kind == T_OPEN || t[-1].kind == T_OPEN)
+		for (depth = t[-1].kind == T_OPEN; t->kind != T_END && t->kind != T_RELATION; t++) {
+			depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
+			if (depth < 0)
+				break;
+		}
+	return t->kind == T_RELATION && depth == 0;
+}
+
 struct node *parse_item(struct parser *p)
 {
 	struct items k = {0};

@@ -165,8 +165,10 @@ bool no_unit(const struct token *t)
 		return t[1].kind != T_WORD || t[-1].kind == T_WORD;
 	if (t->n == 1 && strchr("eiknxyz", *t->s))      /* \text{i}: no unit, and i only in mathematics */
 		return true;
-	return word_value(t) >= 0 || word_denies(t->s, t->n) ||
-		which("plus minus negative twice thrice doubled tripled halved below than reciprocal mod modulo unless but hundreds thousands dozens tens lakh lakhs crore crores gross scores nope mistaken inaccurate less fewer remainder maybe perhaps guess ignore pi", t) >= 0;
+	return word_value(t) >= 0 || word_denies(t->s, t->n)
+	    || which("plus minus negative twice thrice doubled tripled halved below than less fewer reciprocal mod modulo remainder unless but pi", t) >= 0
+	    || which("hundreds thousands dozens tens lakh lakhs crore crores gross scores", t) >= 0
+	    || which("nope mistaken inaccurate maybe perhaps guess ignore", t) >= 0;
 }
 
 /* "half", "a third", "three-fifths" */
