@@ -650,6 +650,17 @@ static struct node *first_factor(struct parser *p, bool minus)
 	return x;
 }
 
+/* V = \pi r^2 h = 42 goes on with letters, y = 7^2 h = 42 does not. */
+static bool any_names(const struct kids *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->n; i++)
+		if (math_has_names(k->kid[i]))
+			return true;
+	return false;
+}
+
 static struct node *term(struct parser *p)
 {
 	const struct token *currency = NULL;
@@ -701,7 +712,7 @@ static struct node *term(struct parser *p)
 			/* "7 vs 0" is no product of v and s */
 			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
 				return NULL;
-			if (parse_next_equation(p))
+			if (parse_next_equation(p) && !any_names(&k))
 				return NULL;
 			spelled = spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);      /* AB CD */
 			x = power(p);

@@ -474,6 +474,7 @@ static struct token *sentence(struct token *t)
 	for (p = begin; (p->kind == T_WORD && !word_is(p, "is")) || p->kind == T_NAME; p++)
 		;
 	if (word_is(p, "is") && p[1].kind != T_END && (word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME)) {
+		p += p[1].kind == T_COLON;
 		p->kind = T_RELATION;
 		p->code = '=';
 	}
