@@ -392,7 +392,8 @@ void answer_bare(const char *s, size_t n, struct buf *to)
 size_t answer_lead(const char *s, size_t n, bool *said)
 {
 	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus",
-		"hence", "therefore", ",", "is", ":", "=", "*", "\\text{", "\\textbf{", "}"};
+		"hence", "therefore", ",", "is", ":", "=", "*", "\\text{", "\\textbf{", "}", "\xef\xbc\x9a", "\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf",
+		"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", "\xe7\xad\x94\xe6\xa1\x88"};
 	size_t at = 0, k, len, open = 0;
 
 	*said = false;
@@ -410,7 +411,7 @@ size_t answer_lead(const char *s, size_t n, bool *said)
 		}
 		open += *words[k] == '\\';
 		open -= *words[k] == '}';
-		*said |= !strcmp(words[k], "is") || !strcmp(words[k], "it's") || !strcmp(words[k], ":") || !strcmp(words[k], "=");
+		*said |= !strcmp(words[k], "is") || !strcmp(words[k], "it's") || !strcmp(words[k], ":") || !strcmp(words[k], "=") || *words[k] == '\xef' || (*words[k] == '\xe7' && words[k][6]);
 		at += len;
 	}
 }

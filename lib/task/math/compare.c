@@ -191,6 +191,34 @@ static enum truth by_rows(struct math *m, const struct node *matrix, const struc
 	return all;
 }
 
+/* 3, 4 and x = 3, y = 4 are the pair (3, 4), but say of no interval which ends are in it. */
+static enum truth without_brackets(struct math *m, const struct node *list, const struct node *tuple)
+{
+	size_t i, equations = 0;
+
+	for (i = 0; i < list->n; i++)
+		equations += list->kid[i]->kind == N_RELATION;
+	if ((tuple->n == 2 && (tuple->open != '(' || tuple->close != ')')) || has(tuple, N_INFINITY))
+		return NO;
+	if (equations ? equations < list->n : list->code != BY_COMMAS)
+		return NO;
+	list = math_by_names(m, list);
+	return list ? in_order(m, list, tuple) : NO;
+}
+
+/* Of x = 4, y = 5 the values stand in the order of the names. */
+static enum truth lists(struct math *m, const struct node *a, const struct node *b)
+{
+	const bool names = math_names_differ(a);
+
+	if (names != math_names_differ(b)) {
+		const struct node *named = math_by_names(m, names ? a : b);
+
+		return named ? in_order(m, named, names ? b : a) : NO;
+	}
+	return m->options->ordered ? in_order(m, a, b) : any_order(m, a, b, false);
+}
+
 static enum truth containers(struct math *m, const struct node *a, const struct node *b)
 {
 	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
@@ -206,7 +234,7 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 		case N_SET:
 			return any_order(m, a, b, true);
 		case N_LIST:
-			return m->options->ordered ? in_order(m, a, b) : any_order(m, a, b, false);
+			return lists(m, a, b);
 		case N_UNION: case N_INTERSECTION:
 			return any_order(m, a, b, true);
 		default:
@@ -215,16 +243,14 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 	if (a->kind == N_MATRIX || b->kind == N_MATRIX) {
 		const struct node *matrix = a->kind == N_MATRIX ? a : b, *rest = matrix == a ? b : a;
 
-		if (is_vector(matrix) && (rest->kind == N_TUPLE || rest->kind == N_LIST) && rest->n == matrix->n)
+		if (is_vector(matrix) && (rest->kind == N_TUPLE || (rest->kind == N_LIST && rest->code == BY_COMMAS)) && rest->n == matrix->n)
 			return in_order(m, a, b);
 		return rest->kind == N_TUPLE ? by_rows(m, matrix, rest) : NO;
 	}
-	if (one->kind == N_LIST && other->kind == N_TUPLE) {
-		one = math_by_names(m, one);
-		return one ? in_order(m, one, other) : NO;
-	}
+	if (one->kind == N_LIST && other->kind == N_TUPLE)
+		return without_brackets(m, one, other);
 	if (one->kind == N_LIST && other->kind == N_SET)
-		return any_order(m, a, b, true);
+		return math_names_differ(one) ? NO : any_order(m, a, b, true);
 	return NO;
 }
 
@@ -320,46 +346,7 @@ static enum truth equations(struct math *m, const struct node *a, const struct n
 	return t;
 }
 
-/* ---- quantities ---- */
-
-static struct node *in_base_units(struct math *m, const struct node *t)
-{
-	return node_new(m, N_MULTIPLY, 2, t->kid[0], node_number(m, t->unit->factor));
-}
-
-static enum truth values(struct math *m, const struct node *a, const struct node *b)
-{
-	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
-}
-
-static enum truth quantities(struct math *m, const struct node *a, const struct node *b)
-{
-	const struct node *q = a->kind == N_UNIT ? a : b, *plain = q == a ? b : a;
-	struct node *x, *y;
-
-	if (plain->kind == N_UNIT) {
-		if (!a->unit->label != !b->unit->label || (a->unit->label && strcmp(a->unit->label, b->unit->label)))
-			return NO;
-		if (a->unit->percent != b->unit->percent || memcmp(a->unit->dimension, b->unit->dimension, sizeof a->unit->dimension))
-			return NO;
-		x = in_base_units(m, a);
-		y = in_base_units(m, b);
-		return x && y ? values(m, x, y) : UNKNOWN;
-	}
-	if (is_container(plain) || plain->kind == N_RELATION)
-		return NO;
-	/* 50 % is 1/2, and where no % is written 50; 45 degrees is pi/4, and 45; 5 cm is 5 */
-	if (q->unit->percent || unit_is(q->unit, ANGLE)) {
-		enum truth t = values(m, q, plain);
-
-		if (t == YES)
-			return t;
-		m->fault = NULL;
-	}
-	return values(m, q->kid[0], plain);
-}
-
-/* ---- all of them ---- */
+/* ---- numerals in a base ---- */
 
 static bool in_a_base(const struct node *t)
 {
@@ -420,6 +407,73 @@ static bool same_digits(const struct node *a, const struct node *b)
 	return end && strlen(digits) == (size_t)(end - text) && !memcmp(text, digits, (size_t)(end - text));
 }
 
+/* ---- quantities ---- */
+
+static struct node *in_base_units(struct math *m, const struct node *t)
+{
+	return node_new(m, N_MULTIPLY, 2, t->kid[0], node_number(m, t->unit->factor));
+}
+
+static bool is_zero(const struct node *t)
+{
+	return t->kind == N_NUMBER && fmpq_is_zero(t->number);
+}
+
+/* Letters times 0, as in "isn't (0)": f(0) is no 0, either. */
+static bool product_of_names(const struct node *t)
+{
+	t = t->kind == N_NEGATE ? t->kid[0] : t;
+	return t->kind == N_MULTIPLY && math_has_names(t);
+}
+
+static enum truth values(struct math *m, const struct node *a, const struct node *b)
+{
+	if ((is_zero(a) && product_of_names(b)) || (is_zero(b) && product_of_names(a)))
+		return NO;
+	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
+}
+
+static bool is_small(struct math *m, const struct node *t)
+{
+	return !math_has_names(t) && math_order(m, t, node_integer(m, 1)) < 0 && math_order(m, t, node_integer(m, -1)) == 1;
+}
+
+static enum truth quantities(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *q = a->kind == N_UNIT ? a : b, *plain = q == a ? b : a;
+	struct node *x, *y;
+
+	if (plain->kind == N_UNIT) {
+		if (in_a_base(a->kid[0]) || in_a_base(b->kid[0]))
+			return NO;
+		if (!a->unit->label != !b->unit->label || (a->unit->label && strcmp(a->unit->label, b->unit->label)))
+			return NO;
+		if (a->unit->percent != b->unit->percent || memcmp(a->unit->dimension, b->unit->dimension, sizeof a->unit->dimension))
+			return NO;
+		x = in_base_units(m, a);
+		y = in_base_units(m, b);
+		return x && y ? values(m, x, y) : UNKNOWN;
+	}
+	if (is_container(plain) || plain->kind == N_RELATION)
+		return NO;
+	if (in_a_base(plain) || in_a_base(q->kid[0]))   /* counted things apart, a numeral in a base has no unit */
+		return q->unit->label && same_digits(q->kid[0], plain) ? YES : NO;
+	/* 50 % is 1/2, and where no % is written 50; 45 degrees is pi/4, and 45; 5 cm is 5 */
+	if (q->unit->percent || unit_is(q->unit, ANGLE)) {
+		enum truth t = values(m, q, plain);
+
+		if (t == YES)
+			return t;
+		m->fault = NULL;
+		/* pi/4 degrees are no pi/4, and 0.5 % no 0.5 */
+		if (q->unit->percent ? is_small(m, q->kid[0]) : has(q->kid[0], N_PI))
+			return NO;
+	}
+	return values(m, q->kid[0], plain);
+}
+
+/* ---- all of them ---- */
+
 static enum truth endings(const struct node *a, const struct node *b)
 {
 	const bool minus_a = a->kind == N_NEGATE, minus_b = b->kind == N_NEGATE;
@@ -441,6 +495,12 @@ static bool same_letter(const struct node *text, const struct node *name)
 	return text->kind == N_TEXT && name->kind == N_NAME && strlen(text->name) == 1 && strlen(name->name) == 1 && *text->name == (*name->name | 0x20);
 }
 
+/* 7 in [0, 9], x^2 in [0, 9]: says nothing of what was asked for; x in 5 says nothing at all. */
+static bool no_membership(const struct node *t)
+{
+	return t->kind == N_IN && (!math_is_name(t->kid[0]) || !(is_container(t->kid[1]) || math_has_names(t->kid[1])));
+}
+
 static enum truth same(struct math *m, const struct node *a, const struct node *b)
 {
 	enum truth t;
@@ -451,6 +511,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		struct node *sa = has(a, N_PM) ? node_new(m, N_SET, 2, with_sign(m, a, false), with_sign(m, a, true)) : NULL;
 		struct node *sb = has(b, N_PM) ? node_new(m, N_SET, 2, with_sign(m, b, false), with_sign(m, b, true)) : NULL;
 
+		if ((!sa && math_names_differ(a)) || (!sb && math_names_differ(b)))
+			return NO;
 		if (has(a, N_PM) && !sa)
 			return UNKNOWN;
 		if (has(b, N_PM) && !sb)
@@ -461,10 +523,14 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 			sb = b->kind == N_SET || b->kind == N_LIST ? node_list(m, N_SET, b->kid, b->n) : node_new(m, N_SET, 1, b);
 		return sa && sb ? any_order(m, sa, sb, true) : UNKNOWN;
 	}
-	if (a->kind == N_TEXT || b->kind == N_TEXT)
+	if ((a->kind == N_TEXT && b->kind != N_RELATION) || (b->kind == N_TEXT && a->kind != N_RELATION))
 		return same_letter(a, b) || same_letter(b, a) ? YES : NO;
+	if (no_membership(a) || no_membership(b))
+		return NO;
 	if (math_regions(m, a, b, &t))
 		return t;
+	if (a->kind == N_IN && b->kind == N_IN && !node_equal(a->kid[0], b->kid[0]))
+		return NO;
 	if (a->kind == N_IN || b->kind == N_IN)
 		return same(m, a->kind == N_IN ? a->kid[1] : a, b->kind == N_IN ? b->kid[1] : b);
 	if (a->kind == N_RELATION || b->kind == N_RELATION)

@@ -650,13 +650,24 @@ static struct node *first_factor(struct parser *p, bool minus)
 	return x;
 }
 
+/* V = \pi r^2 h = 42 goes on with letters, y = 7^2 h = 42 does not. */
+static bool any_names(const struct kids *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->n; i++)
+		if (math_has_names(k->kid[i]))
+			return true;
+	return false;
+}
+
 static struct node *term(struct parser *p)
 {
 	const struct token *currency = NULL;
 	struct kids k = {0};
 	struct node *x;
 	size_t colon[MOST_PARTS], colons = 0;
-	bool minus = false, call_like = false;
+	bool minus = false, call_like = false, spelled = true;
 
 	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
 		minus = p->t->kind == T_MINUS;
@@ -689,6 +700,7 @@ static struct node *term(struct parser *p)
 			colon[colons < MOST_PARTS ? colons : 0] = k.n;
 		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON) {
 			p->t++;
+			spelled = false;
 			if (op->kind == T_DIVIDE && p->t->kind == T_WORD && !(p->reading & READ_LISTS)) {
 				p->t--;
 				break;
@@ -697,8 +709,12 @@ static struct node *term(struct parser *p)
 			if (x && op->kind != T_TIMES)
 				x = node_new(p->m, N_INVERSE, 1, x);
 		} else if (begins_factor(p)) {
-			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || (last->kind == N_NAME && !op->spaced)))
+			/* "7 vs 0" is no product of v and s */
+			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
 				return NULL;
+			if (parse_next_equation(p) && !any_names(&k))
+				return NULL;
+			spelled = spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);      /* AB CD */
 			x = power(p);
 			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
 			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
@@ -721,6 +737,8 @@ static struct node *term(struct parser *p)
 		return NULL;
 	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
 		x->code = APPLIED;
+	if (x->kind == N_MULTIPLY && k.n > 1)
+		x->spelled = spelled;
 	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &k))
 		return parse_unit(p, x, currency);
 	return x;

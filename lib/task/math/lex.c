@@ -78,7 +78,7 @@ static const char *const short_words[] = {
 	"he", "or", "as", "at", "by", "cm", "mm", "km", "ft", "in", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "min", "sec", "mi", "yd", "ml", "mL", "ms",
 	"mph", "cc", "kph", "rad", "deg", "dm", "sq", "pm", "am", "top", "red", "may", "man", "men", "boy", "her", "his", "she", "win", "cup", "gal", "usd",
 	"USD", "EUR", "GBP", "KB", "MB", "GB", "kW", "Hz", "Pa", "mol", "eV", "cal", "dog", "cat", "tie", "sat", "sun", "mon", "tue", "wed", "thu", "fri",
-	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "two", "out", "our", "you", "car", "per",
+	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "out", "our", "you", "car", "per", "The", "So",
 };
 
 const char *lex_kept(struct lexer *l, size_t n)
@@ -444,6 +444,30 @@ static bool symbol(struct lexer *l)
 	return lex_put(l, T_BAD, 0, l->p++, 1);
 }
 
+/* Does a number begin at p? far: behind blanks */
+static bool number_at(const struct lexer *l, const char *p, bool far)
+{
+	while (p < l->end && ((far && blank(*p)) || *p == '-'))
+		p++;
+	return p < l->end && (digit(*p) || (*p == '.' && p + 1 < l->end && digit(p[1])));
+}
+
+/* $ is where a formula begins or ends; one in front of a number that no other one ends is a currency: "$5", "$5 or $6", but "$8+4=12$". */
+static bool dollar(struct lexer *l)
+{
+	const char *p = ++l->p;
+	const bool number = number_at(l, p, true);
+
+	if (l->formula) {
+		l->formula = false;
+		return true;
+	}
+	while (p < l->end && *p != '$')
+		p += 1 + (*p == '\\' && p + 1 < l->end);
+	l->formula = p < l->end && !(number && number_at(l, p + 1, false));
+	return l->formula || !number || lex_put(l, T_CURRENCY, '$', l->p - 1, 1);
+}
+
 static bool mark(struct lexer *l)
 {
 	static const struct entry marks[] = {
@@ -479,13 +503,8 @@ static bool mark(struct lexer *l)
 			l->brackets--;
 		return lex_put(l, marks[i].kind, marks[i].code, l->p - n, n);
 	}
-	if (*l->p == '$') {                     /* a currency in front of a number; else where a formula begins or ends */
-		const char *p = ++l->p;
-
-		while (p < l->end && (blank(*p) || *p == '-'))
-			p++;
-		return !(p < l->end && (digit(*p) || *p == '.')) || lex_put(l, T_CURRENCY, '$', l->p - 1, 1);
-	}
+	if (*l->p == '$')
+		return dollar(l);
 	return lex_put(l, T_BAD, 0, l->p++, 1);
 }
 

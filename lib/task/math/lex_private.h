@@ -13,6 +13,7 @@ struct lexer {
 	int words_until;                /* depth of the group of \text{...}; 0: none */
 	int brackets;                   /* open ( and [ */
 	bool spaced;
+	bool formula;                   /* between $ and $ */
 	bool wide;                      /* commas between brackets have blanks behind them */
 	char *scratch;                  /* as long as the input, and a little */
 };

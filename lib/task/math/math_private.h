@@ -100,7 +100,7 @@ struct node {
 	struct node *next;              /* of m->numbers */
 };
 
-enum joined { BY_COMMAS, BY_AND, BY_OR };
+enum joined { BY_COMMAS, BY_AND, BY_OR, BY_SEMICOLONS };
 enum { APPLIED = 1 };                   /* f(x), if f is a function: a name, and brackets behind it */
 
 struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...);     /* n kids; NULL if one is NULL or all is too deep */
@@ -115,6 +115,8 @@ bool node_mentions(const struct node *t, const char *name);                     
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading);
 
 bool word_denies(const char *s, size_t n);              /* "not": what stands beside it is not what is said; small letters */
+
+bool word_changes(const char *s, size_t n);             /* "twice": what stands behind it is another thing */
 
 struct unit *unit_new(struct math *m);
 bool unit_add(struct unit *u, const char *name, size_t n, int power);           /* times the unit of that name to a power; false: there is none */
@@ -214,6 +216,9 @@ struct said {
 };
 /* What an equation says that something is; false where it says no such thing (naming.c) */
 bool math_says(struct math *m, struct said *s, const struct node *t);
+bool math_is_name(const struct node *t);                 /* may it stand in front of an equals sign, or of "is in"? */
+/* A list of what several things are, x = 1, y = 2? Not x = 1, x = 2, nor x_1 = 1, x_2 = 2, which is of one. */
+bool math_names_differ(const struct node *list);
 /* y = 2, x = 1 in the order of x and y; any other list as it is. NULL: the same name twice. */
 struct node *math_by_names(struct math *m, const struct node *list);
 

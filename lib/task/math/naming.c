@@ -18,15 +18,21 @@ static bool of_angle(const struct node *t)
 	return t->kind == N_NAME && !strncmp(t->name, "angle ", 6);
 }
 
-/* AB, ABC: of points. xy is a product. */
+/* AB, ABC: of points. xy and AB \cdot CD are products. */
 static bool points(const struct node *t)
 {
 	size_t i;
 
-	for (i = 0; t->kind == N_MULTIPLY && !t->code && i < t->n; i++)
-		if (!capital(t->kid[i]))
+	for (i = 0; t->kind == N_MULTIPLY && i < t->n; i++)
+		if (t->code || !t->spelled || !capital(t->kid[i]))
 			return false;
-	return t->kind == N_MULTIPLY ? !t->code : capital(t);
+	return t->kind == N_MULTIPLY || capital(t);
+}
+
+/* AB and longer ones */
+static bool segment(const struct node *t)
+{
+	return t->kind == N_MULTIPLY && points(t);
 }
 
 static bool known_angle(const struct node *t)
@@ -56,12 +62,6 @@ static bool applied(const struct node *t)
 	return !strchr("xzijkmn", *f->name) && (x->kind != N_ADD || !strchr("abcdlo", *f->name));
 }
 
-/* a/b, of two variables */
-static bool two_names(const struct node *above, const struct node *below)
-{
-	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name);
-}
-
 /* dy, or d alone */
 static bool differential(const struct node *t)
 {
@@ -70,14 +70,30 @@ static bool differential(const struct node *t)
 	return t->kind == N_NAME && !strcmp(t->name, "d");
 }
 
+static bool is_word(const char *s, size_t n, const char *word)
+{
+	return strlen(word) == n && !memcmp(s, word, n);
+}
+
+/* Are the words of another thing than what stands beside them? "not", "twice", "the square of", "at least"; but "area of the square" */
 static bool says_no(const char *words)
 {
+	bool of = false, at = false, opposite = false;
 	size_t n;
 
 	for (; *words; words += n + (words[n] == ' ')) {
 		n = strcspn(words, " ");
-		if (word_denies(words, n))
+		if (word_denies(words, n) || word_changes(words, n))
 			return true;
+		if (!of && (is_word(words, n, "square") || is_word(words, n, "cube")))
+			return true;
+		if (at && (is_word(words, n, "least") || is_word(words, n, "most")))
+			return true;
+		if (opposite && is_word(words, n, "of"))
+			return true;
+		of |= is_word(words, n, "of");
+		at = is_word(words, n, "at");
+		opposite = is_word(words, n, "opposite");
 	}
 	return false;
 }
@@ -99,7 +115,7 @@ static bool known(const struct node *t)
 	}
 }
 
-static bool is_name(const struct node *t)
+bool math_is_name(const struct node *t)
 {
 	size_t i;
 
@@ -118,16 +134,29 @@ static bool is_name(const struct node *t)
 		if (t->n == 2 && t->kid[1]->kind == N_INVERSE) {
 			const struct node *above = t->kid[0], *below = t->kid[1]->kid[0];
 
-			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (points(above) && points(below)) || two_names(above, below);
+			return (differential(above) && below->kind == N_MULTIPLY && differential(below)) || (segment(above) && segment(below));
 		}
 		if (t->n == 2 && t->kid[0]->kind == N_NAME && ((!strcmp(t->kid[0]->name, "m") && of_angle(t->kid[1])) || !strcmp(t->kid[0]->name, "Delta")))
 			return true;
 		for (i = 1; i < t->n && t->kid[i]->kind == N_NAME; i++)         /* the area of ABC */
 			;
-		return points(t) || (i == t->n && t->kid[0]->kind == N_TEXT && is_name(t->kid[0]));
+		return points(t) || (i == t->n && t->kid[0]->kind == N_TEXT && math_is_name(t->kid[0]));
 	default:
 		return false;
 	}
+}
+
+/* a/b, a:b of two variables, to which a ratio is said to be equal: 3/2, 3:4. xy = 6 and x/y = 6 say of neither what it is. */
+static bool is_ratio(const struct node *t, const struct node *value)
+{
+	const struct node *above, *below;
+
+	if (t->kind != N_MULTIPLY || t->n != 2 || t->kid[1]->kind != N_INVERSE)
+		return false;
+	above = t->kid[0];
+	below = t->kid[1]->kid[0];
+	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name) && value->kind == N_MULTIPLY && value->n == 2
+	    && value->kid[1]->kind == N_INVERSE;
 }
 
 /* ---- names in their usual order ---- */
@@ -176,6 +205,32 @@ static struct node **in_usual_order(struct math *m, struct node **item, struct n
 	return to;
 }
 
+static size_t stem(const struct node *t)
+{
+	return strcspn(t->name, "_");
+}
+
+bool math_names_differ(const struct node *list)
+{
+	bool differ = false;
+	size_t i;
+
+	if (list->kind != N_LIST)
+		return false;
+	for (i = 0; i < list->n; i++) {
+		const struct node *t = list->kid[i], *first = list->kid[0]->n ? list->kid[0]->kid[0] : NULL;
+
+		if (t->kind != N_RELATION || *t->name != '=' || !math_is_name(t->kid[0]))
+			return false;
+		t = t->kid[0];
+		if (t->kind == N_NAME && first->kind == N_NAME)
+			differ |= stem(t) != stem(first) || memcmp(t->name, first->name, stem(t));
+		else
+			differ |= !node_equal(t, first);
+	}
+	return differ;
+}
+
 struct node *math_by_names(struct math *m, const struct node *list)
 {
 	struct node **kid, *t;
@@ -186,7 +241,7 @@ struct node *math_by_names(struct math *m, const struct node *list)
 	kid = math_alloc(m, (list->n + 1) * sizeof *kid);
 	for (i = 0; i < list->n; i++) {
 		t = list->kid[i];
-		if (t->kind != N_RELATION || *t->name != '=' || !is_name(t->kid[0]))
+		if (t->kind != N_RELATION || *t->name != '=' || !math_is_name(t->kid[0]))
 			return (struct node *)list;
 		kid[i] = t->kid[0];
 	}
@@ -215,7 +270,7 @@ static bool are_names(const struct node *t)
 	size_t i;
 
 	for (i = 0; (t->kind == N_TUPLE || t->kind == N_MATRIX) && i < t->n; i++)
-		if (!is_name(t->kid[i]))
+		if (!math_is_name(t->kid[i]))
 			return false;
 	return (t->kind == N_TUPLE || t->kind == N_MATRIX) && t->n > 1;
 }
@@ -253,7 +308,7 @@ static struct node *last_place(struct math *m, const struct node *t)
 	return x;
 }
 
-/* |exact - t| < times / out_of of `size` */
+/* |exact - t| <= times / out_of of `size` */
 static bool within(struct math *m, const struct node *exact, const struct node *t, const struct node *size, slong times, ulong out_of)
 {
 	struct node *d = node_new(m, N_FUNCTION, 1, node_new(m, N_ADD, 2, exact, node_new(m, N_NEGATE, 1, t))), *most = node_new(m, N_FUNCTION, 1, size);
@@ -266,10 +321,11 @@ static bool within(struct math *m, const struct node *exact, const struct node *
 	fmpq_set_si(q, times, out_of);
 	most = node_new(m, N_MULTIPLY, 2, most, node_number(m, q));
 	fmpq_clear(q);
-	return most && math_order(m, d, most) < 0;
+	return most && math_order(m, d, most) <= 0;
 }
 
-/* Is t the number, rounded? Behind a mere = to a decimal fraction, and well. *close: so well that it may stand for the number */
+/* Is t the number, correctly rounded to its last place? Behind a mere = to a decimal fraction, and well. *close: so well that it may stand for the
+ * number, where that is said to at least two digits */
 static bool rounds(struct math *m, const struct node *exact, const struct node *t, bool said, bool *close)
 {
 	const struct node *unit;
@@ -283,8 +339,8 @@ static bool rounds(struct math *m, const struct node *exact, const struct node *
 	unit = last_place(m, t->kind == N_NEGATE ? t->kid[0] : t);
 	if (!unit || (!said && (t->kind == N_NEGATE ? t->kid[0] : t)->kind != N_NUMBER))
 		return false;
-	*close = within(m, exact, t, exact, said ? 5 : 1, said ? 100 : 200);
-	return within(m, exact, t, unit, 1, 1) && (said || *close);
+	*close = said ? within(m, unit, node_integer(m, 0), t, 1, 10) : within(m, exact, t, exact, 1, 200);
+	return within(m, exact, t, unit, 1, 2) && (said || *close);
 }
 
 /* ---- all of it ---- */
@@ -310,9 +366,9 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 		if (t->kid[i]->kind == N_RELATION || t->kid[i]->kind == N_IN)
 			return false;           /* nested ones would be compared again and again */
 	}
-	if (is_name(t->kid[0]) || are_names(t->kid[0])) {
+	if (math_is_name(t->kid[0]) || are_names(t->kid[0]) || (t->n == 2 && is_ratio(t->kid[0], t->kid[1]))) {
 		s->name = t->kid[0];
-	} else if (t->n == 2 && is_name(t->kid[1])) {
+	} else if (t->n == 2 && math_is_name(t->kid[1])) {
 		s->name = t->kid[1];
 		s->exact = t->kid[0];
 		return true;
@@ -322,6 +378,8 @@ bool math_says(struct math *m, struct said *s, const struct node *t)
 	s->exact = t->kid[s->name != NULL];
 	for (i = s->name ? 2 : 1; i < t->n; i++) {
 		side = t->kid[i];
+		if (s->name && s->name->kind == N_NAME && node_mentions(t->kid[i - 1], s->name->name))
+			return false;           /* x = 7x = 42 */
 		if (rounded || t->name[i - 1] == '~') {
 			if (!rounds(m, s->exact, side, true, &close))
 				return false;

@@ -194,15 +194,42 @@ static struct node *unions(struct parser *p)
 	return k.n ? node_list(p->m, N_UNION, k.kid, k.n) : x;
 }
 
+/* The x of x = 7 x = 42, which says twice what something is, and not that x is 7x. The r of 2 \pi r = 6 is another thing. */
+bool parse_next_equation(const struct parser *p)
+{
+	const struct token *t = p->t, *before = t - 1;
+	int depth = 0;
+
+	if (!p->chain || !t->spaced || t->kind != T_NAME)
+		return false;
+	if (before->kind != T_NUMBER && before->kind != T_CLOSE && before->kind != T_FACTORIAL && before->kind != T_BASE && before->kind != T_PERCENT
+	    && before->kind != T_DEGREE)
+		return false;
+	t += t->n == 1 && *t->s == 'm' && t[1].kind == T_NAME && t[1].n > 6 && !memcmp(t[1].s, "angle ", 6);
+	for (t++; t->kind == T_NAME && !t->spaced && t[-1].n == 1 && *t[-1].s >= 'A' && *t[-1].s <= 'Z'; t++)
+		;
+	if (t->kind == T_SUB)
+		t += t->code == 'u' ? 1 : 2;
+	if (t->kind == T_OPEN || t[-1].kind == T_OPEN)
+		for (depth = t[-1].kind == T_OPEN; t->kind != T_END && t->kind != T_RELATION; t++) {
+			depth += (t->kind == T_OPEN) - (t->kind == T_CLOSE);
+			if (depth < 0)
+				break;
+		}
+	return t->kind == T_RELATION && depth == 0;
+}
+
 struct node *parse_item(struct parser *p)
 {
 	struct items k = {0};
 	struct node *x, *in;
 	char *ops = NULL;
 	size_t cap = 0;
+	const bool chain = p->chain;
 
 	if (!parse_deeper(p))
 		return NULL;
+	p->chain = false;
 	x = unions(p);
 	if (x && p->t->kind == T_IN) {
 		p->t++;
@@ -222,12 +249,14 @@ struct node *parse_item(struct parser *p)
 		ops[k.n - 1] = (char)(p->t++)->code;
 		if (p->t->kind == T_END && ops[k.n - 1] == '=')
 			return NULL;
+		p->chain = true;
 		x = unions(p);
 		if (!x)
 			return NULL;
 		add(p, &k, x);
 	}
 	p->depth--;
+	p->chain = chain;
 	if (!k.n)
 		return x;
 	x = node_list(p->m, N_RELATION, k.kid, k.n);
@@ -257,6 +286,8 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			separated = true;
 			if (p->t->kind == T_AND)
 				joined = p->t->code ? BY_OR : BY_AND;
+			else if (p->t->kind == T_SEMICOLON && joined == BY_COMMAS)
+				joined = BY_SEMICOLONS;
 			p->t++;
 		}
 	}
@@ -424,18 +455,46 @@ struct node *parse_matrix(struct parser *p)
 	return x;
 }
 
+static bool word_is(const struct token *t, const char *word)
+{
+	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
+}
+
+/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x is 3": with a sign in the place of "is" */
+static struct token *sentence(struct token *t)
+{
+	struct token *begin = t, *p;
+
+	if (word_is(t, "therefore") || word_is(t, "thus") || word_is(t, "hence") || word_is(t, "so")) {
+		begin = t + 1;
+		begin += begin->kind == T_COMMA;
+		if (begin->kind == T_END || (begin->kind == T_WORD && !word_is(begin, "the")))
+			begin = t;
+	}
+	for (p = begin; (p->kind == T_WORD && !word_is(p, "is")) || p->kind == T_NAME; p++)
+		;
+	if (word_is(p, "is") && p[1].kind != T_END && (word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME)) {
+		p += p[1].kind == T_COLON;
+		p->kind = T_RELATION;
+		p->code = '=';
+	}
+	return begin;
+}
+
 struct node *math_parse(struct math *m, const char *s, size_t n, int reading)
 {
-	struct parser p = {m, NULL, 0, 0, reading};
+	struct parser p = {.m = m, .reading = reading};
+	struct token *t;
 	struct node *x;
 
 	if (n > MATH_BYTES) {
 		m->fault = "too long";
 		return NULL;
 	}
-	p.t = math_lex(m, s, n, reading);
-	if (!p.t)
+	t = math_lex(m, s, n, reading);
+	if (!t)
 		return NULL;
+	p.t = sentence(t);
 	while (p.t->kind == T_RELATION && (p.t->code == '=' || p.t->code == '~'))
 		p.t++;
 	if (p.t->kind == T_OPEN && p.t[1].kind == T_WORD && p.t[1].n == 1 && p.t[2].kind == T_CLOSE && p.t[3].kind != T_END)

@@ -9,11 +9,13 @@ struct parser {
 	const struct token *t;          /* the next one */
 	int depth, bars;                /* nesting; open |...| */
 	int reading;
+	bool chain;                     /* behind an = of the item */
 };
 
 /* All give NULL for what is no mathematics, or with m->fault. */
 struct node *parse_items(struct parser *p, enum node_kind kind);        /* items up to what closes them; one alone is itself if kind is N_LIST */
 struct node *parse_item(struct parser *p);                              /* equations, unions */
+bool parse_next_equation(const struct parser *p);                       /* an equation of its own begins, behind another one */
 struct node *parse_sum(struct parser *p);
 struct node *parse_name(struct parser *p);                              /* with what stands below it: x, x_1 */
 struct node *parse_group(struct parser *p);                             /* from an opening bracket on */

@@ -34,6 +34,14 @@ bool word_denies(const char *s, size_t n)
 	return which("not no never cannot cant isnt doesnt dont arent neither nor none except without unequal instead", &t) >= 0 || wrong(&t);
 }
 
+bool word_changes(const char *s, size_t n)
+{
+	const struct token t = {.kind = T_WORD, .s = s, .n = n};
+
+	return which("twice thrice double doubled triple tripled quadruple half halved squared cubed root reciprocal inverse negative minus plus mod modulo than "
+		"unless but up different exceeds bound bounds bounded", &t) >= 0;
+}
+
 bool scale_word(const struct token *t, slong *times)
 {
 	static const slong value[] = {100, 1000, 1000000, 1000000, 1000000000, 1000000000, 1000000000000, 1000000000000, 12};
@@ -155,7 +163,12 @@ bool no_unit(const struct token *t)
 {
 	if (wrong(t))                           /* 5 is wrong, 5 undefined; but 5 wrong answers */
 		return t[1].kind != T_WORD || t[-1].kind == T_WORD;
-	return word_value(t) >= 0 || which("plus minus", t) >= 0 || word_denies(t->s, t->n);
+	if (t->n == 1 && strchr("eiknxyz", *t->s))      /* \text{i}: no unit, and i only in mathematics */
+		return true;
+	return word_value(t) >= 0 || word_denies(t->s, t->n)
+	    || which("plus minus negative twice thrice doubled tripled halved below than less fewer reciprocal mod modulo remainder unless but pi", t) >= 0
+	    || which("hundreds thousands dozens tens lakh lakhs crore crores gross scores", t) >= 0
+	    || which("nope mistaken inaccurate maybe perhaps guess ignore", t) >= 0;
 }
 
 /* "half", "a third", "three-fifths" */

@@ -1,5 +1,6 @@
 /* Mathematics by what it means, exactly (task/math.h); what is none, as text. Words in front, "the answer is", do not count, nor does what an option
  * says behind its letter, where the other is the letter alone. */
+#include <stddef.h>
 #include <string.h>
 
 #include "task/answer.h"
@@ -59,27 +60,62 @@ static bool as_it_stands(const char *a, size_t a_n, const char *b, size_t b_n, c
 	return verifier_same(a, a_n, b, b_n, same_option) || math_compare(a, a_n, b, b_n, options, why) == MATH_SAME;
 }
 
+/* *3*, **3**: what an answer is said in, as the asterisks in front of s, `stars` of them, stand behind it, too */
+static void without_stars(const char *s, size_t *n, size_t stars)
+{
+	size_t end = *n, behind = 0;
+
+	while (end && (s[end - 1] == '.' || s[end - 1] == ' ' || s[end - 1] == '\n'))
+		end--;
+	while (behind < end && s[end - 1 - behind] == '*')
+		behind++;
+	if (stars && stars <= 3 && behind == stars && end > behind)
+		*n = end - behind;
+}
+
+/* What is said behind words in front, and without the asterisks around it; false: it is nothing else than it was */
+static bool said(const char **s, size_t *n)
+{
+	size_t stars = 0, from, kept = *n;
+	bool led, any = false;
+
+	while (stars < *n && (*s)[stars] == '*')
+		stars++;
+	without_stars(*s, &kept, stars);
+	if (kept < *n && kept > stars) {
+		*s += stars;
+		*n = kept - stars;
+		any = true;
+	}
+	from = answer_lead(*s, *n, &led);
+	if (!led)
+		return any;
+	*s += from;
+	*n -= from;
+	for (stars = 0; stars < from && (*s)[-1 - (ptrdiff_t)stars] == '*'; stars++)
+		;
+	without_stars(*s, n, stars);
+	return true;
+}
+
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
 {
 	struct math_options options = {0};
-	struct buf said = {0};
-	bool a_led, b_led, is;
-	size_t x, y;
+	struct buf other = {0};
+	bool is, a_said, b_said;
 
 	if (o)
 		options = (struct math_options){o->absolute > 0 || o->relative > 0, o->absolute, o->relative, o->order == ORDER_KEPT};
 	if (as_it_stands(a, a_n, b, b_n, &options, why))
 		return true;
-	x = answer_lead(a, a_n, &a_led);
-	y = answer_lead(b, b_n, &b_led);
-	if (!a_led && !b_led)
+	a_said = said(&a, &a_n);
+	b_said = said(&b, &b_n);
+	if (!a_said && !b_said)
 		return false;
-	x = a_led ? x : 0;
-	y = b_led ? y : 0;
-	is = as_it_stands(a + x, a_n - x, b + y, b_n - y, &options, &said);
-	if (why && !why->n && said.n)
-		buf_add(why, said.p, said.n);
-	buf_free(&said);
+	is = as_it_stands(a, a_n, b, b_n, &options, &other);
+	if (why && !why->n && other.n)
+		buf_add(why, other.p, other.n);
+	buf_free(&other);
 	return is;
 }
 
