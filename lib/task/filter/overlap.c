@@ -166,6 +166,7 @@ struct set {
 	struct within *within;          /* (withins) */
 	size_t withins, within_cap;
 	uint32_t *tail;                 /* (tails), a power of two: of the hash of a tail, the first of `within`; NONE */
+	uint64_t *tail_some;            /* (tails / 64) a bit for each place that is not NONE */
 	size_t tails;
 	uint64_t *plain;                /* (plains) hashes of words without signs */
 	size_t plains, plain_cap;
@@ -400,6 +401,7 @@ static void close(void *state)
 	free(s->set.some);
 	free(s->set.within);
 	free(s->set.tail);
+	free(s->set.tail_some);
 	free(s->set.plain);
 	free(s->hit);
 	free(s);
@@ -432,15 +434,17 @@ static void index_tails(struct set *s)
 	for (s->tails = 1024; s->tails < 8 * s->withins;)
 		s->tails *= 2;
 	s->tail = xmalloc(s->tails * sizeof *s->tail);
+	s->tail_some = xcalloc(s->tails / 64, sizeof *s->tail_some);
 	for (i = 0; i < s->tails; i++)
 		s->tail[i] = NONE;
 	for (i = 0; i < s->withins; i++) {
 		struct within *b = &s->within[i];
 		const uint64_t *last = s->plain + b->first + b->n - TAIL;
-		uint32_t *at = &s->tail[tail_of(s, last[0], last[1], last[2])];
+		const size_t at = tail_of(s, last[0], last[1], last[2]);
 
-		b->next = *at;
-		*at = (uint32_t)i;
+		b->next = s->tail[at];
+		s->tail[at] = (uint32_t)i;
+		s->tail_some[at / 64] |= (uint64_t)1 << at % 64;
 	}
 }
 
@@ -621,15 +625,22 @@ static void look_within(struct state *s, const char *string, size_t len)
 
 	words_clear(&s->signs);
 	s->looked++;
-	for (i = TAIL; i <= s->words.n && !s->candidate->rejected; i++)
-		for (at = s->set.tail[tail_of(&s->set, w[i - 3].hash, w[i - 2].hash, w[i - 1].hash)]; at != NONE; at = s->set.within[at].next) {
+	for (i = TAIL; i <= s->words.n; i++) {
+		const size_t tail = tail_of(&s->set, w[i - 3].hash, w[i - 2].hash, w[i - 1].hash);
+
+		if (!(s->set.tail_some[tail / 64] >> tail % 64 & 1))
+			continue;
+		for (at = s->set.tail[tail]; at != NONE && !s->candidate->rejected; at = s->set.within[at].next) {
 			struct within *b = &s->set.within[at];
 
 			for (k = 0; k < b->n && k < i && s->set.plain[b->first + b->n - 1 - k] == w[i - 1 - k].hash; k++)
 				;
-			if (k == b->n && !s->candidate->rejected)
+			if (k == b->n)
 				look_run(s, b, string, len);
 		}
+		if (s->candidate->rejected)
+			return;
+	}
 }
 
 /* Is it, as a whole, one of the texts that are shorter than n-grams? */
