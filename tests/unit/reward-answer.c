@@ -146,6 +146,7 @@ static void choice_read(void)
 		{cities, "A because B is wrong", "B", false}, {cities, "(D) Not one of them, I think", "D", true}, {cities, "(D) Not one of them is wrong", "D", false},
 		/* Minus signs, brackets, opinions and what follows */
 		{signs, "B - -4", "B", true}, {signs, "B -4", "B", true}, {signs, "B - 4", "B", false}, {signs, "A - 4", "A", true}, {signs, "(A) 4 or -4", "A", false},
+		{signs, "(B) -4 or 4", "B", false}, {signs, "(B) -4, so x = -4", "B", true}, {signs, "(B) x = -4", "B", true},
 		{cities, "A (Rome)", "A", true}, {cities, "A (Paris)", "A", false}, {cities, "Rome (A)", "A", true}, {cities, "Rome (B)", "A", false}, {cities, "Rome (B)", "B", false},
 		{cities, "not Rome (A)", "A", false}, {cities, "I think A", "A", true}, {cities, "I choose A.", "A", true}, {cities, "I think that it's A", "A", true},
 		{cities, "I think A or B", "A", false}, {cities, "I think not A", "A", false}, {NULL, "I think A", "A", true},

@@ -256,7 +256,30 @@ static size_t own_text(const char *s, size_t n, const struct buf *t)
 	return t->n && n >= t->n && alike(s, t->p, t->n) && (n == t->n || !is_word(t->p[t->n - 1]) || !is_word(s[t->n])) ? t->n : 0;
 }
 
-/* Does s, before it gives reasons, have the text of another option in it, which the letter's has not, or is it the beginning of one? */
+/* Has s the text t of another option in it? One that the own text has in it, too, is another's where it stands beside that: "-4 or 4". */
+static bool has_other(const char *s, size_t n, const struct buf *own, const struct buf *t)
+{
+	struct buf rest = {0};
+	size_t at = 0, end;
+	bool has;
+
+	if (!behind_words(s, n, t->p, t->n) || (t->n == own->n && alike(t->p, own->p, t->n)))
+		return false;
+	if (!behind_words(own->p, own->n, t->p, t->n))
+		return true;
+	while ((end = behind_words(s + at, n - at, own->p, own->n))) {
+		buf_add(&rest, s + at, end - own->n);
+		buf_char(&rest, '\n');
+		at += end;
+	}
+	if (at)
+		buf_add(&rest, s + at, n - at);
+	has = at && behind_words(rest.p, rest.n, t->p, t->n);
+	buf_free(&rest);
+	return has;
+}
+
+/* Does s, before it gives reasons, have the text of another option in it, or is it the beginning of one? */
 static bool tells_other(const char *s, size_t n, int letter, const struct options *o)
 {
 	enum { HALF = 4 };
@@ -271,7 +294,7 @@ static bool tells_other(const char *s, size_t n, int letter, const struct option
 
 		if (k == (size_t)letter || !t->n)
 			continue;
-		if (behind_words(s, n, t->p, t->n) && !behind_words(own->p, own->n, t->p, t->n))
+		if (has_other(s, n, own, t))
 			return true;
 		if (n >= HALF && n < t->n && alike(s, t->p, n) && !(n <= own->n && alike(s, own->p, n)))
 			return true;
