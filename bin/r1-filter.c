@@ -21,13 +21,13 @@ static char *details(void)
 	buf_str(&b, "A filter is NAME[,OPTION=VALUE]...; each sees what those before it have kept.\n\nFilters:\n");
 	for (f = filter_table; *f; f++)
 		plugin_help(&b, &(*f)->about);
-	buf_str(&b, "\nRejected lines get `rejected`, with the reason.");
+	buf_str(&b, "\nRejected lines get `rejected`, with the reason; a pair, which has `chosen` and `rejected`, gets `rejected_by`.");
 	return b.p;
 }
 
 static int put(struct work *w, struct record *r, struct err *e)
 {
-	if (!record_has(r, "rejected"))
+	if (!record_has(r, filter_field(r)))
 		return writer_put(w->out, r, e);
 	return w->rejects ? writer_put(w->rejects, r, e) : 0;
 }

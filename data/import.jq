@@ -38,22 +38,37 @@ def question(f): f as $question | (.context // .passage) as $about |
   else error("the text that its question is about is of type \($about | type), not a string") end;
 
 # A reference that is a string or a number, or a list of one. Whether all or any of several are meant, nobody has said.
-def reference($raw; f): f as $v | if $v | type == "string" then $v else digits($raw; f) end |
+# A list of strings may be in a string, as JSON.
+def reference($raw; f): f as $v | if $v | type == "string" then $v | if test("^\\s*\\[\\s*\"") then parsed | if strings then . else $v end else . end
+    else digits($raw; f) end |
   if type == "array" and length == 1 then .[0] elif type == "array" then error("its answer is a list of \(length), not of one") else . end |
   if . == null then error("it has no answer") elif type != "string" then error("its answer is of type \(type), neither a string nor a number")
   elif .[:1] <= " " and (test("\\S") | not) then error("its answer is empty") else . end;
 
+# The answer, whatever it is called. What has it under several names has one if all say the same.
+def names: "answer", "ground_truth", "correct_answer", "expected_answer";
+def differ($a; $b): ($a | tostring | trimmed) as $x | ($b | tostring | trimmed) as $y | $x != $y and
+  (($x | length) > 15 and ($y | length) > 15 and all($a, $b; type == "string") or ([$x, $y | tonumber?] | length < 2 or .[0] != .[1]));
+def one_more($raw; $key; $answer; f): [names | select(. != $key)] as $others | . as $r | [$others[] | . as $other |
+  select($r[$other] | type == "number" or (type == "string" and test("\\S"))) | ($r | reference($raw; .[$other]) | f) as $more | select(differ($answer; $more)) |
+  "its \($key) is \($answer), but its \($other) \($more)"][0];
+def given($raw; f): . as $r | [names | select($r[.] != null)][0] as $key | (reference($raw; if $key then .[$key] else null end) | f) as $answer |
+  one_more($raw; $key; $answer; f) as $wrong | if $wrong then error($wrong) else $answer end;
+def is_given: . as $r | any(names; $r[.] != null);
+
 # What is in the last \boxed or \fbox that is in no other: of a solution. null where there is none. Without braces, it is one token, as in LaTeX;
-# where more may be meant ("\boxed 12", "\boxed\frac12"), nothing is taken.
-def boxed: . as $s | [match("(?<!\\\\)(?:\\\\\\\\)*\\\\(?:boxed|fbox)(?![A-Za-z])\\s*"; "g") | .offset + .length] | if . == [] then null else
-  ($s | explode) as $c | reduce .[] as $from ({to: -1};
-    if $from < .to then . elif $c[$from] != 123 then {to: $from, from: $from} else
+# where more may be meant ("\boxed 12", "\boxed\frac12"), nothing is taken, and neither is one of two that stand side by side, "\boxed{5} or \boxed{6}".
+def joint: gsub("\\\\(?:quad|qquad|text|textrm|mbox|[,;: ()\\[\\]])|[\\s~${}]"; "") | test("^(?:,|;|&|,?(?:or|and))(?:[A-Za-z]=)?$"; "i");
+def boxed: . as $s | [match("(?<!\\\\)(?:\\\\\\\\)*\\\\(?:boxed|fbox)(?![A-Za-z])\\s*"; "g") | {offset, from: (.offset + .length)}] | if . == [] then null else
+  ($s | explode) as $c | reduce .[] as {offset: $offset, from: $from} ({to: -1};
+    if $from < .to then . else .two = (.text and $offset - .to < 60 and ($s[.to + 1:$offset] | joint)) | .two as $two | if $c[$from] != 123 then {to: $from, from: $from, $two} else
       ([label $closed | foreach range($from; $c | length) as $i ({depth: 0};
         if .escaped then .escaped = false elif $c[$i] == 92 then .escaped = true
           elif $c[$i] == 123 then .depth += 1 elif $c[$i] == 125 then .depth -= 1 else . end;
         select(.depth == 0) | $i, break $closed)][0]) as $to |
-      if $to then {to: $to, text: $s[$from + 1:$to]} else {to: ($c | length), open: true} end end) |
+      if $to then {to: $to, text: $s[$from + 1:$to], $two} else {to: ($c | length), open: true} end end end) |
   if .open then error("its last \\boxed{ is not closed")
+  elif .two then error("its last \\boxed is one of two")
   elif .text then .text
   else $s[.from:] |
     ([match("^(\\\\[A-Za-z]+|[^\\\\{}$\\s])(?=\\s|\\$|\\\\[])]|[.,;:!?](?:\\s|$)|$)").string] | .[0]) // error("its last \\boxed has no braces: what is in it?") end |

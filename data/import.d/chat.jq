@@ -23,8 +23,7 @@ def verl($raw): (.extra_info | if type == "object" then . else {} end) as $about
   else {type: "math", answer: reference($raw; .reward_model.ground_truth)} end | unmarked;
 # A solution without \boxed that reads like no sentence is an answer itself (DeepMath-103K)
 def terse: type == "string" and (gsub("\\\\text *\\{[^{}]*\\}|\\\\[A-Za-z]+"; "") | test("\n|[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}") | not);
-def answer($raw): if .answer != null then {type: "math", answer: reference($raw; .answer)}
-  elif .ground_truth != null then {type: "math", answer: reference($raw; .ground_truth)}
+def answer($raw): if is_given then {type: "math", answer: given($raw; .)}
   elif .solution == null then {}
   else (.solution | solved) as $boxed | {type: "math", answer: (
     if $boxed then $boxed elif .solution | type == "string" and (terse | not) then error("its solution has no \\boxed, and it has no answer")

@@ -23,9 +23,11 @@ def options($raw): (if list | type | IN("array", "object") | not then error("its
   elif any(.text | type != "string") then error("a choice is of type \([.[].text | type | select(. != "string")][0]), neither a string nor a number")
   else . end;
 
-# "A) a", "(A) a" or "A. a", each under its own letter, are a
+# "A) a", "(A) a" or "A. a", each under its own letter, are a; under other letters, nobody knows which ones the answer means
 def begun: "^(?:\\(\(letter)\\)|\(letter)[.):])\\s*";
-def bare: if (.[0].text | test(0 | begun)) and ([range(length) as $i | .[$i].text | test($i | begun)] | all) then
+def lettered: [.[].text | [match("^(?:\\(([A-Ja-j])\\)|([A-Ja-j])[.):])").captures[].string | select(. != null)]] | map(.[0] | select(. != null) | ascii_upcase);
+def bare: lettered as $own | if ($own | length) == length and ($own | unique | length) == length and $own != [range(length) | letter] then
+    error("its choices call themselves \($own | join(", "))") elif (.[0].text | test(0 | begun)) and ([range(length) as $i | .[$i].text | test($i | begun)] | all) then
     [range(length) as $i | .[$i] | .text |= sub($i | begun; "")] else . end;
 
 # Does a string mean the option at $i: by its text, its label or both?
@@ -44,7 +46,7 @@ def place($options; $raw; $key): places($options; $raw; $key) as $at | "\($optio
   else error("\($n), and \(.[$key]) is the answer") end;
 
 def record($raw): . as $r | (options($raw) | bare) as $options |
-  ["answerKey", "answer_idx", "answer_index", "correct" | . as $key | select($r[$key] != null) | $r | place($options; $raw; $key)] as $keys |
+  ["answerKey", "answer_idx", "answer_index", "correct", "correct_answer", "ground_truth" | . as $key | select($r[$key] != null) | $r | place($options; $raw; $key)] as $keys |
   (if .answer == null then [] elif $keys == [] then [place($options; $raw; "answer")]
     else places($options; $raw; "answer") | if . - $keys != . then [] else .[:1] end end + $keys | unique) as $at |
   if $at == [] then error("it has no answer") elif $at | length > 1 then error("its answers differ: \($at | map(letter) | join(", "))") else

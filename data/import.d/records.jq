@@ -8,7 +8,8 @@ def number($raw; $key): [$raw | match("(?<!\\\\)\"\($key)\"[ \t]*:[ \t]*(-?[0-9]
   if length < 2 then .[0] else map(select($raw[:.offset] | outer))[0] end;
 def quoted($raw): . as $r | reduce (["id", "answer"][] | select($r[.] | type == "number")) as $key ($raw;
   number(.; $key) as $n | .[:$n.offset] + "\"" + $n.string + "\"" + .[$n.offset + $n.length:]);
-def wrong: (["problem", "prompt", "text", "completion"][] as $key | select(.[$key] | type | IN("string", "null") | not) |
+def wrong($raw): (select(.answer | type | IN("string", "number")) | one_more($raw; "answer"; .answer; .) | select(. != null)),
+  (["problem", "prompt", "text", "completion"][] as $key | select(.[$key] | type | IN("string", "null") | not) |
     "its \($key) is of type \(.[$key] | type), not a string"),
   (["id", "answer"][] as $key | select(.[$key] | type | IN("string", "number", "null") | not) |
     "its \($key) is of type \(.[$key] | type), neither a string nor a number"),
@@ -16,4 +17,4 @@ def wrong: (["problem", "prompt", "text", "completion"][] as $key | select(.[$ke
   (select(.messages != null) | .messages | if type != "array" then "its messages are of type \(type), not a list" else
     .[] | select(type != "object" or (.role | type) != "string" or (.content | type) != "string") |
     "one of its messages has no role and content that are strings" end);
-def record($raw): ([wrong][0]) as $wrong | if $wrong then error($wrong) else quoted($raw) end;
+def record($raw): ([wrong($raw)][0]) as $wrong | if $wrong then error($wrong) else quoted($raw) end;

@@ -123,6 +123,11 @@ void filter_reject(struct candidate *c, const char *fmt, ...)
 	buf_str(&c->reason, text);
 }
 
+const char *filter_field(const struct record *r)
+{
+	return record_has(r, "chosen") ? "rejected_by" : "rejected";
+}
+
 /* Those that filter i rejects get their field and leave the row; how many are left. */
 static size_t settle(struct filters *f, size_t i, size_t n)
 {
@@ -135,7 +140,7 @@ static size_t settle(struct filters *f, size_t i, size_t n)
 			struct buf why = {0};
 
 			buf_printf(&why, "%s%s%s", f->kind[i]->about.name, c->reason.n ? ": " : "", c->reason.n ? c->reason.p : "");
-			record_set_string(c->record, "rejected", why.p, why.n);
+			record_set_string(c->record, filter_field(c->record), why.p, why.n);
 			buf_free(&why);
 			f->count[i]++;
 		} else {
@@ -154,7 +159,7 @@ void filters_apply(struct filters *f, struct record *const *r, size_t n)
 	if (f->cap > cap)
 		memset(f->candidate + cap, 0, (f->cap - cap) * sizeof *f->candidate);
 	for (i = 0; i < n; i++) {
-		record_remove(r[i], "rejected");
+		record_remove(r[i], filter_field(r[i]));
 		f->candidate[i].record = r[i];
 		f->candidate[i].rejected = false;
 		buf_clear(&f->candidate[i].reason);

@@ -52,7 +52,10 @@ void filters_close(struct filters *f);
 bool filters_grouped(const struct filters *f);
 
 int filters_look(struct filters *f, struct record *r, struct err *e);
-/* Sets `rejected` ("NAME: why") in the records that are not kept, and takes it off those that are. */
+/* The field for the reason: `rejected`, or, beside `chosen`, where that is the worse answer of a pair, `rejected_by` */
+const char *filter_field(const struct record *r);
+
+/* Sets that field ("NAME: why") in the records that are not kept, and takes it off those that are. */
 void filters_apply(struct filters *f, struct record *const *r, size_t n);
 
 /* For the summary: what was read, what was kept, and how many the filter number i rejected (NULL behind the last). */

@@ -86,6 +86,7 @@ struct pen {
 	char *p;                /* behind what is written */
 	char *begin;            /* of the word that is being written; NULL: none is */
 	uint64_t hash;          /* of it so far (FNV-1a) */
+	bool fresh, formula;    /* the word that is being written, or the next one */
 };
 
 static void begin(struct pen *pen)
@@ -107,8 +108,10 @@ static void end(struct pen *pen)
 	h = (h ^ (h >> 32)) * 0x9E3779B97F4A7C15u;
 	if (w->n == w->cap)
 		w->word = xgrow(w->word, &w->cap, w->n + 1, sizeof *w->word);
-	w->word[w->n++] = (struct word){h ^ (h >> 29), (size_t)(pen->begin - w->text.p)};
+	w->word[w->n++] = (struct word){h ^ (h >> 29), (size_t)(pen->begin - w->text.p), pen->fresh,
+		pen->formula || pen->p - pen->begin == 2 || (unsigned char)(*pen->begin - '0') < 10};
 	pen->begin = NULL;
+	pen->fresh = pen->formula = false;
 }
 
 static inline void put(struct pen *pen, char c)
@@ -144,8 +147,12 @@ static void put_wide(struct pen *pen, uint32_t c, bool signs)
 		c = c - 0xff01 + '!';
 	if (c < 0x80 ? !ascii_word((unsigned char)c) : setting(c) || sign(c)) {
 		end(pen);
-		if (signs && !setting(c))
+		if (c == '?' || c == ':' || c == 0x3002 || c == 0xff61)
+			pen->fresh = true;
+		if (signs && !setting(c)) {
+			pen->formula = true;
 			put_alone(pen, bytes, utf8_encode(c, bytes));
+		}
 		return;
 	}
 	script = script_of(c);
@@ -160,9 +167,70 @@ static void put_wide(struct pen *pen, uint32_t c, bool signs)
 		put(pen, bytes[i]);
 }
 
+/* Behind a backslash at s: how many bytes of a command that only sets size or space, or *frac: that makes a fraction. 0: something else */
+static size_t command(const char *s, size_t n, bool *frac)
+{
+	static const char *const none[] = {"left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "Bigl", "biggl", "Biggl", "bigr", "Bigr", "biggr",
+					   "Biggr", "bigm", "Bigm", "biggm", "Biggm", "displaystyle", "textstyle", "limits", "nolimits", "quad", "qquad", NULL};
+	size_t len = 0, i;
+
+	*frac = false;
+	if (n && *s == '!')
+		return 1;
+	while (len < n && (unsigned char)((s[len] | 0x20) - 'a') < 26)
+		len++;
+	*frac = (len == 4 || (len == 5 && (*s == 'd' || *s == 't'))) && !memcmp(s + len - 4, "frac", 4);
+	for (i = 0; !*frac && none[i]; i++)
+		if (*none[i] == *s && strlen(none[i]) == len && !memcmp(none[i], s, len))
+			return len;
+	return *frac ? len : 0;
+}
+
+/* A fraction, and the digits right behind it, which are one each */
+static size_t put_fraction(struct pen *pen, const char *s, size_t n)
+{
+	size_t i;
+
+	pen->formula = true;
+	put_alone(pen, "frac", 4);
+	for (i = 0; i < 2 && i < n && (unsigned char)(s[i] - '0') < 10; i++)
+		put_alone(pen, s + i, 1);
+	return i;
+}
+
+/* Does a sign at s + i that is no word begin a sentence behind it, or itself a tag, "<|im_end|>", or end what is in bold type? */
+static bool sets_apart(const char *s, size_t n, size_t i)
+{
+	enum { TAG = 40 };
+	const char c = s[i], next = i + 1 < n ? s[i + 1] : '\n';
+	size_t k;
+
+	switch (c) {
+	case '\n': case '?':
+		return true;
+	case '.':
+		return !ascii_word((unsigned char)next) && next != '.' && (!i || s[i - 1] != '.');
+	case ':':
+		return i && s[i - 1] != ' ' && (next == ' ' || next == '\n' || next == '*');
+	case '*':
+		for (k = i; k < n && s[k] == '*'; k++)
+			;
+		return k == n || s[k] == '\n';
+	case '[':
+		return n - i > 5 && (!memcmp(s + i, "[INST", 5) || !memcmp(s + i, "[/INS", 5));
+	case '<':
+		for (k = i + 1; k < n && k < i + TAG && (unsigned char)s[k] > ' ' && s[k] != '<'; k++)
+			if (s[k] == '>')
+				return k > i + 1;
+		return false;
+	default:
+		return false;
+	}
+}
+
 static void add(struct words *w, const char *s, size_t n, bool signs)
 {
-	struct pen pen = {.w = w, .p = buf_room(&w->text, 2 * n + 1)};  /* a blank behind each character, at most */
+	struct pen pen = {.w = w, .p = buf_room(&w->text, 2 * n + 1), .fresh = true};  /* a blank behind each character, at most */
 	size_t i = 0;
 
 	while (i < n) {
@@ -183,11 +251,23 @@ static void add(struct words *w, const char *s, size_t n, bool signs)
 				put_wide(&pen, wide, signs);
 		} else {
 			end(&pen);
+			if (c != ' ' && sets_apart(s, n, i))
+				pen.fresh = true;
 			i++;
-			if (signs && c == '\\' && i < n && memchr("()[]", s[i], 4))
-				i++;
-			else if (signs && !setting(c))
+			if (c == '\\' && i < n) {
+				bool frac;
+				const size_t len = command(s + i, n - i, &frac);
+
+				i += len;
+				if (frac)
+					i += put_fraction(&pen, s + i, n - i);
+				else if (!len && signs && memchr("()[]", s[i], 4))
+					i++;
+				else if (!len)
+					pen.formula = i < n && ascii_word((unsigned char)s[i]);
+			} else if (signs && !setting(c)) {
 				put_alone(&pen, (const char *)&c, 1);
+			}
 		}
 	}
 	end(&pen);

@@ -8,7 +8,8 @@
  *
  * A word is a run of letters, digits and the marks on them, of any script; each Han and Kana character is a word of its own. Case is folded
  * (Latin, Greek, Cyrillic, Armenian), full-width forms are made ASCII, and what is composed and what is not are the same (NFC). All else sets words apart,
- * also within a number (3.5 is two words), and so LaTeX's commands are words without their backslash.
+ * also within a number (3.5 is two words), and so LaTeX's commands are words without their backslash; those that only set size or space (\left,
+ * \big, \displaystyle, \quad, \!) are none, \dfrac and \tfrac are frac, and \frac12 is \frac{1}{2}.
  *
  * With `signs`, each sign is a word, too, so that 2 + 2 and 2 - 2 are two texts; what is left out then is what texts are set with: blanks,
  * . , ; : ? quotes $ \ { } and the brackets of \( \) \[ \].
@@ -24,7 +25,9 @@
 
 struct word {
 	uint64_t hash;
-	size_t at;              /* where it begins in the text */
+	size_t at : 62;         /* where it begins in the text */
+	size_t fresh : 1;       /* it begins a line, a sentence, what is behind a colon, or a tag */
+	size_t formula : 1;     /* a sign, a number, a single letter or a command of LaTeX */
 };
 
 struct words {                  /* all zero is none */

@@ -40,8 +40,8 @@ static const char *rejected_with(struct filters *f, const char *const *line, siz
 	filters_apply(f, l.at, n);
 	buf_clear(&out);
 	for (i = 0; i < n; i++) {
-		if (record_has(l.at[i], "rejected"))
-			buf_printf(&out, "%s%zu: %s", out.n ? "; " : "", i, record_string(l.at[i], "rejected", NULL, &e));
+		if (record_has(l.at[i], filter_field(l.at[i])))
+			buf_printf(&out, "%s%zu: %s", out.n ? "; " : "", i, record_string(l.at[i], filter_field(l.at[i]), NULL, &e));
 		record_free(l.at[i]);
 	}
 	return out.n ? out.p : "";
@@ -237,7 +237,8 @@ static void overlap(void)
 	/* Exactly as many as the problem has, and one more */
 	CHECK_STR(overlaps(path, ",n=6", "problem", "one two three four five six"), "0: overlap: 6 words of the problem of q1: \"one two three four five six\"");
 	CHECK_STR(overlaps(path, ",n=7", "problem", "one two three: four, five six"), "0: overlap: the problem of q1: \"one two three four five six\"");
-	CHECK_STR(overlaps(path, ",n=7", "problem", "so one two three: four, five six"), "");
+	CHECK_STR(overlaps(path, ",n=7", "problem", "so one two three: four, five six and"), "0: overlap: the problem of q1: \"one two three four five six\"");
+	CHECK_STR(overlaps(path, ",n=7", "problem", "so one two three: four, five, and six"), "");
 	/* Nothing goes over from one text into the next */
 	CHECK_STR(overlaps(path, ",n=4", "problem", "five six seven eight"), "");
 	CHECK_STR(overlaps(path, ",n=4", "completion", "it is seven, eight; nine: ten"), "0: overlap: 4 words of the solution of q1: \"seven eight nine ten\"");
@@ -254,6 +255,57 @@ static void overlap(void)
 	CHECK_STR(overlaps(path, ",n=4", "problem", "这个三角形的高"), "0: overlap: 4 words of the problem of q3: \"三 角 形 的\"");
 	snprintf(path, sizeof path, "%s/set.jsonl", test_scratch());
 	CHECK(strstr(overlaps(path, ",n=4", "problem", "e\xcc\x81t\xc3\xa9 ÉTE\xcc\x81 äRGER\xe3\x80\x80сон"), "set.jsonl:4: \"été été ärger сон\""));
+}
+
+/* Problems shorter than n-grams within a text, apart from longer formulas; and LaTeX as different people write it */
+static void overlap_within(void)
+{
+	static const char *const set[] = {
+		"{\"id\":\"sum\",\"problem\":\"Compute the sum $2 + 2$.\"}", "{\"id\":\"half\",\"problem\":\"What is $\\\\left(\\\\frac{1}{2}\\\\right)^2$?\"}",
+		"{\"id\":\"numbers\",\"problem\":\"2 + 2 = 4 + 0\"}", "{\"id\":\"root\",\"problem\":\"x^2 = 9, so x is\"}"},
+		sum[] = "0: overlap: the problem of sum: \"compute the sum 2 + 2\"", half[] = "0: overlap: the problem of half: \"what is ( frac 1 2 ) ^ 2\"",
+		root[] = "0: overlap: the problem of root: \"x ^ 2 = 9 so x is\"";
+	static const char *const found[][2] = {
+		{sum, "Question: Compute the sum $2 + 2$."}, {sum, "compute the sum 2+2. Put your answer in a box."}, {sum, "<|im_start|>user\\nCompute the sum $2+2$<|im_end|>\\n"},
+		{sum, "**Compute the sum 2 + 2**\\nThink."}, {sum, "3 + 4. Compute the sum 2 + 2, and think"}, {sum, "[INST] compute the sum 2 + 2 [/INST]"},
+		{sum, "How would I compute the sum 2 + 2?"}, {sum, "compute the sum 2 + 2 + 3, or compute the sum 2 + 2"}, {sum, "compute the sum 2 + 2: it is"},
+		{half, "Say: what is $\\\\bigl(\\\\dfrac{1}{2}\\\\bigr)^2$?"}, {half, "Tell me what is $\\\\displaystyle (\\\\tfrac12)^2\\\\,$ then."},
+		{root, "Well, x^2=9, so x is"}, {root, "y = 1. x^2=9, so x is"}},
+		*const other[] = {
+		"compute the sum 2 + 2 + 3", "compute the sum 2 + 2 3", "compute the sum 2 + 2x", "compute the sum 2 + 2 \\\\cdot 3", "compute the sum 2 + 2, 4", "compute the sum 2 - 2 now",
+		"compute the sum 2 + 2 x", "compute the sum 2 + 2.5", "so 2 + 2 = 4 + 0 it is", "y = x^2 = 9, so x is", "the sum 2 + 2"};
+	char path[300];
+	size_t i;
+
+	snprintf(path, sizeof path, "%s/within.jsonl", test_scratch());
+	set_of(path, set, 4);
+	for (i = 0; i < sizeof found / sizeof *found; i++) {
+		CHECK_STR(overlaps(path, "", "problem", found[i][1]), found[i][0]);
+		CHECK_STR(overlaps(path, "", "completion", found[i][1]), found[i][0]);
+	}
+	for (i = 0; i < sizeof other / sizeof *other; i++)
+		CHECK_STR(overlaps(path, "", "completion", other[i]), "");
+}
+
+/* Answers elsewhere than in a completion */
+static void overlap_answers(void)
+{
+	static const char *const set[] = {"{\"id\":\"a\",\"problem\":\"a b c d e\"}"}, *const c[] = {
+		"{\"prompt\":\"x\",\"chosen\":\"a b\",\"rejected\":\"x\"}", "{\"prompt\":\"x\",\"chosen\":\"x\",\"rejected\":\"c d\"}",
+		"{\"prompt\":\"x\",\"rejected\":\"a b\",\"completion\":\"x\"}", "{\"problem\":\"x\",\"solution\":\"d e\",\"completion\":\"x\"}",
+		"{\"chosen\":[{\"role\":\"user\",\"content\":\"b c\"},{\"role\":\"assistant\",\"content\":\"x\"}],\"rejected\":[{\"role\":\"assistant\",\"content\":\"c d\"}]}",
+		"{\"text\":\"a b\",\"solution\":null}", "{\"text\":\"a b\",\"solution\":\"x\"}"};
+	char path[300], spec[400];
+
+	snprintf(path, sizeof path, "%s/answers.jsonl", test_scratch());
+	set_of(path, set, 1);
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,of=completion", path);
+	CHECK_STR(rejected(spec, c, 7), "0: overlap: 2 words of the problem of a: \"a b\"; 1: overlap: 2 words of the problem of a: \"c d\"; "
+		"3: overlap: 2 words of the problem of a: \"d e\"; 4: overlap: 2 words of the problem of a: \"c d\"; "
+		"5: overlap: 2 words of the problem of a: \"a b\"; 6: overlap: 2 words of the problem of a: \"a b\"");
+	snprintf(spec, sizeof spec, "overlap,with=%s,n=2,of=problem", path);
+	CHECK_STR(rejected(spec, c + 4, 1), "0: overlap: 2 words of the problem of a: \"b c\"");
+	CHECK_STR(rejected(spec, c, 4), "");
 }
 
 /* Which part of a record is looked at, and how much of it is too much */
@@ -380,6 +432,8 @@ int main(void)
 	in_a_row();
 	drawn();
 	overlap();
+	overlap_within();
+	overlap_answers();
 	overlap_of();
 	overlap_common();
 	overlap_bad();

@@ -105,6 +105,7 @@ static void choice_read(void)
 	static const char cities[] = "Which?\n(A) Rome\n(B) Oslo\n(C) Paris\n(D) Not one of them", statements[] =
 		"I. one\nII. two\nIII. three\nA. I only\nB. I and II\nC. A and B\nD. I, II, and III", sets[] =
 		"(A) {1,2}\n(B) {1,2,3,4}\n(C) {AND, OR}\n(D) {}", genes[] = "(A) BB\n(B) Bb\n(C) bb\n(D) c", same_texts[] = "(A) 5\n(B) 6\n(C) 5\n(D) 7",
+		signs[] = "(A) 4\n(B) -4\n(C) 8", terms[] = "(A) Hypothesis\n(B) Observation\n(C) Law, because it holds\n(D) Theory",
 		lines[] = "(A) x = 1\n    y = 2\n(B) x = 1\n    y = 3\n(C) x = 1\nThink first, then say A, B or C.";
 	static const struct {
 		const char *problem, *answer, *reference;
@@ -136,6 +137,21 @@ static void choice_read(void)
 		{sets, "{1,2,3,4}", "B", true}, {sets, "(B) {1,2,3,4}", "B", true}, {sets, "{1,2}", "B", false}, {sets, "{AND, OR}", "C", true}, {sets, "the answer is {1,2}", "A", true},
 		{genes, "BB", "A", true}, {genes, "bb", "A", false}, {genes, "bb", "C", true}, {genes, "bB", "B", false}, {genes, "C", "C", true}, {genes, "c", "D", true},
 		{same_texts, "5", "A", true}, {same_texts, "5", "C", true}, {same_texts, "(C) 5", "A", false}, {same_texts, "6", "A", false},
+		/* Another's text, or half of it, behind letter and text; a denial behind a text that gives reasons; reasons may name what they like */
+		{cities, "(A) Rome or Paris", "A", false}, {cities, "(A) Rome and Paris", "A", false}, {cities, "(A) Rome, Paris", "A", false}, {cities, "(A) Rome / Paris", "A", false},
+		{cities, "(A) Rome. Paris", "A", false}, {cities, "(A) Rome but also Paris", "A", false}, {cities, "A: Paris or Rome", "A", false}, {cities, "(A) Parish", "A", true},
+		{terms, "(D) observatio", "D", false}, {terms, "(D) Theor", "D", true}, {terms, "(D) Observations", "D", true},
+		{terms, "(C) Law, because it holds", "C", true}, {terms, "(C) Law, because it holds, is wrong", "C", false}, {terms, "(C) Law, because it holds is not correct", "C", false},
+		{cities, "A because Rome is the capital", "A", true}, {cities, "A because Paris is no city of Italy", "A", true}, {NULL, "A because Rome is the capital", "A", true},
+		{cities, "A because B is wrong", "B", false}, {cities, "(D) Not one of them, I think", "D", true}, {cities, "(D) Not one of them is wrong", "D", false},
+		/* Minus signs, brackets, opinions and what follows */
+		{signs, "B - -4", "B", true}, {signs, "B -4", "B", true}, {signs, "B - 4", "B", false}, {signs, "A - 4", "A", true}, {signs, "(A) 4 or -4", "A", false},
+		{signs, "(B) -4 or 4", "B", false}, {signs, "(B) -4, so x = -4", "B", true}, {signs, "(B) x = -4", "B", true},
+		{cities, "A (Rome)", "A", true}, {cities, "A (Paris)", "A", false}, {cities, "Rome (A)", "A", true}, {cities, "Rome (B)", "A", false}, {cities, "Rome (B)", "B", false},
+		{cities, "not Rome (A)", "A", false}, {cities, "I think A", "A", true}, {cities, "I choose A.", "A", true}, {cities, "I think that it's A", "A", true},
+		{cities, "I think A or B", "A", false}, {cities, "I think not A", "A", false}, {NULL, "I think A", "A", true},
+		{cities, "B is wrong, so A", "A", true}, {cities, "B is wrong, so A", "B", false}, {cities, "B is wrong, so A or C", "A", false}, {cities, "It is A or B, so not A", "A", false},
+		{NULL, "B is wrong, so A", "A", true}, {cities, "The answer is A, so Rome", "A", true},
 		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
 	const struct verifier *v = verifier_find("choice", NULL);
 	size_t i;

@@ -29,7 +29,10 @@ int main(void)
 	CHECK_STR(words("", false), "");
 	CHECK_STR(words(" .,! ", true), "! ");
 	CHECK_STR(words("Find $\\frac{1}{2}$ of 3.5 apples-and don't!", false), "find frac 1 2 of 3 5 apples and don t ");
-	CHECK_STR(words("x^2 + 3x=\\left(10\\%\\right)", true), "x ^ 2 + 3x = left ( 10 % right ) ");
+	CHECK_STR(words("x^2 + 3x=\\left(10\\%\\right)", true), "x ^ 2 + 3x = ( 10 % ) ");
+	CHECK_STR(words("\\dfrac12\\!\\Bigl(\\tfrac{1}{2}\\, \\leftarrow \\displaystyle\\frac{12}3 left \\quad\\frac1x\\Bigr)\\", true),
+		  "frac 1 2 ( frac 1 2 leftarrow frac 12 3 left frac 1 x ) ");
+	CHECK_STR(words("\\left", false), "");
 	CHECK_STR(words("\\(2 \xe2\x88\x92 2\\) \\[ [a] \\] \xe2\x80\x9c" "b\xe2\x80\x9d \xe2\x82\xac" "5", true), "2 \xe2\x88\x92 2 [ a ] b \xe2\x82\xac 5 ");
 	CHECK_STR(words("2\xe2\x88\x92" "2 \xe2\x80\x94 \xf0\x9f\x98\x80 ok", false), "2 2 ok ");
 	/* Case, width, composition */

@@ -37,22 +37,22 @@ static int use_string(struct record *r, const char *name, unsigned kind, use_fn 
 	return 0;
 }
 
-static int use_messages(struct record *r, unsigned of, use_fn *use, void *arg, unsigned *found, struct err *e)
+static int use_messages(struct record *r, const char *name, unsigned of, use_fn *use, void *arg, unsigned *found, struct err *e)
 {
-	const struct js *messages = record_js(r, "messages", e);
+	const struct js *messages = record_js(r, name, e);
 	size_t i, n;
 
 	if (!messages)
 		return -1;
 	if (!js_is_array(messages))
-		return record_error(r, e, "'messages' is %s, not an array", js_type(messages));
+		return record_error(r, e, "'%s' is %s, not an array", name, js_type(messages));
 	for (i = 0; i < js_size(messages); i++) {
 		const struct js *m = js_at(messages, i);
 		const char *role = js_string(js_get(m, "role"), NULL), *s = js_string(js_get(m, "content"), &n);
 		unsigned kind;
 
 		if (!role || !s)
-			return record_error(r, e, "'messages[%zu].%s' is %s, not a string", i, role ? "content" : "role",
+			return record_error(r, e, "'%s[%zu].%s' is %s, not a string", name, i, role ? "content" : "role",
 					    js_type(js_get(m, role ? "content" : "role")));
 		kind = !strcmp(role, "user") ? ASKED : !strcmp(role, "assistant") ? ANSWERED : 0;
 		*found |= kind & of;
@@ -62,23 +62,54 @@ static int use_messages(struct record *r, unsigned of, use_fn *use, void *arg, u
 	return 0;
 }
 
+/* Of a pair, each a string or, with what was asked or without it, messages. `rejected` alone may be why a filter did that. */
+static int use_pair(struct record *r, unsigned of, use_fn *use, void *arg, unsigned *found, struct err *e)
+{
+	static const char *const pair[] = {"chosen", "rejected"};
+	size_t i, n;
+
+	for (i = 0; i < 2 && record_has(r, "chosen"); i++) {
+		const struct js *v = record_has(r, pair[i]) ? record_js(r, pair[i], e) : NULL;
+		const char *s = js_string(v, &n);
+
+		if (!v && record_has(r, pair[i]))
+			return -1;
+		if (js_is_array(v) && use_messages(r, pair[i], of, use, arg, found, e) < 0)
+			return -1;
+		if (s && of & ANSWERED) {
+			*found |= ANSWERED;
+			if (use)
+				use(arg, s, n, ANSWERED);
+		}
+	}
+	return 0;
+}
+
 /* Hands the texts `of` these kinds to `use` (which may be NULL), and says which kinds there are; -1: the record is bad. `prompt`, in which the
- * template stands, too, and `text` are looked at where there is nothing else. */
+ * template stands, too, and `text` are looked at where there is nothing else but a solution. */
 static int each_text(struct record *r, unsigned of, use_fn *use, void *arg, struct err *e)
 {
 	static const struct { const char *name; unsigned kind; } field[] = {{"problem", ASKED}, {"question", ASKED}, {"completion", ANSWERED}};
 	unsigned found = 0;
-	size_t i;
+	const char *solution;
+	size_t i, n;
 
-	if (record_has(r, "messages") && use_messages(r, of, use, arg, &found, e) < 0)
+	if (record_has(r, "messages") && use_messages(r, "messages", of, use, arg, &found, e) < 0)
+		return -1;
+	if (use_pair(r, of, use, arg, &found, e) < 0)
 		return -1;
 	for (i = 0; i < sizeof field / sizeof *field; i++)
 		if (of & field[i].kind && record_has(r, field[i].name) && use_string(r, field[i].name, field[i].kind, use, arg, &found, e) < 0)
 			return -1;
 	if (of & ~found & ASKED && record_has(r, "prompt") && use_string(r, "prompt", ASKED, use, arg, &found, e) < 0)
 		return -1;
+	solution = of & ANSWERED && record_has(r, "solution") ? record_string(r, "solution", &n, NULL) : NULL;
+	if (solution && use)
+		use(arg, solution, n, ANSWERED);
 	if (!found && record_has(r, "text") && use_string(r, "text", of & ANSWERED ? ANSWERED : ASKED, use, arg, &found, e) < 0)
 		return -1;
+	if (solution)
+		found |= ANSWERED;
 	if (!found)
 		return record_error(r, e, "there is none of %s'messages' and 'text'",
 				    of == ANSWERED ? "'completion', " : of == ASKED ? "'problem', " : "'problem', 'completion', ");
@@ -89,7 +120,9 @@ static int each_text(struct record *r, unsigned of, use_fn *use, void *arg, stru
 
 enum {
 	NONE = UINT32_MAX,
-	LINE = 3                        /* words and signs of the shortest line that is taken for a problem */
+	LINE = 3,                       /* words and signs of the shortest line that is taken for a problem */
+	WITHIN = 5, LONGEST = 200,      /* and of those problems that are looked for within a text, */
+	TAIL = 3                        /* by their last words without signs */
 };
 
 struct text {                           /* a problem or a reference solution, each once */
@@ -111,6 +144,13 @@ struct slot {
 	int64_t record;                 /* the last one that has it */
 };
 
+struct within {                         /* a problem shorter than n-grams that is looked for within texts, too */
+	uint32_t text, next;            /* next: whose tail is in the same place of the table; NONE */
+	size_t signs;                   /* its words and signs */
+	size_t first, n;                /* hashes of its words without signs */
+	int64_t looked;                 /* at this text already */
+};
+
 struct set {
 	struct words words;             /* of all texts */
 	struct text *text;              /* (texts) */
@@ -123,6 +163,13 @@ struct set {
 	struct map whole;               /* texts as they are in `words` -> text + 1 */
 	struct map brief;               /* those shorter than n-grams, with their signs, the same */
 	size_t briefest, longest;       /* words and signs of these */
+	struct within *within;          /* (withins) */
+	size_t withins, within_cap;
+	uint32_t *tail;                 /* (tails), a power of two: of the hash of a tail, the first of `within`; NONE */
+	uint64_t *tail_some;            /* (tails / 64) a bit for each place that is not NONE */
+	size_t tails;
+	uint64_t *plain;                /* (plains) hashes of words without signs */
+	size_t plains, plain_cap;
 	struct arena names;
 	size_t problems;                /* read so far, those that were there before, too */
 	size_t n;                       /* words of an n-gram */
@@ -198,6 +245,20 @@ static void add_gram(struct set *s, uint64_t hash, size_t word)
 	s->text[text].grams++;
 }
 
+/* The brief text that comes next: its words and signs are those from `first` on, its words alone the m last of `plain`. */
+static void add_within(struct set *s, size_t first, size_t n, size_t m)
+{
+	bool words = false;
+	size_t i;
+
+	for (i = first; i < first + n; i++)
+		words |= !s->words.word[i].formula;
+	if (!words || n < WITHIN || n > LONGEST || m < TAIL)
+		return;
+	s->within = xgrow(s->within, &s->within_cap, s->withins + 1, sizeof *s->within);
+	s->within[s->withins++] = (struct within){(uint32_t)s->texts, NONE, n, s->plains - m, m, -1};
+}
+
 /* Who the texts that come next are of */
 struct source {
 	struct set *set;
@@ -213,7 +274,7 @@ static void add_text(void *arg, const char *string, size_t len, unsigned kind)
 	struct text *t;
 	int64_t *known = NULL;
 	uint64_t h;
-	size_t i, n;
+	size_t i, n, m = 0;
 
 	(void)kind;
 	words_add(&s->words, string, len, false);
@@ -221,6 +282,10 @@ static void add_text(void *arg, const char *string, size_t len, unsigned kind)
 	if (n >= s->n) {
 		known = map_put(&s->whole, s->words.text.p + bytes, s->words.text.n - bytes);
 	} else {
+		s->plain = xgrow(s->plain, &s->plain_cap, s->plains + n, sizeof *s->plain);
+		for (i = 0; i < n; i++)
+			s->plain[s->plains + i] = s->words.word[first + i].hash;
+		m = n;
 		s->words.n = first;
 		s->words.text.n = bytes;
 		if (problem)
@@ -229,6 +294,10 @@ static void add_text(void *arg, const char *string, size_t len, unsigned kind)
 			known = map_put(&s->brief, s->words.text.p + bytes, s->words.text.n - bytes);
 			s->briefest = !s->briefest || n < s->briefest ? n : s->briefest;
 			s->longest = n > s->longest ? n : s->longest;
+		}
+		if (known && !*known) {
+			s->plains += m;
+			add_within(s, first, n, m);
 		}
 		n = 0;
 	}
@@ -305,7 +374,8 @@ static int read_set(struct set *s, const struct options *o, char *file, struct t
 
 struct state {
 	struct set set;
-	struct words words;             /* of the text that is being looked at */
+	struct words words, signs;      /* of the text that is being looked at; with its signs */
+	int64_t looked;                 /* texts */
 	size_t *hit;                    /* (hits) texts of which this record has n-grams */
 	size_t hits, hit_cap;
 	int64_t record;                 /* its number */
@@ -321,6 +391,7 @@ static void close(void *state)
 		return;
 	words_free(&s->set.words);
 	words_free(&s->words);
+	words_free(&s->signs);
 	map_free(&s->set.whole);
 	map_free(&s->set.brief);
 	arena_free(&s->set.names);
@@ -328,6 +399,10 @@ static void close(void *state)
 	free(s->set.place);
 	free(s->set.slot);
 	free(s->set.some);
+	free(s->set.within);
+	free(s->set.tail);
+	free(s->set.tail_some);
+	free(s->set.plain);
 	free(s->hit);
 	free(s);
 }
@@ -347,10 +422,39 @@ static void drop_common(struct set *s, struct slot *at, int64_t common)
 	at->last = NONE;
 }
 
-/* The table is whole. */
+static inline size_t tail_of(const struct set *s, uint64_t a, uint64_t b, uint64_t c)
+{
+	return (((a * BASE + b) * BASE + c) >> 20) & (s->tails - 1);
+}
+
+static void index_tails(struct set *s)
+{
+	size_t i;
+
+	for (s->tails = 1024; s->tails < 8 * s->withins;)
+		s->tails *= 2;
+	s->tail = xmalloc(s->tails * sizeof *s->tail);
+	s->tail_some = xcalloc(s->tails / 64, sizeof *s->tail_some);
+	for (i = 0; i < s->tails; i++)
+		s->tail[i] = NONE;
+	for (i = 0; i < s->withins; i++) {
+		struct within *b = &s->within[i];
+		const uint64_t *last = s->plain + b->first + b->n - TAIL;
+		const size_t at = tail_of(s, last[0], last[1], last[2]);
+
+		b->next = s->tail[at];
+		s->tail[at] = (uint32_t)i;
+		s->tail_some[at / 64] |= (uint64_t)1 << at % 64;
+	}
+}
+
+/* The tables are whole. */
 static void seal(struct set *s, int64_t common)
 {
 	size_t i;
+
+	if (s->withins)
+		index_tails(s);
 
 	if (!s->slots)
 		grow(s);
@@ -482,6 +586,63 @@ static void look_grams(struct state *s)
 	}
 }
 
+/* Is the run of n words and signs from i on no part of a longer formula? */
+static bool apart(const struct words *w, size_t i, size_t n)
+{
+	const struct word *x = w->word + i;
+
+	return (!i || !x->formula || x->fresh || !x[-1].formula) && (i + n == w->n || x[n].fresh || !x[n].formula);
+}
+
+/* The words of a brief problem are there: are they with the same signs, too, and apart from others? */
+static void look_run(struct state *s, struct within *b, const char *string, size_t len)
+{
+	const struct text *t = &s->set.text[b->text];
+	size_t i, a_len, b_len;
+	const char *a = words_span(&s->set.words, t->first, b->signs, &a_len);
+
+	if (b->looked == s->looked)
+		return;
+	b->looked = s->looked;
+	if (!s->signs.n)
+		words_add(&s->signs, string, len, true);
+	for (i = 0; i + b->signs <= s->signs.n; i++) {
+		if (s->signs.word[i].hash != s->set.words.word[t->first].hash || !apart(&s->signs, i, b->signs))
+			continue;
+		if (!memcmp(a, words_span(&s->signs, i, b->signs, &b_len), a_len < b_len ? a_len : b_len) && a_len == b_len) {
+			reject(s, t, t->first, b->signs, 0);
+			return;
+		}
+	}
+}
+
+/* Is a text that is shorter than n-grams somewhere in it? */
+static void look_within(struct state *s, const char *string, size_t len)
+{
+	const struct word *w = s->words.word;
+	size_t i, k;
+	uint32_t at;
+
+	words_clear(&s->signs);
+	s->looked++;
+	for (i = TAIL; i <= s->words.n; i++) {
+		const size_t tail = tail_of(&s->set, w[i - 3].hash, w[i - 2].hash, w[i - 1].hash);
+
+		if (!(s->set.tail_some[tail / 64] >> tail % 64 & 1))
+			continue;
+		for (at = s->set.tail[tail]; at != NONE && !s->candidate->rejected; at = s->set.within[at].next) {
+			struct within *b = &s->set.within[at];
+
+			for (k = 0; k < b->n && k < i && s->set.plain[b->first + b->n - 1 - k] == w[i - 1 - k].hash; k++)
+				;
+			if (k == b->n)
+				look_run(s, b, string, len);
+		}
+		if (s->candidate->rejected)
+			return;
+	}
+}
+
 /* Is it, as a whole, one of the texts that are shorter than n-grams? */
 static void look_brief(struct state *s, const char *string, size_t len, size_t least)
 {
@@ -509,6 +670,8 @@ static void look_text(void *state, const char *string, size_t len, unsigned kind
 	words_clear(&s->words);
 	words_add(&s->words, string, len, false);
 	look_grams(s);
+	if (s->set.withins && !s->candidate->rejected)
+		look_within(s, string, len);
 	if (!(kind & ASKED) || !s->set.brief.n || s->candidate->rejected)
 		return;
 	if (s->words.n < s->set.n)

@@ -179,7 +179,9 @@ static const char *const verbs[] = {"is", "isn't", "was", "wasn't", "are", "aren
 static const char *const denials[] = {"not", "no", "never", "neither", "nor", "wrong", "incorrect", "false", "cannot", "except", "unlikely", NULL};
 static const char *const reasons[] = {"because", "since", NULL};
 static const char *const praise[] = {"is", "the", "correct", "right", "best", "answer", "option", "choice", "one", NULL};
-static const char *const leads[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "my", "it's", "it", "so", "thus", "hence", "therefore", ",", "is", ":", "=", "*",
+static const char *const leads[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "my", "it's", "it", "so",
+				    "i think", "i believe", "i choose", "i pick", "i select", "i say", "i'd say", "i would say", "i go with", "i'd go with", "i'll go with", "that",
+				    "thus", "hence", "therefore", ",", "is", ":", "=", "*",
 				    "\xe6\xad\xa3\xe7\xa1\xae", "\xe7\xad\x94\xe6\xa1\x88", "\xe9\x80\x89\xe9\xa1\xb9", "\xe9\x80\x89\xe6\x8b\xa9", "\xe9\x80\x89",
 				    "\xe5\xba\x94", "\xe7\x9a\x84", "\xe6\x98\xaf", "\xe4\xb8\xba", NULL};
 
@@ -234,6 +236,72 @@ static bool names_other(const char *s, size_t n, int letter, const struct option
 	return false;
 }
 
+/* Where t stands in s, as whole words: behind it; 0: nowhere */
+static size_t behind_words(const char *s, size_t n, const char *t, size_t len)
+{
+	enum { LONGEST = 256 };         /* so that no text makes it slow */
+	size_t i;
+
+	if (!len || len > LONGEST)
+		return 0;
+	for (i = 0; i + len <= n; i++)
+		if (alike(s + i, t, len) && !(i && is_word(t[0]) && is_word(s[i - 1])) && !(i + len < n && is_word(t[len - 1]) && is_word(s[i + len])))
+			return i + len;
+	return 0;
+}
+
+/* The length of the option's own text, which s begins with */
+static size_t own_text(const char *s, size_t n, const struct buf *t)
+{
+	return t->n && n >= t->n && alike(s, t->p, t->n) && (n == t->n || !is_word(t->p[t->n - 1]) || !is_word(s[t->n])) ? t->n : 0;
+}
+
+/* Has s the text t of another option in it? One that the own text has in it, too, is another's where it stands beside that: "-4 or 4". */
+static bool has_other(const char *s, size_t n, const struct buf *own, const struct buf *t)
+{
+	struct buf rest = {0};
+	size_t at = 0, end;
+	bool has;
+
+	if (!behind_words(s, n, t->p, t->n) || (t->n == own->n && alike(t->p, own->p, t->n)))
+		return false;
+	if (!behind_words(own->p, own->n, t->p, t->n))
+		return true;
+	while ((end = behind_words(s + at, n - at, own->p, own->n))) {
+		buf_add(&rest, s + at, end - own->n);
+		buf_char(&rest, '\n');
+		at += end;
+	}
+	if (at)
+		buf_add(&rest, s + at, n - at);
+	has = at && behind_words(rest.p, rest.n, t->p, t->n);
+	buf_free(&rest);
+	return has;
+}
+
+/* Does s, before it gives reasons, have the text of another option in it, or is it the beginning of one? */
+static bool tells_other(const char *s, size_t n, int letter, const struct options *o)
+{
+	enum { HALF = 4 };
+	const struct buf *own = &o->text[letter];
+	size_t k, i;
+
+	for (i = 0; i < n && !((!i || !is_word(s[i - 1])) && word_of(s + i, n - i, reasons)); i++)
+		;
+	n = i;
+	for (k = 0; k < o->n; k++) {
+		const struct buf *t = &o->text[k];
+
+		if (k == (size_t)letter || !t->n)
+			continue;
+		if (has_other(s, n, own, t))
+			return true;
+		if (n >= HALF && n < t->n && alike(s, t->p, n) && !(n <= own->n && alike(s, own->p, n)))
+			return true;
+	}
+	return false;
+}
+
 /* s stands behind a letter. Is it the option's text, or at least nothing that makes the letter doubtful? label: "(C) " was in front of it. */
 static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
 {
@@ -245,8 +313,11 @@ static bool agrees(const char *s, size_t n, int letter, const struct options *o,
 		return true;
 	if (word_of(s, n, joins))
 		return false;
-	if (o->n)
-		return !names_other(s, n, letter, o, false, false) && !denies(s, n);
+	if (o->n) {
+		const size_t own = own_text(s, n, &o->text[letter]);
+
+		return !tells_other(s, n, letter, o) && !names_other(s + own, n - own, letter, o, false, false) && !denies(s + own, n - own);
+	}
 	return !(word_of(s, n, verbs) && denies(s, n)) && !names_other(s, n, letter, o, true, label);
 }
 
@@ -282,14 +353,19 @@ static enum sure letter_of(const char *s, size_t n, const struct options *o, int
 	label = bracket && p.n && *p.s == ' ';
 	rest = drop(p.s, p.n, !marked ? " " : wrap ? ").:,;*} " : ").:,;* ");
 	if (rest.n > 1 && *rest.s == '-' && rest.s[1] == ' ')
-		rest = drop(rest.s, rest.n, "- ");
+		rest = drop(rest.s + 1, rest.n - 1, " ");
 	if (!rest.n)
 		return LETTER_ALONE;
 	*text = (size_t)(rest.s - s);
 	if (marked)
 		return agrees(rest.s, rest.n, *letter, o, label) ? LETTER : NO_LETTER;
-	/* "C Paris", "C is correct" */
-	return *p.s == ' ' && ((options_of(o, rest.s, rest.n) >> *letter & 1) || (word_of(rest.s, rest.n, verbs) && !skip(rest.s, rest.n, praise).n)) ? LETTER : NO_LETTER;
+	if (*p.s != ' ')
+		return NO_LETTER;
+	/* "C Paris", "C (Paris)", "C is correct", "C because ..." */
+	if ((options_of(o, rest.s, rest.n) >> *letter & 1) || (word_of(rest.s, rest.n, verbs) && !skip(rest.s, rest.n, praise).n) ||
+	    (rest.n > 2 && *rest.s == '(' && rest.s[rest.n - 1] == ')' && (options_of(o, rest.s + 1, rest.n - 2) >> *letter & 1)))
+		return LETTER;
+	return isupper((unsigned char)p.s[-1]) && word_of(rest.s, rest.n, reasons) && agrees(rest.s, rest.n, *letter, o, label) ? LETTER : NO_LETTER;
 }
 
 /* What the last "the answer is" says, where it begins a sentence or a part of one: "(A) is wrong; the answer is (B)". n 0: nothing */
@@ -318,6 +394,30 @@ static struct part said(const char *s, size_t n)
 	return (struct part){s + at + len, n - at - len};
 }
 
+/* "B is wrong, so A": what is behind the last "so" that begins a part of a sentence. n 0: nothing */
+static struct part follows(const char *s, size_t n)
+{
+	static const char *const words[] = {"so", "thus", "hence", "therefore", NULL};
+	struct part p = {0};
+	size_t i, len;
+
+	for (i = 2; i < n; i++)
+		if (s[i - 1] == ' ' && strchr(",;.", s[i - 2]) && s[i - 2] && (len = word_of(s + i, n - i, words)))
+			p = drop(s + i + len, n - i - len, ", ");
+	return p;
+}
+
+/* "Rome (A)": the letter behind its option's text, as a bit; 0 */
+static unsigned letter_behind(const char *s, size_t n, const struct options *o)
+{
+	int k;
+
+	if (!o->n || n < 5 || s[n - 1] != ')' || s[n - 3] != '(' || s[n - 4] != ' ')
+		return 0;
+	k = alone(s, n, n - 2);
+	return k >= 0 && k < (int)o->n ? options_of(o, s, n - 4) & 1u << k : 0;
+}
+
 struct reading {
 	struct buf bare;
 	unsigned options;       /* bits; 0: it names none */
@@ -336,6 +436,8 @@ static unsigned read_part(const char *s, size_t n, struct part what, const struc
 	if (sure == LETTER_ALONE && !(n == 1 && o->capitals && islower((unsigned char)*s) && texts_of(o, s, n, true)))
 		return 1u << letter;
 	texts = options_of(o, s, n);
+	if (!texts)
+		texts = letter_behind(s, n, o);
 	if (!texts && what.n)
 		texts = options_of(o, what.s, what.n);
 	if (texts || sure == NO_LETTER)
@@ -356,9 +458,12 @@ static void read_answer(const char *s, size_t n, const struct options *o, struct
 	p = said(r->bare.p, r->bare.n);
 	p = skip(p.s, p.n, (const char *const[]){":", "*", NULL});
 	r->options = read_part(r->bare.p, r->bare.n, p, o, &r->text);
-	if (r->options || !p.n)
+	if (r->options)
 		return;
-	r->options = read_part(p.s, p.n, none, o, &at);
+	if (p.n)
+		r->options = read_part(p.s, p.n, none, o, &at);
+	if (!r->options && (p = follows(r->bare.p, r->bare.n)).n)
+		r->options = read_part(p.s, p.n, none, o, &at);
 	if (r->options)
 		r->text = (size_t)(p.s - r->bare.p) + at;
 }
