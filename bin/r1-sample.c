@@ -48,12 +48,12 @@ struct work {
 	struct outlet *out;
 	int64_t problems, completions, step, tokens;    /* tokens: by models that are gone */
 	int64_t round, taken;           /* of --follow: checkpoints waited for, problems of this one */
-	int64_t cut;                    /* completions that will not have max_tokens */
 	int64_t first_step;
 	struct stat seen;               /* the checkpoint's folder when it was opened */
 	struct buf text, bytes;
 	struct progress progress;
 	bool ended;                     /* no more input */
+	bool told_cut;                  /* that a completion will not have max_tokens */
 	struct err *e;
 	bool bad;                       /* what was read last cannot be used: what was taken before is written all the same */
 	struct err why;                 /* ... why not */
@@ -314,9 +314,11 @@ static void warn_cut(struct work *w, const char *id, int64_t prompt)
 {
 	int64_t room = w->context - prompt;
 
-	if (room < w->o->max_tokens && w->o->max_tokens < w->ck->config.max_positions && !w->cut++)
-		tool_warn("id %s: a prompt of %lld tokens leaves %lld for the completion%s, not %lld", id, (long long)prompt, (long long)room,
-			  w->o->context ? " (--context)" : "", (long long)w->o->max_tokens);
+	if (w->told_cut || room >= w->o->max_tokens || w->o->max_tokens >= w->ck->config.max_positions)
+		return;
+	w->told_cut = true;
+	tool_warn("id %s: a prompt of %lld tokens leaves %lld for the completion%s, not %lld", id, (long long)prompt, (long long)room,
+		  w->o->context ? " (--context)" : "", (long long)w->o->max_tokens);
 }
 
 static int take_local(struct work *w, struct record *r, struct err *e)
@@ -509,8 +511,9 @@ static int warn_foreign(const struct work *w, struct err *e)
 
 static int open_local(struct work *w, const struct options *o, struct tool *t, struct err *e)
 {
-	struct state s;
 	const struct config *c;
+	struct state s;
+
 	w->be = backend_open(t->backend, (int)t->threads, e);
 	if (!w->be || !(w->ck = o->adapter ? checkpoint_open_adapter(o->adapter, o->model, e) : checkpoint_open(o->model, e)) || state_read(w->ck, &s, e) < 0 ||
 	    !(w->tokenizer = completion_tokenizer(w->ck, e)) || !(w->template = completion_template(w->ck, o->template, e)) ||

@@ -210,13 +210,14 @@ static void add_setting(struct err *e)
 
 	for (i = 0; i < sizeof against / sizeof *against; i++) {
 		const int fd = open(against[i].file, O_RDONLY | O_CLOEXEC);
-		const struct err was = *e;
 		char set = 0;
 		ssize_t n = fd < 0 ? 0 : read(fd, &set, 1);
 
 		if (fd >= 0)
 			close(fd);
 		if (n == 1 && set == against[i].set) {
+			const struct err was = *e;
+
 			err_set(e, "%s (%s)", was.msg, against[i].what);
 			return;
 		}

@@ -391,9 +391,10 @@ void answer_bare(const char *s, size_t n, struct buf *to)
 
 size_t answer_lead(const char *s, size_t n, bool *said)
 {
-	static const char *const words[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "it's", "it", "so", "thus",
-		"hence", "therefore", ",", "is", ":", "=", "*", "\\text{", "\\textbf{", "}", "\xef\xbc\x9a", "\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf",
-		"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", "\xe7\xad\x94\xe6\xa1\x88"};
+	static const struct { const char *text; bool says; } words[] = {
+		{"the"}, {"correct"}, {"right"}, {"best"}, {"final"}, {"answer"}, {"option"}, {"choice"}, {"it's", true}, {"it"}, {"so"}, {"thus"}, {"hence"},
+		{"therefore"}, {","}, {"is", true}, {":", true}, {"=", true}, {"*"}, {"\\text{"}, {"\\textbf{"}, {"}"}, {"\xef\xbc\x9a", true},
+		{"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf", true}, {"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", true}, {"\xe7\xad\x94\xe6\xa1\x88"}};
 	size_t at = 0, k, len, open = 0;
 
 	*said = false;
@@ -401,17 +402,17 @@ size_t answer_lead(const char *s, size_t n, bool *said)
 		while (at < n && blank(s[at]))
 			at++;
 		for (k = 0; k < sizeof words / sizeof *words; k++) {
-			len = strlen(words[k]);
-			if (n - at > len && word_at(s + at, n - at, 0, words[k]) && (!letter(words[k][0]) || !letter(s[at + len])))
+			len = strlen(words[k].text);
+			if (n - at > len && word_at(s + at, n - at, 0, words[k].text) && (!letter(words[k].text[0]) || !letter(s[at + len])))
 				break;
 		}
-		if (k == sizeof words / sizeof *words || (*words[k] == '}' && !open)) {
+		if (k == sizeof words / sizeof *words || (*words[k].text == '}' && !open)) {
 			*said &= !open;
 			return at < n && !open ? at : 0;
 		}
-		open += *words[k] == '\\';
-		open -= *words[k] == '}';
-		*said |= !strcmp(words[k], "is") || !strcmp(words[k], "it's") || !strcmp(words[k], ":") || !strcmp(words[k], "=") || *words[k] == '\xef' || (*words[k] == '\xe7' && words[k][6]);
+		open += *words[k].text == '\\';
+		open -= *words[k].text == '}';
+		*said |= words[k].says;
 		at += len;
 	}
 }

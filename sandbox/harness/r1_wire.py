@@ -20,17 +20,17 @@ HARMLESS = frozenset("""abs all any ascii bin bool bytearray bytes chr complex d
 map max min next object oct ord pow range repr reversed round set slice sorted str sum tuple type zip Ellipsis NotImplemented""".split())
 
 _digits = getattr(sys, "get_int_max_str_digits", lambda: 0)
-_set_digits = getattr(sys, "set_int_max_str_digits", lambda n: None)
+set_digits = getattr(sys, "set_int_max_str_digits", lambda n: None)
 
 
 def any_length(f, *args, **how):
     """f(...), in which integers may have more digits than python3 converts by itself (4300); programs have that bound"""
     most = _digits()
-    _set_digits(0)
+    set_digits(0)
     try:
         return f(*args, **how)
     finally:
-        _set_digits(most)
+        set_digits(most)
 
 
 class Gone(BaseException):

@@ -50,17 +50,25 @@ static void bounded(const char *what, const char *a, size_t n)
 		TEST_FAIL("%s takes too long", what);
 }
 
+/* As often as it goes into n bytes */
+static void repeat(char *s, size_t n, const char *what)
+{
+	const size_t len = strlen(what);
+	size_t i;
+
+	for (i = 0; i + len <= n; i += len)
+		memcpy(s + i, what, len);
+}
+
 static void attacks(void)
 {
 	const size_t big = 10 << 20;
 	char *s = malloc(big);
-	size_t i;
 
 	memset(s, '(', big);
 	bounded("brackets", s, big);
 	bounded("some brackets", s, 15000);
-	for (i = 0; i + 1 < big; i += 2)
-		memcpy(s + i, "9^", 2);
+	repeat(s, big, "9^");
 	s[14999] = '9';
 	bounded("a tower", s, 14999);
 	bounded("a small tower", "9^9^9^9^9^9^9", 13);
@@ -69,25 +77,20 @@ static void attacks(void)
 	bounded("an exponent", "10^{10^{10}}", 12);
 	bounded("roots", "\\sqrt{\\sqrt{\\sqrt{2+\\sqrt{3+\\sqrt{5+\\sqrt{7}}}}}}+\\sqrt[199]{11}", 62);
 	bounded("a binomial", "\\binom{100000000}{50000000}", 27);
-	for (i = 0; i + 2 < 15000; i += 3)
-		memcpy(s + i, "+-x", 3);
+	repeat(s, 15000, "+-x");
 	bounded("signs", s, 14998);
-	for (i = 0; i + 2 < 15000; i += 3)
-		memcpy(s + i, "{x|", 3);
+	repeat(s, 15000, "{x|");
 	bounded("sets of sets", s, 14998);
 	bounded("some sets of sets", s, 30);
 	memcpy(s + 30, "x>1}}}}}}}}}}", 13);
 	bounded("sets of sets that end", s, 43);
 	bounded("equations of equations", "1=(1=(1=(1=(1=(1=(1=(1=(1=(1=(1=(1=1)))))))))))", 47);
 	bounded("approximations", "\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx(\\pi\\approx3)))))", 71);
-	for (i = 0; i + 2 < 15000; i += 3)
-		memcpy(s + i, "1=+", 3);
+	repeat(s, 15000, "1=+");
 	bounded("a chain", s, 14998);
-	for (i = 0; i + 1 < 15000; i += 2)
-		memcpy(s + i, "2:", 2);
+	repeat(s, 15000, "2:");
 	bounded("a ratio", s, 14999);
-	for (i = 0; i + 5 < 15000; i += 6)
-		memcpy(s + i, "(x+y)*", 6);
+	repeat(s, 15000, "(x+y)*");
 	bounded("a product", s, 14999);
 	memset(s, '9', 15000);
 	bounded("digits", s, 15000);

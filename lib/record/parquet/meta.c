@@ -226,6 +226,17 @@ static void enter(struct thrift *t, int type)
 		fail(t);
 }
 
+/* How many structs a list holds. */
+static uint64_t structs(struct thrift *t, int type)
+{
+	int of;
+	uint64_t n = list(t, type, &of);
+
+	if (n)
+		enter(t, of);
+	return n;
+}
+
 /* ---- the footer ---- */
 
 static void read_logical_type(struct thrift *t, struct pq_element *s)
@@ -319,13 +330,12 @@ static void read_group(struct thrift *t, struct pq_group *g)
 {
 	struct field f = {0};
 	uint64_t n;
-	int of;
 
 	*g = (struct pq_group){.rows = -1};
 	while (next(t, &f))
 		switch (f.id) {
 		case 1:
-			for (n = list(t, f.type, &of), enter(t, n ? of : T_STRUCT); n && !t->cut && !t->bad; n--) {
+			for (n = structs(t, f.type); n && !t->cut && !t->bad; n--) {
 				g->chunk = xgrow(g->chunk, &g->cap, g->n + 1, sizeof *g->chunk);
 				read_chunk(t, &g->chunk[g->n++]);
 			}
@@ -339,18 +349,17 @@ static void read_file_meta(struct thrift *t, struct pq_footer *m)
 {
 	struct field f = {0};
 	uint64_t n;
-	int of;
 
 	while (next(t, &f))
 		switch (f.id) {
 		case 2:
-			for (n = list(t, f.type, &of), enter(t, n ? of : T_STRUCT); n && !t->cut && !t->bad; n--) {
+			for (n = structs(t, f.type); n && !t->cut && !t->bad; n--) {
 				m->element = xgrow(m->element, &m->elements_cap, m->elements + 1, sizeof *m->element);
 				read_element(t, &m->element[m->elements++]);
 			}
 			break;
 		case 4:
-			for (n = list(t, f.type, &of), enter(t, n ? of : T_STRUCT); n && !t->cut && !t->bad; n--) {
+			for (n = structs(t, f.type); n && !t->cut && !t->bad; n--) {
 				m->group = xgrow(m->group, &m->groups_cap, m->groups + 1, sizeof *m->group);
 				read_group(t, &m->group[m->groups++]);
 			}
