@@ -136,7 +136,7 @@ static void check_files(void)
 	CHECK(template_open(path, &e) == NULL);
 	free(path);
 	CHECK(template_open("r1-one", &e) == NULL);
-	message = xasprintf("no template 'r1-one': a file, or one of %s", template_names());
+	message = xasprintf("no template 'r1-one': a file, auto (the model's own), or one of %s", template_names());
 	CHECK_STR(e.msg, message);
 	free(message);
 }
