@@ -152,6 +152,13 @@ static void choice_read(void)
 		{cities, "I think A or B", "A", false}, {cities, "I think not A", "A", false}, {NULL, "I think A", "A", true},
 		{cities, "B is wrong, so A", "A", true}, {cities, "B is wrong, so A", "B", false}, {cities, "B is wrong, so A or C", "A", false}, {cities, "It is A or B, so not A", "A", false},
 		{NULL, "B is wrong, so A", "A", true}, {cities, "The answer is A, so Rome", "A", true},
+		/* What is said of other letters, and of the own one */
+		{cities, "B because A is wrong", "B", true}, {cities, "B since A is not correct and C is wrong", "B", true}, {cities, "B, not A", "B", true},
+		{cities, "B, not A", "A", false}, {cities, "B. (A) is incorrect.", "B", true}, {cities, "B because A is right", "B", false}, {NULL, "B because A is right", "B", false},
+		{cities, "B. A is not wrong", "B", false}, {cities, "B because B is wrong", "B", false}, {NULL, "B because B is wrong", "B", false},
+		{cities, "B, if not A", "B", false}, {cities, "B, if A is wrong", "B", false}, {NULL, "B, if not A", "B", false}, {cities, "B, not A or C", "B", false},
+		{cities, "B, not only A", "B", false}, {NULL, "B, not only A", "B", false}, {NULL, "B. The answer is not B", "B", false}, {NULL, "B, so A", "B", false},
+		{NULL, "B. Hmm, maybe A", "B", false}, {cities, "It must be B", "B", true}, {cities, "The answer would be B", "B", true},
 		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
 	const struct verifier *v = verifier_find("choice", NULL);
 	size_t i;

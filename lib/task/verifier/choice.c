@@ -178,10 +178,12 @@ static const char *const verbs[] = {"is", "isn't", "was", "wasn't", "are", "aren
 				    "does", "doesn't", "seems", "looks", "must", "may", "might", NULL};
 static const char *const denials[] = {"not", "no", "never", "neither", "nor", "wrong", "incorrect", "false", "cannot", "except", "unlikely", NULL};
 static const char *const reasons[] = {"because", "since", NULL};
+static const char *const wrongs[] = {"wrong", "incorrect", "false", NULL};
+static const char *const no_words[] = {"not", NULL};
 static const char *const praise[] = {"is", "the", "correct", "right", "best", "answer", "option", "choice", "one", NULL};
 static const char *const leads[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "my", "it's", "it", "so",
-				    "i think", "i believe", "i choose", "i pick", "i select", "i say", "i'd say", "i would say", "i go with", "i'd go with", "i'll go with", "that",
-				    "thus", "hence", "therefore", ",", "is", ":", "=", "*",
+				    "i think", "i believe", "i choose", "i pick", "i select", "i say", "i'd say", "i would say", "i go with", "i'd go with", "i'll go with",
+				    "i would go with", "that", "must be", "should be", "would be", "thus", "hence", "therefore", ",", "is", ":", "=", "*",
 				    "\xe6\xad\xa3\xe7\xa1\xae", "\xe7\xad\x94\xe6\xa1\x88", "\xe9\x80\x89\xe9\xa1\xb9", "\xe9\x80\x89\xe6\x8b\xa9", "\xe9\x80\x89",
 				    "\xe5\xba\x94", "\xe7\x9a\x84", "\xe6\x98\xaf", "\xe4\xb8\xba", NULL};
 
@@ -215,10 +217,66 @@ static int alone(const char *s, size_t n, size_t i)
 	return c - 'a';
 }
 
+enum claim { NOTHING, DENIED, AFFIRMED };
+
+/* What s says of the letter at s + i: "not A", "A isn't right", "(A) is wrong", "A is the answer"; *from, *to: where that stands. "if not A" says
+ * nothing, but of the letter that it stands behind, own, too much. */
+static enum claim claim_of(const char *s, size_t n, size_t i, bool own, size_t *from, size_t *to)
+{
+	const bool brackets = i && i + 1 < n && s[i - 1] == '(' && s[i + 1] == ')';
+	static const char *const fillers[] = {"be", "the", "clearly", "definitely", NULL}, *const before[] = {"and", "because", "since", "as", NULL};
+	struct part p = word_before(s, i - brackets), q;
+	const bool not = p.n && word_of(p.s, p.n, no_words) == p.n;
+	bool denied, wrong;
+	size_t verb, len;
+
+	*from = not ? (size_t)(p.s - s) : i - brackets;
+	*to = i + 1 + brackets;
+	q = word_before(s, *from);
+	if (q.n && !own && word_of(q.s, q.n, before) != q.n)
+		return NOTHING;
+	if (not)
+		return DENIED;
+	p = drop(s + *to, n - *to, " ");
+	verb = word_of(p.s, p.n, verbs);
+	denied = verb && denies(p.s, verb);
+	for (p = drop(p.s + verb, p.n - verb, " "); verb && (len = word_of(p.s, p.n, no_words)); p = drop(p.s + len, p.n - len, " "))
+		denied = !denied;
+	while (verb && (len = word_of(p.s, p.n, fillers)))
+		p = drop(p.s + len, p.n - len, " ");
+	wrong = verb && (len = word_of(p.s, p.n, wrongs));
+	if (!wrong && !(verb && (len = word_of(p.s, p.n, praise))))
+		return NOTHING;
+	*to = (size_t)(p.s - s) + len;
+	return denied != wrong ? DENIED : AFFIRMED;
+}
+
+/* s without what it denies of others, "not A" and "A is wrong". false: it denies this letter, or says that another one is right. */
+static bool without_denied(const char *s, size_t n, int letter, const struct options *o, struct buf *to)
+{
+	size_t i, from, end, done = 0;
+
+	for (i = 0; i < n; i++) {
+		const int k = alone(s, n, i);
+		const enum claim claim = k < 0 || k >= (o->n ? (int)o->n : USUAL) ? NOTHING : claim_of(s, n, i, k == letter, &from, &end);
+
+		if (claim != NOTHING && (claim == AFFIRMED) != (k == letter))
+			return false;
+		if (claim != DENIED || from < done)
+			continue;
+		buf_add(to, s + done, from - done);
+		done = i = end;
+	}
+	buf_add(to, s + done, n - done);
+	return true;
+}
+
 /* Does s name another option by its letter? loose: those that only a text could have, "vitamin B", are none. */
 static bool names_other(const char *s, size_t n, int letter, const struct options *o, bool loose, bool brackets)
 {
-	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", NULL};
+	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", "so", "thus", "hence",
+					     "therefore", "maybe", "perhaps", "possibly", "probably", "though", "although", "if", "unless", "only",
+					     "whether", NULL};
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -302,13 +360,9 @@ static bool tells_other(const char *s, size_t n, int letter, const struct option
 	return false;
 }
 
-/* s stands behind a letter. Is it the option's text, or at least nothing that makes the letter doubtful? label: "(C) " was in front of it. */
-static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
+/* s, which stands behind a letter, is no option's text. Is it at least nothing that makes the letter doubtful? */
+static bool bears(const char *s, size_t n, int letter, const struct options *o, bool label)
 {
-	const unsigned texts = options_of(o, s, n);
-
-	if (texts)
-		return texts >> letter & 1;
 	if (!skip(s, n, praise).n)
 		return true;
 	if (word_of(s, n, joins))
@@ -319,6 +373,23 @@ static bool agrees(const char *s, size_t n, int letter, const struct options *o,
 		return !tells_other(s, n, letter, o) && !names_other(s + own, n - own, letter, o, false, false) && !denies(s + own, n - own);
 	}
 	return !(word_of(s, n, verbs) && denies(s, n)) && !names_other(s, n, letter, o, true, label);
+}
+
+/* s stands behind a letter. Is it the option's text, or does it bear with the letter? label: "(C) " was in front of it. */
+static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
+{
+	const unsigned texts = options_of(o, s, n);
+	struct buf rest = {0};
+	struct part p;
+	bool is;
+
+	if (texts)
+		return texts >> letter & 1;
+	is = without_denied(s, n, letter, o, &rest);
+	p = drop(rest.p, rest.n, " ,.;");
+	is = is && bears(p.s, p.n, letter, o, label);
+	buf_free(&rest);
+	return is;
 }
 
 enum sure { NO_LETTER, LETTER, LETTER_ALONE };
