@@ -173,6 +173,32 @@ static void choice_read(void)
 	CHECK(!v->same("x\0a", 3, "x\0b", 3, NULL, NULL));
 }
 
+/* m + n = 25, where that is what the problem asks for */
+static void asked_for(void)
+{
+	static const struct {
+		const char *problem, *answer;
+		bool same;
+	} cases[] = {
+		{"It is m/n. Find $m+n$.", "m+n=25", true}, {"Find m + n.", "$m+n = 25$", true}, {"Find $m+n$.", "m+n = 12+13 = 25", true}, {"Find $m+n$.", "so $m+n=25$.", true},
+		{"Find $m+n$.", "2(m+n)=25", false}, {"Find $m+n$.", "m+n=24=25", false}, {"Find $m+n$.", "m-n=25", false}, {"Find $m+n$.", "m+n\\ne25", false},
+		{"Find $m+n$.", "not m+n=25", false}, {"Find $m+n$.", "m+n=25 or 26", false}, {"Find $m+n$.", "m+n<=25", false}, {NULL, "m+n=25", false},
+		{"Find $2m+n$", "m+n=25", false}, {"Find m+n+1.", "m+n=25", false}, {"If m+n=25, find m", "m+n=25", false}, {"Find $m+n=$ ?", "m+n=25", false},
+		{"Find x given m+n.", "m+n=25", false}, {"Find $m+n^2$.", "m+n=25", false}, {"Find m+nx.", "m+n=25", false}, {"", "m+n=25", false},
+		{"What is $P(A|B)$?", "P(A|B)=25", true}, {"Compute the value of \\(E[X]\\), please.", "E[X]=25", true}, {"What is the exact value of AB^2", "AB^2=25", true},
+		{"\xe6\xb1\x82 $|A\\cup B|$ \xe7\x9a\x84\xe5\x80\xbc", "|A \\cup B| = 25", true}, {"What is m+n?", "m+n=", false}, {"What is m+n?", "m+n", false}};
+	const struct verifier *v = verifier_find("math", NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct verifier_options o = {.problem = cases[i].problem, .problem_n = cases[i].problem ? strlen(cases[i].problem) : 0};
+		const char *a = cases[i].answer;
+
+		if (v->same(a, strlen(a), "25", 2, &o, NULL) != cases[i].same || v->same("25", 2, a, strlen(a), &o, NULL) != cases[i].same)
+			TEST_FAIL("'%s' is %s25, %s", a, cases[i].same ? "" : "not ", o.problem ? o.problem : "without a problem");
+	}
+}
+
 static void last_number(void)
 {
 	static const char *const cases[][2] = {
@@ -376,6 +402,7 @@ int main(void)
 	text_type();
 	choice_type();
 	choice_read();
+	asked_for();
 	last_number();
 	extraction();
 	said();

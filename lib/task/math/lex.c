@@ -78,7 +78,7 @@ static const char *const short_words[] = {
 	"he", "or", "as", "at", "by", "cm", "mm", "km", "ft", "in", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "min", "sec", "mi", "yd", "ml", "mL", "ms",
 	"mph", "cc", "kph", "rad", "deg", "dm", "sq", "pm", "am", "top", "red", "may", "man", "men", "boy", "her", "his", "she", "win", "cup", "gal", "usd",
 	"USD", "EUR", "GBP", "KB", "MB", "GB", "kW", "Hz", "Pa", "mol", "eV", "cal", "dog", "cat", "tie", "sat", "sun", "mon", "tue", "wed", "thu", "fri",
-	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "out", "our", "you", "car", "per", "The", "So",
+	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "out", "our", "you", "car", "per", "The", "So", "No",
 };
 
 const char *lex_kept(struct lexer *l, size_t n)
@@ -177,7 +177,7 @@ static bool letters(struct lexer *l)
 		e = NULL;
 	if (e && e->kind == SPLIT)
 		return lex_put(l, T_FUNCTION, e->code, s, n) && name(l, s + n - 1, 1);
-	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION))
+	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION || e->kind == T_INFINITY))
 		return lex_put(l, e->kind, e->code, s, n);
 	if (n == 1 && *s == 'x' && l->n && l->token[l->n - 1].kind == T_NUMBER && (at(l, "10^") || at(l, " 10^") || at(l, "10**")))
 		return lex_put(l, T_TIMES, 0, s, n);
@@ -217,11 +217,11 @@ static bool environment(struct lexer *l, int kind)
 }
 
 /* \text{...}: its words are words. Braces within it are counted with all others. */
-static bool grouped(struct lexer *l, bool upright)
+static bool grouped(struct lexer *l)
 {
 	while (l->p < l->end && blank(*l->p))
 		l->p++;
-	if (upright && !l->words_until && (at(l, "{e}") || at(l, "{i}"))) {     /* \mathrm{e}^x */
+	if (!l->words_until && (at(l, "{e}") || at(l, "{i}"))) {        /* \mathrm{e}^x, 2\text{i} */
 		l->p += 3;
 		return name(l, l->p - 2, 1);
 	}
@@ -345,7 +345,7 @@ static bool command(struct lexer *l)
 		return true;
 	}
 	if (e->kind == GROUPED)
-		return grouped(l, n == 6 && !memcmp(s, "mathrm", 6));
+		return grouped(l);
 	if (e->kind == ENVIRONMENT)
 		return environment(l, e->code);
 	if (!lex_put(l, e->kind, e->code, s, n))
@@ -590,7 +590,7 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			l.p++;
 		} else if (c & 0x80) {
 			ok = symbol(&l);
-		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && (lex_marked(&l) || lex_based(&l))) {
+		} else if ((digit(c) || c == '(' || (c >= 'A' && c <= 'Z')) && (lex_marked(&l) || lex_based(&l))) {
 			continue;
 		} else if (digit(c) || (c == '.' && l.p + 1 < l.end && digit(l.p[1]))) {
 			ok = lex_number(&l);
@@ -606,7 +606,7 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			ok = mark(&l);
 		}
 	}
-	if (!ok || m->fault)
+	if (!ok || m->fault || l.words_until)           /* \text{ that is not closed */
 		return NULL;
 	lex_put(&l, T_END, 0, l.end, 0);
 	open_ends(l.token, l.n);

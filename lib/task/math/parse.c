@@ -143,8 +143,8 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	}
 	if (p->t->kind == T_DIVIDE)
 		return NULL;
-	if (currency && currency->code == '$')
-		known = known && unit_add(u, "$", 1, 1);
+	if (currency && currency->code == '$')          /* $5 dollars are dollars, too */
+		known = known && ((unit_is(u, MONEY) && fmpq_is_one(u->factor)) || unit_add(u, "$", 1, 1));
 	else if (currency)
 		known = false;
 	if (!any && !currency)
@@ -291,7 +291,7 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			p->t++;
 		}
 	}
-	if (separated && k.n && p->t->kind != T_END)
+	if (separated && k.n && (p->t->kind != T_END || p->t[-1].kind == T_AND))
 		return NULL;
 	if (k.n == 1 && kind == N_LIST)
 		return k.kid[0];
@@ -460,10 +460,25 @@ static bool word_is(const struct token *t, const char *word)
 	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
 }
 
-/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x is 3": with a sign in the place of "is" */
+/* "is", "are", "equals", "is equal to", "is approximately", with a colon behind it or alone: where it ends; NULL. *about: it says approximately */
+static struct token *verb(struct token *t, bool *about)
+{
+	struct token *p = t;
+
+	if (!word_is(t, "is") && !word_is(t, "are") && !word_is(t, "equals"))
+		return t->kind == T_COLON ? t + 1 : NULL;
+	p++;
+	p += word_is(p, "equal") && word_is(p + 1, "to") ? 2 : 0;
+	*about = word_is(p, "approximately");
+	p += *about;
+	return p + (p->kind == T_COLON);
+}
+
+/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x equals 3", "Total: 3": with a sign in the place of the verb */
 static struct token *sentence(struct token *t)
 {
-	struct token *begin = t, *p;
+	struct token *begin = t, *p, *q, *end;
+	bool about = false, words = true, says;
 
 	if (word_is(t, "therefore") || word_is(t, "thus") || word_is(t, "hence") || word_is(t, "so")) {
 		begin = t + 1;
@@ -471,12 +486,19 @@ static struct token *sentence(struct token *t)
 		if (begin->kind == T_END || (begin->kind == T_WORD && !word_is(begin, "the")))
 			begin = t;
 	}
-	for (p = begin; (p->kind == T_WORD && !word_is(p, "is")) || p->kind == T_NAME; p++)
-		;
-	if (word_is(p, "is") && p[1].kind != T_END && (word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME)) {
-		p += p[1].kind == T_COLON;
+	for (p = begin; (p->kind == T_WORD && !verb(p, &about)) || p->kind == T_NAME; p++)
+		words = words && p->kind == T_WORD;
+	q = verb(p, &about);
+	if (p->kind == T_COLON)
+		says = words && p > begin;
+	else
+		says = word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME;
+	if (q && q->kind != T_END && says) {
 		p->kind = T_RELATION;
-		p->code = '=';
+		p->code = about ? '~' : '=';
+		for (end = q; end->kind != T_END; end++)
+			;
+		memmove(p + 1, q, (size_t)(end + 1 - q) * sizeof *q);
 	}
 	return begin;
 }
