@@ -600,8 +600,8 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			ok = command(&l);
 		} else if (c == '.' && l.p + 1 == l.end) {
 			l.p++;                  /* the end of a sentence */
-		} else if (c == '.' && l.n && l.token[l.n - 1].kind == T_WORD) {
-			l.p++;                  /* "sq. ft." */
+		} else if (c == '.' && (l.words_until || (l.n && l.token[l.n - 1].kind == T_WORD))) {
+			l.p++;                  /* "sq. ft.", \text{.} */
 		} else {
 			ok = mark(&l);
 		}
