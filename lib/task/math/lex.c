@@ -397,12 +397,37 @@ static bool raised(struct lexer *l)
 	return lex_put(l, first ? T_SUPER : T_SUB, 'u', lex_kept(l, n), n);
 }
 
+/* A run of Chinese, if it is a unit or counts something */
+static bool chinese_unit(struct lexer *l)
+{
+	static const char units[] = " 米 厘米 分米 毫米 千米 公里 平方米 平方厘米 平方千米 立方米 立方厘米 克 千克 公斤 吨 升 毫升 秒 分钟 小时 天 周 年 月 岁 元 角 度 "
+		"个 人 名 位 只 头 条 本 张 页 支 块 件 次 种 辆 棵 朵 颗 套 组 间 ";
+	const char *end = l->p;
+	char word[16];
+	size_t n;
+
+	while (l->end - end >= 3 && end - l->p < (ptrdiff_t)sizeof word && (unsigned char)*end >= 0xe4 && (unsigned char)*end <= 0xe9)
+		end += 3;
+	n = (size_t)(end - l->p);
+	if (!n || n > sizeof word - 3)
+		return false;
+	word[0] = word[n + 1] = ' ';
+	word[n + 2] = 0;
+	memcpy(word + 1, l->p, n);
+	if (!strstr(units, word))
+		return false;
+	l->p = end;
+	return lex_put(l, T_WORD, 0, end - n, n);
+}
+
 static bool symbol(struct lexer *l)
 {
 	size_t i, n;
 	bool above;
 	char c;
 
+	if (chinese_unit(l))
+		return true;
 	if (small_digit(l->p, l->end, &above, &c))
 		return raised(l);
 	for (i = 0; i < sizeof symbols / sizeof *symbols; i++) {
