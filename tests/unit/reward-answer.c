@@ -158,6 +158,9 @@ static void choice_read(void)
 		{cities, "B. A is not wrong", "B", false}, {cities, "B because B is wrong", "B", false}, {NULL, "B because B is wrong", "B", false},
 		{cities, "B, if not A", "B", false}, {cities, "B, if A is wrong", "B", false}, {NULL, "B, if not A", "B", false}, {cities, "B, not A or C", "B", false},
 		{cities, "B, not only A", "B", false}, {NULL, "B, not only A", "B", false}, {NULL, "B. The answer is not B", "B", false}, {NULL, "B, so A", "B", false},
+		{cities, "B because A or B", "B", false}, {cities, "B because A is likely, or B", "B", true}, {cities, "B because it is A", "B", false},
+		{cities, "B because a = 4", "B", true}, {cities, "B: a = 20/5", "B", true}, {cities, "B or a = 4", "B", false}, {cities, "B because F = m a", "B", true},
+		{cities, "D. Not one", "D", true}, {cities, "D, not one.", "D", true}, {cities, "D, not", "D", true}, {cities, "D. Not o", "D", false}, {cities, "A. Not one", "A", false},
 		{NULL, "B. Hmm, maybe A", "B", false}, {cities, "It must be B", "B", true}, {cities, "The answer would be B", "B", true},
 		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
 	const struct verifier *v = verifier_find("choice", NULL);

@@ -187,16 +187,25 @@ static const char *const leads[] = {"the", "correct", "right", "best", "final", 
 				    "\xe6\xad\xa3\xe7\xa1\xae", "\xe7\xad\x94\xe6\xa1\x88", "\xe9\x80\x89\xe9\xa1\xb9", "\xe9\x80\x89\xe6\x8b\xa9", "\xe9\x80\x89",
 				    "\xe5\xba\x94", "\xe7\x9a\x84", "\xe6\x98\xaf", "\xe4\xb8\xba", NULL};
 
+/* Where s begins to give reasons; n: nowhere */
+static size_t reasons_in(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !((!i || !is_word(s[i - 1])) && word_of(s + i, n - i, reasons)); i++)
+		;
+	return i;
+}
+
 /* Does s say, before it gives reasons, that something is not so? */
 static bool denies(const char *s, size_t n)
 {
 	size_t i;
 
+	n = reasons_in(s, n);
 	for (i = 0; i < n; i++) {
 		const bool begins = !i || !is_word(s[i - 1]);
 
-		if (begins && word_of(s + i, n - i, reasons))
-			return false;
 		if ((begins && word_of(s + i, n - i, denials)) || (n - i >= 3 && alike(s + i, "n't", 3)) ||
 		    (n - i >= 5 && !memcmp(s + i, "n\xe2\x80\x99t", 5)) || (n - i >= 3 && (!memcmp(s + i, "\xe4\xb8\x8d", 3) || !memcmp(s + i, "\xe9\x94\x99", 3))))
 			return true;
@@ -204,7 +213,7 @@ static bool denies(const char *s, size_t n)
 	return false;
 }
 
-/* A letter at s + i that stands alone: its number; -1. Not "a cat", "I think", "B-cell", "\b" */
+/* A letter at s + i that stands alone: its number; -1. Not "a cat", "I think", "B-cell", "\b", "a = 4" */
 static int alone(const char *s, size_t n, size_t i)
 {
 	const char before = i ? s[i - 1] : ' ', behind = i + 1 < n ? s[i + 1] : ' ', c = (char)(s[i] | 0x20);
@@ -213,6 +222,8 @@ static int alone(const char *s, size_t n, size_t i)
 		return -1;
 	if ((c == 'a' || c == 'i') && behind == ' ' && i + 2 < n && (islower((unsigned char)s[i + 2]) || isdigit((unsigned char)s[i + 2])) &&
 	    !word_of(s + i + 2, n - i - 2, joins) && !word_of(s + i + 2, n - i - 2, verbs))
+		return -1;
+	if (islower((unsigned char)s[i]) && (behind == '=' || (behind == ' ' && i + 2 < n && s[i + 2] == '=')))
 		return -1;
 	return c - 'a';
 }
@@ -277,6 +288,7 @@ static bool names_other(const char *s, size_t n, int letter, const struct option
 	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", "so", "thus", "hence",
 					     "therefore", "maybe", "perhaps", "possibly", "probably", "though", "although", "if", "unless", "only",
 					     "whether", NULL};
+	static const char *const alternatives[] = {"or", "and/or", NULL};
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -286,6 +298,9 @@ static bool names_other(const char *s, size_t n, int letter, const struct option
 		if (k < 0 || k == letter || k >= (o->n ? (int)o->n : USUAL))
 			continue;
 		if (i && i + 1 < n && strchr("([{", s[i - 1]) && strchr(")]}", s[i + 1]))
+			return true;
+		word = drop(s + i + 1, n - i - 1, " ");
+		if (word_of(word.s, word.n, alternatives))
 			return true;
 		word = word_before(s, i);
 		if (!brackets && (!loose || !word.n || word_of(word.s, word.n, naming) == word.n || word_of(word.s, word.n, joins) == word.n))
@@ -312,6 +327,14 @@ static size_t behind_words(const char *s, size_t n, const char *t, size_t len)
 static size_t own_text(const char *s, size_t n, const struct buf *t)
 {
 	return t->n && n >= t->n && alike(s, t->p, t->n) && (n == t->n || !is_word(t->p[t->n - 1]) || !is_word(s[t->n])) ? t->n : 0;
+}
+
+/* Is s, whole words, what the option's own text begins with? */
+static bool begins_text(const char *s, size_t n, const struct buf *t)
+{
+	while (n && strchr(".,", s[n - 1]))
+		n--;
+	return n && n < t->n && alike(s, t->p, n) && !is_word(t->p[n]);
 }
 
 /* Has s the text t of another option in it? One that the own text has in it, too, is another's where it stands beside that: "-4 or 4". */
@@ -342,11 +365,9 @@ static bool tells_other(const char *s, size_t n, int letter, const struct option
 {
 	enum { HALF = 4 };
 	const struct buf *own = &o->text[letter];
-	size_t k, i;
+	size_t k;
 
-	for (i = 0; i < n && !((!i || !is_word(s[i - 1])) && word_of(s + i, n - i, reasons)); i++)
-		;
-	n = i;
+	n = reasons_in(s, n);
 	for (k = 0; k < o->n; k++) {
 		const struct buf *t = &o->text[k];
 
@@ -368,9 +389,12 @@ static bool bears(const char *s, size_t n, int letter, const struct options *o, 
 	if (word_of(s, n, joins))
 		return false;
 	if (o->n) {
-		const size_t own = own_text(s, n, &o->text[letter]);
+		const size_t own = own_text(s, n, &o->text[letter]), why = own + reasons_in(s + own, n - own);
 
-		return !tells_other(s, n, letter, o) && !names_other(s + own, n - own, letter, o, false, false) && !denies(s + own, n - own);
+		if (begins_text(s, n, &o->text[letter]))
+			return !tells_other(s, n, letter, o);
+		return !tells_other(s, n, letter, o) && !names_other(s + own, why - own, letter, o, false, false) && !names_other(s + why, n - why, letter, o, true, false)
+		    && !denies(s + own, n - own);
 	}
 	return !(word_of(s, n, verbs) && denies(s, n)) && !names_other(s, n, letter, o, true, label);
 }
