@@ -310,7 +310,7 @@ static bool strip(const char **s, size_t *n)
 	for (i = 0; i < sizeof pair / sizeof *pair; i++)
 		if (unwrap(s, n, pair[i][0], pair[i][1]))
 			return true;
-	if (*n > 1 && (*s)[*n - 1] == '.' && (*s)[*n - 2] != '.')
+	if (*n > 1 && (*s)[*n - 1] == '.' && !(*n > 2 && !memcmp(*s + *n - 3, "...", 3)))
 		--*n;
 	else if (*n > 3 && !memcmp(*s + *n - 3, "\xe3\x80\x82", 3))
 		*n -= 3;

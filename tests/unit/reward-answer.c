@@ -161,6 +161,7 @@ static void choice_read(void)
 		{cities, "B because A or B", "B", false}, {cities, "B because A is likely, or B", "B", true}, {cities, "B because it is A", "B", false},
 		{cities, "B because a = 4", "B", true}, {cities, "B: a = 20/5", "B", true}, {cities, "B or a = 4", "B", false}, {cities, "B because F = m a", "B", true},
 		{cities, "D. Not one", "D", true}, {cities, "D, not one.", "D", true}, {cities, "D, not", "D", true}, {cities, "D. Not o", "D", false}, {cities, "A. Not one", "A", false},
+		{genes, "(D) c is wrong", "D", false}, {genes, "(D) c, not (A)", "D", true},
 		{NULL, "B. Hmm, maybe A", "B", false}, {cities, "It must be B", "B", true}, {cities, "The answer would be B", "B", true},
 		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
 	const struct verifier *v = verifier_find("choice", NULL);

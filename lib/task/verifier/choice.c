@@ -403,13 +403,15 @@ static bool bears(const char *s, size_t n, int letter, const struct options *o, 
 static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
 {
 	const unsigned texts = options_of(o, s, n);
+	const size_t own = o->n ? own_text(s, n, &o->text[letter]) : 0;
 	struct buf rest = {0};
 	struct part p;
 	bool is;
 
 	if (texts)
 		return texts >> letter & 1;
-	is = without_denied(s, n, letter, o, &rest);
+	buf_add(&rest, s, own);
+	is = without_denied(s + own, n - own, letter, o, &rest);
 	p = drop(rest.p, rest.n, " ,.;");
 	is = is && bears(p.s, p.n, letter, o, label);
 	buf_free(&rest);
