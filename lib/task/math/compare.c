@@ -335,7 +335,7 @@ static enum truth equations(struct math *m, const struct node *a, const struct n
 		return t;
 	fault = m->fault;
 	m->fault = NULL;
-	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || node_equal(x.name, y.name))) {
+	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || math_names_agree(x.name, y.name))) {
 		u = said_same(m, &x, y.exact);
 		if (u == NO && y.rounded)
 			u = said_same(m, &x, y.rounded);

@@ -160,6 +160,48 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	return x;
 }
 
+/* A number of a known unit, above 0 */
+static bool counts(const struct node *t)
+{
+	return t->kind == N_UNIT && !t->unit->label && !t->unit->percent && t->kid[0]->kind == N_NUMBER && fmpq_sgn(t->kid[0]->number) > 0;
+}
+
+/* Each is less than 1 of the unit before it: 20 minutes than an hour. */
+struct node *parse_compound(struct parser *p, struct node *x)
+{
+	const struct unit *last = x ? x->unit : NULL;
+	struct node *y;
+	fmpq_t part;
+	bool less = true;
+
+	fmpq_init(part);
+	while (x && counts(x) && less) {
+		const struct token *back = p->t, *behind = p->t + (p->t->kind == T_AND && !p->t->code);
+
+		if (behind->kind != T_NUMBER || behind[1].kind != T_WORD)
+			break;
+		p->t = behind;
+		y = parse_sum(p);
+		less = y && counts(y) && !memcmp(last->dimension, y->unit->dimension, sizeof last->dimension);
+		if (less) {
+			fmpq_mul(part, y->kid[0]->number, y->unit->factor);
+			less = fmpq_cmp(part, last->factor) < 0;
+		}
+		if (!less) {
+			p->t = back;
+			break;
+		}
+		fmpq_div(part, part, x->unit->factor);
+		fmpq_add(part, part, x->kid[0]->number);
+		last = y->unit;
+		y = node_new(p->m, N_UNIT, 1, node_number(p->m, part));
+		y->unit = x->unit;
+		x = y;
+	}
+	fmpq_clear(part);
+	return x;
+}
+
 static bool closes(const struct parser *p)
 {
 	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_OVER || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
@@ -168,7 +210,7 @@ static bool closes(const struct parser *p)
 static struct node *unions(struct parser *p)
 {
 	struct items k = {0};
-	struct node *x = parse_sum(p);
+	struct node *x = parse_compound(p, parse_sum(p));
 
 	while (x && (p->t->kind == T_CUP || p->t->kind == T_CAP || p->t->kind == T_SETMINUS)) {
 		int kind = (p->t++)->kind;
@@ -421,19 +463,22 @@ struct node *parse_group(struct parser *p)
 struct node *parse_matrix(struct parser *p)
 {
 	const struct token *begin = p->t++;
+	const bool system = begin->n == 5 && !memcmp(begin->s, "cases", 5);     /* of equations: a list of them */
 	struct items k = {0};
 	size_t columns = 0, in_row = 0, rows = 0;
 	struct node *x;
 
-	if (!(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V') && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
+	if (!system && !(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V')
+	    && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
 		return NULL;
 	while (p->t->kind != T_FINISH) {
 		x = parse_item(p);
-		if (!x)
+		if (!x || (system && x->kind != N_RELATION))
 			return NULL;
 		add(p, &k, x);
 		in_row++;
-		if (p->t->kind == T_AMPERSAND) {
+		p->t += system && p->t->kind == T_COMMA;
+		if (p->t->kind == T_AMPERSAND && !system) {
 			p->t++;
 			continue;
 		}
@@ -449,9 +494,9 @@ struct node *parse_matrix(struct parser *p)
 	p->t++;
 	if (!k.n || in_row)
 		return NULL;
-	x = node_list(p->m, N_MATRIX, k.kid, k.n);
+	x = node_list(p->m, system ? N_LIST : N_MATRIX, k.kid, k.n);
 	if (x)
-		x->code = (int)rows;
+		x->code = system ? BY_COMMAS : (int)rows;
 	return x;
 }
 
