@@ -393,7 +393,8 @@ size_t answer_lead(const char *s, size_t n, bool *said)
 {
 	static const struct { const char *text; bool says; } words[] = {
 		{"the"}, {"correct"}, {"right"}, {"best"}, {"final"}, {"answer"}, {"option", true}, {"choice", true}, {"it's", true}, {"it"}, {"so"}, {"thus"},
-		{"hence"}, {"therefore"}, {","}, {"is", true}, {"there"}, {"are", true}, {"approximately", true}, {":", true}, {"=", true}, {"*"}, {"\\text{"}, {"\\textbf{"}, {"}"}, {"\xef\xbc\x9a", true},
+		{"hence"}, {"therefore"}, {","}, {"is", true}, {"there"}, {"are", true}, {"approximately", true},
+		{":", true}, {"=", true}, {"*"}, {"\\text{"}, {"\\textbf{"}, {"}"}, {"\xef\xbc\x9a", true},
 		{"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf", true}, {"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", true}, {"\xe7\xad\x94\xe6\xa1\x88"}};
 	size_t at = 0, k, len, open = 0;
 
