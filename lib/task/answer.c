@@ -310,7 +310,7 @@ static bool strip(const char **s, size_t *n)
 	for (i = 0; i < sizeof pair / sizeof *pair; i++)
 		if (unwrap(s, n, pair[i][0], pair[i][1]))
 			return true;
-	if (*n > 1 && (*s)[*n - 1] == '.')
+	if (*n > 1 && (*s)[*n - 1] == '.' && !(*n > 2 && !memcmp(*s + *n - 3, "...", 3)))
 		--*n;
 	else if (*n > 3 && !memcmp(*s + *n - 3, "\xe3\x80\x82", 3))
 		*n -= 3;
@@ -392,8 +392,9 @@ void answer_bare(const char *s, size_t n, struct buf *to)
 size_t answer_lead(const char *s, size_t n, bool *said)
 {
 	static const struct { const char *text; bool says; } words[] = {
-		{"the"}, {"correct"}, {"right"}, {"best"}, {"final"}, {"answer"}, {"option"}, {"choice"}, {"it's", true}, {"it"}, {"so"}, {"thus"}, {"hence"},
-		{"therefore"}, {","}, {"is", true}, {":", true}, {"=", true}, {"*"}, {"\\text{"}, {"\\textbf{"}, {"}"}, {"\xef\xbc\x9a", true},
+		{"the"}, {"correct"}, {"right"}, {"best"}, {"final"}, {"answer"}, {"option", true}, {"choice", true}, {"it's", true}, {"it"}, {"so"}, {"thus"},
+		{"hence"}, {"therefore"}, {","}, {"is", true}, {"there"}, {"are", true}, {"approximately", true},
+		{":", true}, {"=", true}, {"*"}, {"\\text{"}, {"\\textbf{"}, {"}"}, {"\xef\xbc\x9a", true},
 		{"\xe7\xad\x94\xe6\xa1\x88\xe6\x98\xaf", true}, {"\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xba", true}, {"\xe7\xad\x94\xe6\xa1\x88"}};
 	size_t at = 0, k, len, open = 0;
 
@@ -415,6 +416,77 @@ size_t answer_lead(const char *s, size_t n, bool *said)
 		*said |= words[k].says;
 		at += len;
 	}
+}
+
+/* ---- what the problem asks for ---- */
+
+/* Blanks and the marks of formulas */
+static size_t gap(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (blank(s[i]) || s[i] == '$' || (s[i] == '\\' && i + 1 < n && s[i + 1] && strchr("()[]", s[i + 1]))))
+		i += s[i] == '\\' ? 2 : 1;
+	return i;
+}
+
+/* How much of s is t, whatever blanks are in them; 0: it does not begin with it */
+static size_t spells(const char *s, size_t n, const char *t, size_t t_n)
+{
+	size_t i = 0, k = 0;
+
+	for (;; i++, k++) {
+		k += gap(t + k, t_n - k);
+		if (k == t_n)
+			return i;
+		i += i ? gap(s + i, n - i) : 0;
+		if (i == n || s[i] != t[k])
+			return 0;
+	}
+}
+
+/* Does s end in "find the value of", "what is"? */
+static bool asks(const char *s, size_t n)
+{
+	static const char *const words[] = {"find", "compute", "determine", "evaluate", "calculate", "what", "give", "\xe6\xb1\x82", NULL};
+	static const char *const between[] = {"the", "exact", "value", "values", "sum", "product", "ratio", "probability", "quantity", "of", "is", "are", NULL};
+	const char *const *w;
+	size_t len;
+
+	for (;;) {
+		while (n && (blank(s[n - 1]) || s[n - 1] == '$' || (n > 1 && s[n - 2] == '\\' && strchr("([", s[n - 1]))))
+			n -= n > 1 && s[n - 2] == '\\' ? 2 : 1;
+		for (w = words; *w; w++)
+			if ((len = strlen(*w)) <= n && word_at(s, n, n - len, *w))
+				return true;
+		for (w = between; *w; w++)
+			if ((len = strlen(*w)) <= n && word_at(s, n, n - len, *w))
+				break;
+		if (!*w)
+			return false;
+		n -= len;
+	}
+}
+
+size_t answer_asked(const char *s, size_t n, const char *problem, size_t problem_n)
+{
+	enum { LONGEST = 80 };          /* so that no answer makes it slow */
+	const char *equals = memchr(s, '=', n < LONGEST ? n : LONGEST);
+	size_t named, from, i, len;
+
+	if (!problem || !equals || equals == s || strchr("<>!:=", equals[-1]))
+		return 0;
+	named = (size_t)(equals - s);
+	for (from = gap(s, named), i = 0; i < problem_n; i++) {
+		len = problem[i] == s[from] ? spells(problem + i, problem_n - i, s + from, named - from) : 0;
+		if (!len || !asks(problem, i))
+			continue;
+		i += len;
+		len = gap(problem + i, problem_n - i);
+		if (i + len == problem_n || (problem[i + len] && strchr(".,;:?!", problem[i + len])) || (len && (letter(problem[i + len]) || problem[i + len] & 0x80)))
+			return named + 1;
+	}
+	return 0;
 }
 
 void answer_show(const char *s, size_t n, struct buf *to)

@@ -52,6 +52,9 @@ void answer_bare(const char *s, size_t n, struct buf *to);              /* the s
  * end in a verb or a colon; without one they may be part of the answer ("right angle"). Always less than n, or 0. */
 size_t answer_lead(const char *s, size_t n, bool *said);
 
+/* Where what is said begins in "m + n = 25", behind the =, if that is what the problem asks for: "Find $m+n$." Else 0. */
+size_t answer_asked(const char *s, size_t n, const char *problem, size_t problem_n);
+
 /* For verdicts: on one line, blanks trimmed, cut with "..." where it is long. */
 void answer_show(const char *s, size_t n, struct buf *to);
 

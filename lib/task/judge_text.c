@@ -130,20 +130,22 @@ static const char *const kinds[] = {"given", "final", "provided", "proposed", "s
 static const char *const subjects[] = {"answer", "response", "solution", "result", "it", "they", "two", "two answers", "answers", NULL};
 static const char *const firsts[] = {"the first", "the first one", "the first response", "the first answer", "response 1", "response a", "answer 1", "answer a", NULL};
 static const char *const seconds[] = {"the second", "the second one", "the second response", "the second answer", "response 2", "response b", "answer 2", "answer b", NULL};
-static const char *const copulas[] = {"is", "are", "was", "were", "seems", "seems to be", "appears", "appears to be", "looks", NULL};
+static const char *const copulas[] = {"is", "are", "was", "were", "seems", "seems to be", "appears", "appears to be", "looks", "would be",
+				     NULL};
 static const char *const its[] = {"it's", "that's", "they're", NULL};
 static const char *const negated[] = {"isn't", "aren't", "wasn't", "weren't", "cannot be", "can't be", NULL};
 static const char *const adverbs[] = {"indeed", "clearly", "therefore", "thus", "hence", "also", "completely", "fully", "entirely", "essentially", "mathematically",
 				      "simply", "actually", "in fact", "exactly", "definitely", "still", "slightly", "much", NULL};
-static const char *const good[] = {"correct", "right", "true", "equivalent", "the same", "accurate", "yes", NULL};
-static const char *const bad[] = {"incorrect", "wrong", "false", "different", "inaccurate", "no", NULL};
+static const char *const good[] = {"correct", "right", "true", "equivalent", "equal", "the same", "accurate", "yes", NULL};
+static const char *const bad[] = {"incorrect", "wrong", "false", "different", "unequal", "inaccurate", "no", NULL};
 static const char *const agrees[] = {"matches", "match", "agrees", "agree", NULL};
 static const char *const differs[] = {"does not match", "doesn't match", "do not match", "don't match", "does not agree", "doesn't agree", "do not agree", "don't agree",
 				      "differs", "differ", NULL};
 static const char *const preferred[] = {"better", "best", "the better", "the best", "the better one", "the better response", "the better answer", "the best response",
 					"the best answer", "the winner", "preferable", NULL};
 static const char *const tails[] = {"because", "since", "as", "to", "from", "with", "than", "the reference", ",", ";", NULL};
-static const char *const turns[] = {"but", "however", "except", "if", "unless", NULL};
+static const char *const turns[] = {"but", "however", "except", "if", "unless", "wait", "never mind", NULL};
+static const char *const refusals[] = {"not", "no", "isn't", "aren't", "wasn't", "weren't", "doesn't", "don't", "didn't", NULL};
 static const char *const no_word[] = {"not", NULL};
 
 /* The longest of the words that stands in front, and goes; blanks and marks before it go, too. */
@@ -189,7 +191,17 @@ static enum said claim(struct rest *r)
 	return take(r, copulas) || take(r, its) ? predicate(r, false) : SAID_NOTHING;
 }
 
-/* "yes" and behind it "it is not correct", or a "but" */
+/* Does s end in "it isn't", "not"? */
+static bool refuses(struct rest r)
+{
+	if (!take(&r, refusals))
+		return false;
+	while (r.n && !letter(*r.s))
+		r.s++, r.n--;
+	return !r.n;
+}
+
+/* "yes" and behind it "it is not correct", "it isn't", or a "but" */
 static bool contradicts(struct rest r, enum said said)
 {
 	struct rest at = r;
@@ -203,7 +215,7 @@ static bool contradicts(struct rest r, enum said said)
 		if ((said == SAID_YES && other == SAID_NO) || (said == SAID_NO && other == SAID_YES))
 			return true;
 		at = r;
-		if (said != SAID_NO && take(&at, turns))
+		if (said != SAID_NO && (take(&at, turns) || refuses(r)))
 			return true;
 		for (; r.n && (letter(*r.s) || *r.s == '\''); r.n--)    /* the next word */
 			r.s++;
@@ -246,7 +258,7 @@ static enum said statement(struct rest r)
 		;
 	if (r.s != begin && (said = verdict_of(r.s, r.n)) != SAID_NOTHING)
 		return said;
-	at = r;
+	at = r;                         /* "it's a tie" */
 	said = take(&r, firsts) ? SAID_FIRST : take(&r, seconds) ? SAID_SECOND : SAID_NOTHING;
 	if (said != SAID_NOTHING) {
 		if (!take(&r, copulas))
@@ -255,7 +267,11 @@ static enum said statement(struct rest r)
 			;
 		said = take(&r, preferred) ? said : SAID_NOTHING;
 	} else {
-		bool subject = take(&r, articles);
+		bool subject;
+
+		if (take(&at, its) && verdict_of(at.s, at.n) == SAID_TIE)
+			return SAID_TIE;
+		subject = take(&r, articles);
 
 		while (take(&r, kinds))
 			;

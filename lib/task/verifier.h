@@ -20,7 +20,7 @@ struct scored;
 struct verifier_options {               /* all 0: as the type has it by itself */
 	double absolute, relative;      /* numbers are the same within these (math, number, list) */
 	enum { ORDER_USUAL, ORDER_KEPT, ORDER_ANY } order;      /* of the items of a list: usually any in mathematics, kept in lists */
-	const char *problem;            /* (problem_n) what was asked: of a choice, it has the options; NULL: not known */
+	const char *problem;            /* (problem_n) what was asked: of a choice, it has the options; "find m + n"; NULL: not known */
 	size_t problem_n;
 };
 

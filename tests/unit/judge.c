@@ -49,6 +49,9 @@ static void verdicts(void)
 		{"The answer is correct in part", SAID_NOTHING}, {"The answer is not wrong", SAID_NOTHING}, {"If the answer is correct", SAID_NOTHING},
 		{"I doubt that the answer is correct", SAID_NOTHING}, {"I don't think the answer is correct", SAID_NOTHING}, {"Is the answer correct?", SAID_NOTHING},
 		{"The answer is correct?", SAID_NOTHING}, {"The answer is no longer correct", SAID_NOTHING}, {"The answer is", SAID_NOTHING}, {"I think", SAID_NOTHING},
+		{"Yes, it isn't", SAID_NOTHING}, {"Yes, it is not.", SAID_NOTHING}, {"<answer>Yes, it doesn't.</answer>", SAID_NOTHING}, {"Yes, not", SAID_NOTHING},
+		{"Yes... wait, no", SAID_NOTHING}, {"Yes, that would be false", SAID_NOTHING}, {"Yes, they aren't equal", SAID_NOTHING}, {"Yes, unequal", SAID_NOTHING},
+		{"Yes, it does.", SAID_YES}, {"No, it doesn't.", SAID_NO}, {"Yes, the two are equal.", SAID_YES}, {"It's a tie.", SAID_TIE},
 		{"Response 1 is better, but response 2 is right", SAID_NOTHING}, {"The answer is correct, it is wrong", SAID_NOTHING},
 	};
 	size_t i;

@@ -72,6 +72,9 @@ static void attacks(void)
 	s[14999] = '9';
 	bounded("a tower", s, 14999);
 	bounded("a small tower", "9^9^9^9^9^9^9", 13);
+	repeat(s, 89, "2^");
+	s[88] = '2';
+	bounded("a high tower", s, 89);
 	bounded("factorials", "((((9!)!)!)!)!", 14);
 	bounded("a factorial", "1000000000!", 11);
 	bounded("an exponent", "10^{10^{10}}", 12);

@@ -152,6 +152,17 @@ static void choice_read(void)
 		{cities, "I think A or B", "A", false}, {cities, "I think not A", "A", false}, {NULL, "I think A", "A", true},
 		{cities, "B is wrong, so A", "A", true}, {cities, "B is wrong, so A", "B", false}, {cities, "B is wrong, so A or C", "A", false}, {cities, "It is A or B, so not A", "A", false},
 		{NULL, "B is wrong, so A", "A", true}, {cities, "The answer is A, so Rome", "A", true},
+		/* What is said of other letters, and of the own one */
+		{cities, "B because A is wrong", "B", true}, {cities, "B since A is not correct and C is wrong", "B", true}, {cities, "B, not A", "B", true},
+		{cities, "B, not A", "A", false}, {cities, "B. (A) is incorrect.", "B", true}, {cities, "B because A is right", "B", false}, {NULL, "B because A is right", "B", false},
+		{cities, "B. A is not wrong", "B", false}, {cities, "B because B is wrong", "B", false}, {NULL, "B because B is wrong", "B", false},
+		{cities, "B, if not A", "B", false}, {cities, "B, if A is wrong", "B", false}, {NULL, "B, if not A", "B", false}, {cities, "B, not A or C", "B", false},
+		{cities, "B, not only A", "B", false}, {NULL, "B, not only A", "B", false}, {NULL, "B. The answer is not B", "B", false}, {NULL, "B, so A", "B", false},
+		{cities, "B because A or B", "B", false}, {cities, "B because A is likely, or B", "B", true}, {cities, "B because it is A", "B", false},
+		{cities, "B because a = 4", "B", true}, {cities, "B: a = 20/5", "B", true}, {cities, "B or a = 4", "B", false}, {cities, "B because F = m a", "B", true},
+		{cities, "D. Not one", "D", true}, {cities, "D, not one.", "D", true}, {cities, "D, not", "D", true}, {cities, "D. Not o", "D", false}, {cities, "A. Not one", "A", false},
+		{genes, "(D) c is wrong", "D", false}, {genes, "(D) c, not (A)", "D", true},
+		{NULL, "B. Hmm, maybe A", "B", false}, {cities, "It must be B", "B", true}, {cities, "The answer would be B", "B", true},
 		{lines, "x = 1\n y = 2", "A", true}, {lines, "x = 1\ny = 3", "A", false}, {lines, "x = 1", "C", true}, {lines, "x = 1", "A", false}};
 	const struct verifier *v = verifier_find("choice", NULL);
 	size_t i;
@@ -164,6 +175,32 @@ static void choice_read(void)
 			TEST_FAIL("'%s' is %s%s, %s", a, cases[i].same ? "" : "not ", b, o.problem ? o.problem : "without a problem");
 	}
 	CHECK(!v->same("x\0a", 3, "x\0b", 3, NULL, NULL));
+}
+
+/* m + n = 25, where that is what the problem asks for */
+static void asked_for(void)
+{
+	static const struct {
+		const char *problem, *answer;
+		bool same;
+	} cases[] = {
+		{"It is m/n. Find $m+n$.", "m+n=25", true}, {"Find m + n.", "$m+n = 25$", true}, {"Find $m+n$.", "m+n = 12+13 = 25", true}, {"Find $m+n$.", "so $m+n=25$.", true},
+		{"Find $m+n$.", "2(m+n)=25", false}, {"Find $m+n$.", "m+n=24=25", false}, {"Find $m+n$.", "m-n=25", false}, {"Find $m+n$.", "m+n\\ne25", false},
+		{"Find $m+n$.", "not m+n=25", false}, {"Find $m+n$.", "m+n=25 or 26", false}, {"Find $m+n$.", "m+n<=25", false}, {NULL, "m+n=25", false},
+		{"Find $2m+n$", "m+n=25", false}, {"Find m+n+1.", "m+n=25", false}, {"If m+n=25, find m", "m+n=25", false}, {"Find $m+n=$ ?", "m+n=25", false},
+		{"Find x given m+n.", "m+n=25", false}, {"Find $m+n^2$.", "m+n=25", false}, {"Find m+nx.", "m+n=25", false}, {"", "m+n=25", false},
+		{"What is $P(A|B)$?", "P(A|B)=25", true}, {"Compute the value of \\(E[X]\\), please.", "E[X]=25", true}, {"What is the exact value of AB^2", "AB^2=25", true},
+		{"\xe6\xb1\x82 $|A\\cup B|$ \xe7\x9a\x84\xe5\x80\xbc", "|A \\cup B| = 25", true}, {"What is m+n?", "m+n=", false}, {"What is m+n?", "m+n", false}};
+	const struct verifier *v = verifier_find("math", NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct verifier_options o = {.problem = cases[i].problem, .problem_n = cases[i].problem ? strlen(cases[i].problem) : 0};
+		const char *a = cases[i].answer;
+
+		if (v->same(a, strlen(a), "25", 2, &o, NULL) != cases[i].same || v->same("25", 2, a, strlen(a), &o, NULL) != cases[i].same)
+			TEST_FAIL("'%s' is %s25, %s", a, cases[i].same ? "" : "not ", o.problem ? o.problem : "without a problem");
+	}
 }
 
 static void last_number(void)
@@ -369,6 +406,7 @@ int main(void)
 	text_type();
 	choice_type();
 	choice_read();
+	asked_for();
 	last_number();
 	extraction();
 	said();

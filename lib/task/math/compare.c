@@ -335,7 +335,7 @@ static enum truth equations(struct math *m, const struct node *a, const struct n
 		return t;
 	fault = m->fault;
 	m->fault = NULL;
-	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || node_equal(x.name, y.name))) {
+	if (math_says(m, &x, a) && math_says(m, &y, b) && (!x.name || !y.name || math_names_agree(x.name, y.name))) {
 		u = said_same(m, &x, y.exact);
 		if (u == NO && y.rounded)
 			u = said_same(m, &x, y.rounded);
@@ -483,10 +483,23 @@ static enum truth endings(const struct node *a, const struct node *b)
 	return a->kind == N_INFINITY && b->kind == N_INFINITY && minus_a == minus_b ? YES : NO;
 }
 
-/* {5}, [5] */
+/* {5}, [5]; but a set that holds the empty set is not empty. */
 static bool of_one(const struct node *t)
 {
-	return (t->kind == N_SET || t->kind == N_LIST || t->kind == N_TUPLE) && t->n == 1;
+	return (t->kind == N_SET || t->kind == N_LIST || t->kind == N_TUPLE) && t->n == 1 && t->kid[0]->kind != N_SET;
+}
+
+/* "3/4 or 0.75", of one thing */
+static bool each_is(struct math *m, const struct node *list, const struct node *t)
+{
+	const char *fault = NULL;
+	size_t i;
+
+	if (list->kind != N_LIST || list->code != BY_OR || (is_container(t) && t->kind != N_TUPLE))
+		return false;
+	for (i = 0; i < list->n && item(m, list->kid[i], t, &fault) == YES; i++)
+		;
+	return i == list->n;
 }
 
 /* The (A) of \text{(A)} */
@@ -527,6 +540,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return same_letter(a, b) || same_letter(b, a) ? YES : NO;
 	if (no_membership(a) || no_membership(b))
 		return NO;
+	if (each_is(m, a, b) || each_is(m, b, a))
+		return YES;
 	if (math_regions(m, a, b, &t))
 		return t;
 	if (a->kind == N_IN && b->kind == N_IN && !node_equal(a->kid[0], b->kid[0]))

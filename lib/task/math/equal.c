@@ -18,6 +18,7 @@ struct question {
 /* What a tree asks of the numbers that stand for its names */
 struct wants {
 	bool whole, negative;           /* names within an exponent, a factorial or a binomial; an absolute value */
+	bool order;                     /* a maximum or a minimum */
 };
 
 static void wanted(struct wants *w, const struct node *t, bool whole)
@@ -26,12 +27,14 @@ static void wanted(struct wants *w, const struct node *t, bool whole)
 
 	w->whole |= whole && t->kind == N_NAME;
 	w->negative |= t->kind == N_FUNCTION && t->code == F_ABS;
+	w->order |= t->kind == N_FUNCTION && (t->code == F_MAX || t->code == F_MIN);
 	for (i = 0; i < t->n; i++)
 		wanted(w, t->kid[i], whole || (t->kind == N_POWER && i == 1) || (t->kind == N_FUNCTION && (t->code == F_FACTORIAL || t->code == F_BINOMIAL)));
 }
 
-/* Positive numbers, as names in answers mostly are; |x| is told from x by a negative one. Whole ones are odd at one point and even at the
- * other (powers of -1), and what is called n is the largest (n over k). */
+/* Positive numbers, as names in answers mostly are; |x| is told from x by negative ones, max(x, y) by the order of the names, which is the other way
+ * round there. Whole ones are odd at one point and even at the other (powers of -1), and what is called
+ * n is the largest (n over k). */
 static void choose(struct eval *ev, struct name *n, const struct wants *w)
 {
 	uint64_t random;
@@ -45,7 +48,9 @@ static void choose(struct eval *ev, struct name *n, const struct wants *w)
 		else
 			fmpq_set_si(n->at[p], (slong)(2 + random % 1048573), 1 + (ulong)((random >> 32) % 997));
 		fmpq_canonicalise(n->at[p]);
-		if (w->negative && p)
+		if (w->order && p && !w->whole)
+			fmpq_add_si(n->at[p], n->at[0], 1);
+		if ((w->negative || w->order) && p)
 			fmpq_neg(n->at[p], n->at[p]);
 	}
 }

@@ -11,8 +11,6 @@ bool node_transcendental(const struct node *t)
 		return true;
 	if (t->kind == N_FUNCTION && t->code < F_ABS)
 		return true;
-	if (t->kind == N_POWER && t->kid[1]->kind != N_NUMBER && node_transcendental(t->kid[1]))
-		return true;
 	for (i = 0; i < t->n; i++)
 		if (node_transcendental(t->kid[i]))
 			return true;

@@ -777,6 +777,8 @@ struct node *parse_sum(struct parser *p)
 	p->depth--;
 	if (k.n == 1)
 		return k.kid[0];
+	if (k.n == 2 && k.kid[0]->kind == N_TUPLE && k.kid[1]->kind == N_NEGATE && k.kid[1]->kid[0]->kind == N_SET)     /* R - {2} */
+		return node_new(p->m, N_DIFFERENCE, 2, k.kid[0], k.kid[1]->kid[0]);
 	if (last->kind == N_UNIT && !units && !last->unit->percent) {   /* 11 sqrt(5) + 11 cm */
 		k.kid[k.n - 1] = last->kid[0];
 		x = node_list(p->m, N_ADD, k.kid, k.n);

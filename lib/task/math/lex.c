@@ -79,6 +79,7 @@ static const char *const short_words[] = {
 	"mph", "cc", "kph", "rad", "deg", "dm", "sq", "pm", "am", "top", "red", "may", "man", "men", "boy", "her", "his", "she", "win", "cup", "gal", "usd",
 	"USD", "EUR", "GBP", "KB", "MB", "GB", "kW", "Hz", "Pa", "mol", "eV", "cal", "dog", "cat", "tie", "sat", "sun", "mon", "tue", "wed", "thu", "fri",
 	"mod", "bit", "km²", "NaN", "nan", "DNE", "up", "set", "low", "new", "old", "her", "its", "has", "had", "was", "can", "out", "our", "you", "car", "per", "The", "So",
+	"No",
 };
 
 const char *lex_kept(struct lexer *l, size_t n)
@@ -177,7 +178,7 @@ static bool letters(struct lexer *l)
 		e = NULL;
 	if (e && e->kind == SPLIT)
 		return lex_put(l, T_FUNCTION, e->code, s, n) && name(l, s + n - 1, 1);
-	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION))
+	if (e && (!l->words_until || e->kind == T_AND || e->kind == T_PERCENT || e->kind == T_FUNCTION || e->kind == T_INFINITY))
 		return lex_put(l, e->kind, e->code, s, n);
 	if (n == 1 && *s == 'x' && l->n && l->token[l->n - 1].kind == T_NUMBER && (at(l, "10^") || at(l, " 10^") || at(l, "10**")))
 		return lex_put(l, T_TIMES, 0, s, n);
@@ -217,11 +218,11 @@ static bool environment(struct lexer *l, int kind)
 }
 
 /* \text{...}: its words are words. Braces within it are counted with all others. */
-static bool grouped(struct lexer *l, bool upright)
+static bool grouped(struct lexer *l)
 {
 	while (l->p < l->end && blank(*l->p))
 		l->p++;
-	if (upright && !l->words_until && (at(l, "{e}") || at(l, "{i}"))) {     /* \mathrm{e}^x */
+	if (!l->words_until && (at(l, "{e}") || at(l, "{i}"))) {        /* \mathrm{e}^x, 2\text{i} */
 		l->p += 3;
 		return name(l, l->p - 2, 1);
 	}
@@ -345,7 +346,7 @@ static bool command(struct lexer *l)
 		return true;
 	}
 	if (e->kind == GROUPED)
-		return grouped(l, n == 6 && !memcmp(s, "mathrm", 6));
+		return grouped(l);
 	if (e->kind == ENVIRONMENT)
 		return environment(l, e->code);
 	if (!lex_put(l, e->kind, e->code, s, n))
@@ -397,12 +398,37 @@ static bool raised(struct lexer *l)
 	return lex_put(l, first ? T_SUPER : T_SUB, 'u', lex_kept(l, n), n);
 }
 
+/* A run of Chinese, if it is a unit or counts something */
+static bool chinese_unit(struct lexer *l)
+{
+	static const char units[] = " 米 厘米 分米 毫米 千米 公里 平方米 平方厘米 平方千米 立方米 立方厘米 克 千克 公斤 吨 升 毫升 秒 分钟 小时 天 周 年 月 岁 元 角 度 "
+		"个 人 名 位 只 头 条 本 张 页 支 块 件 次 种 辆 棵 朵 颗 套 组 间 ";
+	const char *end = l->p;
+	char word[16];
+	size_t n;
+
+	while (l->end - end >= 3 && end - l->p < (ptrdiff_t)sizeof word && (unsigned char)*end >= 0xe4 && (unsigned char)*end <= 0xe9)
+		end += 3;
+	n = (size_t)(end - l->p);
+	if (!n || n > sizeof word - 3)
+		return false;
+	word[0] = word[n + 1] = ' ';
+	word[n + 2] = 0;
+	memcpy(word + 1, l->p, n);
+	if (!strstr(units, word))
+		return false;
+	l->p = end;
+	return lex_put(l, T_WORD, 0, end - n, n);
+}
+
 static bool symbol(struct lexer *l)
 {
 	size_t i, n;
 	bool above;
 	char c;
 
+	if (chinese_unit(l))
+		return true;
 	if (small_digit(l->p, l->end, &above, &c))
 		return raised(l);
 	for (i = 0; i < sizeof symbols / sizeof *symbols; i++) {
@@ -590,7 +616,7 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			l.p++;
 		} else if (c & 0x80) {
 			ok = symbol(&l);
-		} else if ((digit(c) || (c >= 'A' && c <= 'Z')) && (lex_marked(&l) || lex_based(&l))) {
+		} else if ((digit(c) || c == '(' || (c >= 'A' && c <= 'Z')) && (lex_marked(&l) || lex_based(&l))) {
 			continue;
 		} else if (digit(c) || (c == '.' && l.p + 1 < l.end && digit(l.p[1]))) {
 			ok = lex_number(&l);
@@ -600,13 +626,13 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading)
 			ok = command(&l);
 		} else if (c == '.' && l.p + 1 == l.end) {
 			l.p++;                  /* the end of a sentence */
-		} else if (c == '.' && l.n && l.token[l.n - 1].kind == T_WORD) {
-			l.p++;                  /* "sq. ft." */
+		} else if (c == '.' && (l.words_until || (l.n && l.token[l.n - 1].kind == T_WORD))) {
+			l.p++;                  /* "sq. ft.", \text{.} */
 		} else {
 			ok = mark(&l);
 		}
 	}
-	if (!ok || m->fault)
+	if (!ok || m->fault || l.words_until)           /* \text{ that is not closed */
 		return NULL;
 	lex_put(&l, T_END, 0, l.end, 0);
 	open_ends(l.token, l.n);

@@ -99,6 +99,28 @@ static size_t ordinal(const char *p, const char *end)
 	return 0;
 }
 
+/* The dots of 0.1666..., behind n decimals that end in what is repeated: their length, or 0; to gets "(6)". */
+static size_t dots(const char *p, const char *end, const char *decimals, size_t n, char *to)
+{
+	static const char *const marks[] = {"...", "\\ldots", "\\dots", "\\cdots", "\xe2\x80\xa6"};
+	const char *q = p;
+	size_t i, len;
+
+	while (q < end && blank(*q))
+		q++;
+	for (i = 0; i < sizeof marks / sizeof *marks; i++)
+		if ((size_t)(end - q) >= strlen(marks[i]) && !memcmp(q, marks[i], strlen(marks[i])))
+			break;
+	for (len = 1; len <= n / 2 && len < 64 && memcmp(decimals + n - len, decimals + n - 2 * len, len); len++)
+		;
+	if (i == sizeof marks / sizeof *marks || len > n / 2 || len == 64)
+		return 0;
+	*to = '(';
+	memcpy(to + 1, decimals + n - len, len);
+	to[len + 1] = 0;
+	return (size_t)(q - p) + strlen(marks[i]);
+}
+
 /* Digits, a point, an exponent: to the token's text in the form 1234.5e6, or 0.1(3) for a period */
 bool lex_number(struct lexer *l)
 {
@@ -106,6 +128,7 @@ bool lex_number(struct lexer *l)
 	char *text = l->scratch;
 	size_t n = 0, step;
 	bool plain, point = false;
+	size_t whole;
 
 	while (q < l->end && digit(*q))
 		text[n++] = *q++;
@@ -126,10 +149,11 @@ bool lex_number(struct lexer *l)
 	if (q < l->end && *q == '.' && ((q + 1 < l->end && digit(q[1])) || (q > p && (q + 1 == l->end || (q[1] != '.' && !letter(q[1])))))) {
 		point = true;
 		text[n++] = *q++;
+		whole = n;
 		while (q < l->end && digit(*q))
 			text[n++] = *q++;
 	}
-	if (point && (step = period(q, l->end, text + n, q[-1] == '.'))) {
+	if (point && ((step = period(q, l->end, text + n, q[-1] == '.')) || (step = dots(q, l->end, text + whole, n - whole, text + n)))) {
 		n += strlen(text + n);
 		q += step;
 	} else if (!point && (step = ordinal(q, l->end))) {
@@ -151,39 +175,94 @@ bool lex_number(struct lexer *l)
 	return lex_put(l, T_NUMBER, 0, lex_kept(l, n), n);
 }
 
-/* A base in words, "{\\text{two}}": its length, or 0 */
-static size_t base_word(const char *p, const char *end, int *base)
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (blank(*p) || *p == '~'))
+		p++;
+	return p;
+}
+
+static bool starts(const char *p, const char *end, const char *word)
+{
+	return (size_t)(end - p) >= strlen(word) && !memcmp(p, word, strlen(word));
+}
+
+/* "8" or "eight": behind it; NULL */
+static const char *base_number(const char *p, const char *end, int *base)
 {
 	static const struct { const char *word; int base; } bases[] = {{"two", 2}, {"three", 3}, {"four", 4}, {"five", 5}, {"six", 6}, {"seven", 7}, {"eight", 8},
 		{"nine", 9}, {"ten", 10}, {"eleven", 11}, {"twelve", 12}, {"sixteen", 16}};
-	static const char *const open[] = {"{\\text{", "{\\mathrm{", "\\text{", "\\mathrm{", "{"};
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < sizeof open / sizeof *open; i++) {
-		const size_t n = strlen(open[i]), braces = *open[i] == '{' && n > 1 ? 2 : 1;
-
-		if ((size_t)(end - p) < n || memcmp(p, open[i], n))
-			continue;
-		for (j = 0; j < sizeof bases / sizeof *bases; j++) {
-			const size_t len = strlen(bases[j].word);
-
-			if ((size_t)(end - p) < n + len + braces || memcmp(p + n, bases[j].word, len) || memcmp(p + n + len, "}}", braces))
-				continue;
-			*base = bases[j].base;
-			return n + len + braces;
-		}
-		break;
+	*base = 0;
+	if (p < end && digit(*p)) {
+		for (; p < end && digit(*p); p++)
+			*base = *base < 100 ? *base * 10 + (*p - '0') : *base;
+		return p;
 	}
-	return 0;
+	for (i = 0; i < sizeof bases / sizeof *bases; i++)
+		if (starts(p, end, bases[i].word) && !((size_t)(end - p) > strlen(bases[i].word) && letter(p[strlen(bases[i].word)]))) {
+			*base = bases[i].base;
+			return p + strlen(bases[i].word);
+		}
+	return NULL;
 }
 
-/* 4210_{5}, 1A_{16}: digits, an underscore and a base of at least two that they fit. Letters alone are names (F_{16}, AB_{12}), but FF_{16}. */
+/* A base below the line, "8", "{8}", "{\\text{two}}", "{\\text{base }8}": behind it; NULL */
+static const char *base_below(const char *p, const char *end, int *base)
+{
+	static const char *const open[] = {"{\\text{", "{\\mathrm{", "\\text{", "\\mathrm{", "{", ""};
+	size_t i, braces;
+
+	for (i = 0; !starts(p, end, open[i]); i++)
+		;
+	braces = (*open[i] == '{') + (*open[i] && open[i][strlen(open[i]) - 1] == '{' && open[i][1]);
+	p = skip_blanks(p + strlen(open[i]), end);
+	if (braces && starts(p, end, "base")) {
+		p = skip_blanks(p + 4, end);
+		if (braces > 1 && starts(p, end, "}"))
+			braces--, p++;
+	}
+	p = base_number(p, end, base);
+	for (; p && braces; braces--) {
+		p = skip_blanks(p, end);
+		p = starts(p, end, "}") ? p + 1 : NULL;
+	}
+	return p;
+}
+
+/* A base behind the numeral, "in base 8", "\\text{ (base 8)}": behind it; NULL */
+static const char *base_behind(const char *p, const char *end, int *base)
+{
+	bool text, bracket;
+
+	p = skip_blanks(p, end);
+	text = starts(p, end, "\\text{");
+	p = skip_blanks(p + (text ? 6 : 0), end);
+	bracket = starts(p, end, "(");
+	p = skip_blanks(p + bracket, end);
+	p = skip_blanks(p + (starts(p, end, "in ") ? 3 : 0), end);
+	if (!starts(p, end, "base"))
+		return NULL;
+	p = skip_blanks(p + 4, end);
+	p += starts(p, end, "-");
+	if (text && starts(p, end, "}"))
+		text = false, p++;
+	p = base_number(p, end, base);
+	if (p && bracket)
+		p = starts(p, end, ")") ? p + 1 : NULL;
+	if (p && text)
+		p = starts(p, end, "}") ? p + 1 : NULL;
+	return p;
+}
+
+/* 4210_{5}, (1A)_{16}, 11 in base 2: digits and a base of at least two that they fit. Letters alone are names (F_{16}, AB_{12}), but FF_{16}. */
 bool lex_based(struct lexer *l)
 {
-	const char *p = l->p, *q = p, *b;
-	int base = 0, top = 0, closed;
+	const bool brackets = *l->p == '(';
+	const char *p = l->p + brackets, *q = p, *b;
+	int base = 0, top = 0;
 	bool any = false;
-	size_t word;
 
 	for (; q < l->end && (digit(*q) || (*q >= 'A' && *q <= 'Z')) && q - p < 200; q++) {
 		int d = digit(*q) ? *q - '0' : *q - 'A' + 10;
@@ -191,22 +270,11 @@ bool lex_based(struct lexer *l)
 		any |= digit(*q);
 		top = d > top ? d : top;
 	}
-	if (q == p || (!any && q == p + 1) || q + 1 >= l->end || *q != '_')
+	b = q + brackets;
+	if (q == p || (!any && q == p + 1) || b >= l->end || (brackets && *q != ')'))
 		return false;
-	b = q + 1;
-	word = base_word(b, l->end, &base);
-	b += word;
-	closed = word || *b != '{';
-	b += !closed;
-	while (!word && b < l->end && blank(*b))
-		b++;
-	for (; !word && b < l->end && digit(*b) && base < 100; b++)
-		base = base * 10 + (*b - '0');
-	while (!closed && b < l->end && blank(*b))
-		b++;
-	if (!closed && (b == l->end || *b++ != '}'))
-		return false;
-	if (base < 2 || base > 36 || top >= base || (!any && base != 16))
+	b = *b == '_' ? base_below(b + 1, l->end, &base) : any ? base_behind(b, l->end, &base) : NULL;
+	if (!b || base < 2 || base > 36 || top >= base || (!any && base != 16))
 		return false;
 	l->p = b;
 	return lex_put(l, T_BASE, base, p, (size_t)(q - p));

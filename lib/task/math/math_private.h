@@ -217,6 +217,7 @@ struct said {
 /* What an equation says that something is; false where it says no such thing (naming.c) */
 bool math_says(struct math *m, struct said *s, const struct node *t);
 bool math_is_name(const struct node *t);                 /* may it stand in front of an equals sign, or of "is in"? */
+bool math_names_agree(const struct node *a, const struct node *b);       /* the same, or x and x_1, y and f(x) */
 /* A list of what several things are, x = 1, y = 2? Not x = 1, x = 2, nor x_1 = 1, x_2 = 2, which is of one. */
 bool math_names_differ(const struct node *list);
 /* y = 2, x = 1 in the order of x and y; any other list as it is. NULL: the same name twice. */

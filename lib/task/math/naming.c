@@ -210,6 +210,23 @@ static size_t stem(const struct node *t)
 	return strcspn(t->name, "_");
 }
 
+/* x of x_1 */
+static bool without_index(const struct node *a, const struct node *b)
+{
+	return a->kind == N_NAME && b->kind == N_NAME && !a->name[stem(a)] && stem(a) == stem(b) && !memcmp(a->name, b->name, stem(a));
+}
+
+/* y of f(x) */
+static bool of_graph(const struct node *a, const struct node *b)
+{
+	return a->kind == N_NAME && !strcmp(a->name, "y") && b->kind == N_MULTIPLY && b->code == APPLIED && b->kid[1]->kind == N_NAME;
+}
+
+bool math_names_agree(const struct node *a, const struct node *b)
+{
+	return node_equal(a, b) || without_index(a, b) || without_index(b, a) || of_graph(a, b) || of_graph(b, a);
+}
+
 bool math_names_differ(const struct node *list)
 {
 	bool differ = false;

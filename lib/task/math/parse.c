@@ -143,8 +143,8 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	}
 	if (p->t->kind == T_DIVIDE)
 		return NULL;
-	if (currency && currency->code == '$')
-		known = known && unit_add(u, "$", 1, 1);
+	if (currency && currency->code == '$')          /* $5 dollars are dollars, too */
+		known = known && ((unit_is(u, MONEY) && fmpq_is_one(u->factor)) || unit_add(u, "$", 1, 1));
 	else if (currency)
 		known = false;
 	if (!any && !currency)
@@ -160,6 +160,48 @@ struct node *parse_unit(struct parser *p, struct node *of, const struct token *c
 	return x;
 }
 
+/* A number of a known unit, above 0 */
+static bool counts(const struct node *t)
+{
+	return t->kind == N_UNIT && !t->unit->label && !t->unit->percent && t->kid[0]->kind == N_NUMBER && fmpq_sgn(t->kid[0]->number) > 0;
+}
+
+/* Each is less than 1 of the unit before it: 20 minutes than an hour. */
+struct node *parse_compound(struct parser *p, struct node *x)
+{
+	const struct unit *last = x ? x->unit : NULL;
+	struct node *y;
+	fmpq_t part;
+	bool less = true;
+
+	fmpq_init(part);
+	while (x && counts(x) && less) {
+		const struct token *back = p->t, *behind = p->t + (p->t->kind == T_AND && !p->t->code);
+
+		if (behind->kind != T_NUMBER || behind[1].kind != T_WORD)
+			break;
+		p->t = behind;
+		y = parse_sum(p);
+		less = y && counts(y) && !memcmp(last->dimension, y->unit->dimension, sizeof last->dimension);
+		if (less) {
+			fmpq_mul(part, y->kid[0]->number, y->unit->factor);
+			less = fmpq_cmp(part, last->factor) < 0;
+		}
+		if (!less) {
+			p->t = back;
+			break;
+		}
+		fmpq_div(part, part, x->unit->factor);
+		fmpq_add(part, part, x->kid[0]->number);
+		last = y->unit;
+		y = node_new(p->m, N_UNIT, 1, node_number(p->m, part));
+		y->unit = x->unit;
+		x = y;
+	}
+	fmpq_clear(part);
+	return x;
+}
+
 static bool closes(const struct parser *p)
 {
 	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_OVER || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
@@ -168,7 +210,7 @@ static bool closes(const struct parser *p)
 static struct node *unions(struct parser *p)
 {
 	struct items k = {0};
-	struct node *x = parse_sum(p);
+	struct node *x = parse_compound(p, parse_sum(p));
 
 	while (x && (p->t->kind == T_CUP || p->t->kind == T_CAP || p->t->kind == T_SETMINUS)) {
 		int kind = (p->t++)->kind;
@@ -291,7 +333,7 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			p->t++;
 		}
 	}
-	if (separated && k.n && p->t->kind != T_END)
+	if (separated && k.n && (p->t->kind != T_END || p->t[-1].kind == T_AND))
 		return NULL;
 	if (k.n == 1 && kind == N_LIST)
 		return k.kid[0];
@@ -421,19 +463,22 @@ struct node *parse_group(struct parser *p)
 struct node *parse_matrix(struct parser *p)
 {
 	const struct token *begin = p->t++;
+	const bool system = begin->n == 5 && !memcmp(begin->s, "cases", 5);     /* of equations: a list of them */
 	struct items k = {0};
 	size_t columns = 0, in_row = 0, rows = 0;
 	struct node *x;
 
-	if (!(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V') && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
+	if (!system && !(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V')
+	    && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
 		return NULL;
 	while (p->t->kind != T_FINISH) {
 		x = parse_item(p);
-		if (!x)
+		if (!x || (system && x->kind != N_RELATION))
 			return NULL;
 		add(p, &k, x);
 		in_row++;
-		if (p->t->kind == T_AMPERSAND) {
+		p->t += system && p->t->kind == T_COMMA;
+		if (p->t->kind == T_AMPERSAND && !system) {
 			p->t++;
 			continue;
 		}
@@ -449,9 +494,9 @@ struct node *parse_matrix(struct parser *p)
 	p->t++;
 	if (!k.n || in_row)
 		return NULL;
-	x = node_list(p->m, N_MATRIX, k.kid, k.n);
+	x = node_list(p->m, system ? N_LIST : N_MATRIX, k.kid, k.n);
 	if (x)
-		x->code = (int)rows;
+		x->code = system ? BY_COMMAS : (int)rows;
 	return x;
 }
 
@@ -460,10 +505,25 @@ static bool word_is(const struct token *t, const char *word)
 	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
 }
 
-/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x is 3": with a sign in the place of "is" */
+/* "is", "are", "equals", "is equal to", "is approximately", with a colon behind it or alone: where it ends; NULL. *about: it says approximately */
+static struct token *verb(struct token *t, bool *about)
+{
+	struct token *p = t;
+
+	if (!word_is(t, "is") && !word_is(t, "are") && !word_is(t, "equals"))
+		return t->kind == T_COLON ? t + 1 : NULL;
+	p++;
+	p += word_is(p, "equal") && word_is(p + 1, "to") ? 2 : 0;
+	*about = word_is(p, "approximately");
+	p += *about;
+	return p + (p->kind == T_COLON);
+}
+
+/* "Therefore, x = 3": behind the first word; "The value of x is 3", "x equals 3", "Total: 3": with a sign in the place of the verb */
 static struct token *sentence(struct token *t)
 {
-	struct token *begin = t, *p;
+	struct token *begin = t, *p, *q, *end;
+	bool about = false, words = true, says;
 
 	if (word_is(t, "therefore") || word_is(t, "thus") || word_is(t, "hence") || word_is(t, "so")) {
 		begin = t + 1;
@@ -471,12 +531,19 @@ static struct token *sentence(struct token *t)
 		if (begin->kind == T_END || (begin->kind == T_WORD && !word_is(begin, "the")))
 			begin = t;
 	}
-	for (p = begin; (p->kind == T_WORD && !word_is(p, "is")) || p->kind == T_NAME; p++)
-		;
-	if (word_is(p, "is") && p[1].kind != T_END && (word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME)) {
-		p += p[1].kind == T_COLON;
+	for (p = begin; (p->kind == T_WORD && !verb(p, &about)) || p->kind == T_NAME; p++)
+		words = words && p->kind == T_WORD;
+	q = verb(p, &about);
+	if (p->kind == T_COLON)
+		says = words && p > begin;
+	else
+		says = word_is(begin, "the") ? p > begin + 1 : p == begin + 1 && begin->kind == T_NAME;
+	if (q && q->kind != T_END && says) {
 		p->kind = T_RELATION;
-		p->code = '=';
+		p->code = about ? '~' : '=';
+		for (end = q; end->kind != T_END; end++)
+			;
+		memmove(p + 1, q, (size_t)(end + 1 - q) * sizeof *q);
 	}
 	return begin;
 }

@@ -21,6 +21,7 @@ struct node *parse_name(struct parser *p);                              /* with 
 struct node *parse_group(struct parser *p);                             /* from an opening bracket on */
 struct node *parse_matrix(struct parser *p);
 struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency);     /* words behind a quantity */
+struct node *parse_compound(struct parser *p, struct node *x);          /* x, 3 hours, with what follows: 20 minutes */
 struct node *parse_fail(struct parser *p, const char *why);             /* NULL, with that fault */
 struct node *parse_number(struct parser *p, const char *s, size_t n);   /* 1234.5e6, 0.1(3) (numeral.c) */
 struct node *parse_based(struct parser *p, const struct token *t, int base);    /* digits of that base */

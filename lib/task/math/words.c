@@ -215,7 +215,7 @@ static bool number_word(const struct token **t, slong *above, slong *below)
 /* What answers say in words of sets: NULL if it is none of these */
 static struct node *set_of(struct parser *p, const char *text)
 {
-	static const char *const none[] = {"no solution", "no solutions", "empty set", "the empty set"};
+	static const char *const none[] = {"no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set"};
 	static const char *const all[] = {"all real numbers", "all reals", "all the real numbers"};
 	size_t i;
 

@@ -48,8 +48,7 @@ static void judge(const struct options *o, struct scored *s, const struct verifi
 			buf_printf(&s->reason, ": %s", f.how);
 		return;
 	}
-	if (!strcmp(v->name, "choice"))
-		read_problem(s->record, &how);
+	read_problem(s->record, &how);
 	s->value = v->same(f.text, f.n, answer, n, &how, &why);
 	buf_str(&s->reason, s->value ? "right: " : "wrong: ");
 	answer_show(f.text, f.n, &s->reason);

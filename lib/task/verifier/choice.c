@@ -178,23 +178,34 @@ static const char *const verbs[] = {"is", "isn't", "was", "wasn't", "are", "aren
 				    "does", "doesn't", "seems", "looks", "must", "may", "might", NULL};
 static const char *const denials[] = {"not", "no", "never", "neither", "nor", "wrong", "incorrect", "false", "cannot", "except", "unlikely", NULL};
 static const char *const reasons[] = {"because", "since", NULL};
+static const char *const wrongs[] = {"wrong", "incorrect", "false", NULL};
+static const char *const no_words[] = {"not", NULL};
 static const char *const praise[] = {"is", "the", "correct", "right", "best", "answer", "option", "choice", "one", NULL};
 static const char *const leads[] = {"the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "my", "it's", "it", "so",
-				    "i think", "i believe", "i choose", "i pick", "i select", "i say", "i'd say", "i would say", "i go with", "i'd go with", "i'll go with", "that",
-				    "thus", "hence", "therefore", ",", "is", ":", "=", "*",
+				    "i think", "i believe", "i choose", "i pick", "i select", "i say", "i'd say", "i would say", "i go with", "i'd go with", "i'll go with",
+				    "i would go with", "that", "must be", "should be", "would be", "thus", "hence", "therefore", ",", "is", ":", "=", "*",
 				    "\xe6\xad\xa3\xe7\xa1\xae", "\xe7\xad\x94\xe6\xa1\x88", "\xe9\x80\x89\xe9\xa1\xb9", "\xe9\x80\x89\xe6\x8b\xa9", "\xe9\x80\x89",
 				    "\xe5\xba\x94", "\xe7\x9a\x84", "\xe6\x98\xaf", "\xe4\xb8\xba", NULL};
+
+/* Where s begins to give reasons; n: nowhere */
+static size_t reasons_in(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !((!i || !is_word(s[i - 1])) && word_of(s + i, n - i, reasons)); i++)
+		;
+	return i;
+}
 
 /* Does s say, before it gives reasons, that something is not so? */
 static bool denies(const char *s, size_t n)
 {
 	size_t i;
 
+	n = reasons_in(s, n);
 	for (i = 0; i < n; i++) {
 		const bool begins = !i || !is_word(s[i - 1]);
 
-		if (begins && word_of(s + i, n - i, reasons))
-			return false;
 		if ((begins && word_of(s + i, n - i, denials)) || (n - i >= 3 && alike(s + i, "n't", 3)) ||
 		    (n - i >= 5 && !memcmp(s + i, "n\xe2\x80\x99t", 5)) || (n - i >= 3 && (!memcmp(s + i, "\xe4\xb8\x8d", 3) || !memcmp(s + i, "\xe9\x94\x99", 3))))
 			return true;
@@ -202,7 +213,7 @@ static bool denies(const char *s, size_t n)
 	return false;
 }
 
-/* A letter at s + i that stands alone: its number; -1. Not "a cat", "I think", "B-cell", "\b" */
+/* A letter at s + i that stands alone: its number; -1. Not "a cat", "I think", "B-cell", "\b", "a = 4" */
 static int alone(const char *s, size_t n, size_t i)
 {
 	const char before = i ? s[i - 1] : ' ', behind = i + 1 < n ? s[i + 1] : ' ', c = (char)(s[i] | 0x20);
@@ -212,13 +223,72 @@ static int alone(const char *s, size_t n, size_t i)
 	if ((c == 'a' || c == 'i') && behind == ' ' && i + 2 < n && (islower((unsigned char)s[i + 2]) || isdigit((unsigned char)s[i + 2])) &&
 	    !word_of(s + i + 2, n - i - 2, joins) && !word_of(s + i + 2, n - i - 2, verbs))
 		return -1;
+	if (islower((unsigned char)s[i]) && (behind == '=' || (behind == ' ' && i + 2 < n && s[i + 2] == '=')))
+		return -1;
 	return c - 'a';
+}
+
+enum claim { NOTHING, DENIED, AFFIRMED };
+
+/* What s says of the letter at s + i: "not A", "A isn't right", "(A) is wrong", "A is the answer"; *from, *to: where that stands. "if not A" says
+ * nothing, but of the letter that it stands behind, own, too much. */
+static enum claim claim_of(const char *s, size_t n, size_t i, bool own, size_t *from, size_t *to)
+{
+	const bool brackets = i && i + 1 < n && s[i - 1] == '(' && s[i + 1] == ')';
+	static const char *const fillers[] = {"be", "the", "clearly", "definitely", NULL}, *const before[] = {"and", "because", "since", "as", NULL};
+	struct part p = word_before(s, i - brackets), q;
+	const bool not = p.n && word_of(p.s, p.n, no_words) == p.n;
+	bool denied, wrong;
+	size_t verb, len;
+
+	*from = not ? (size_t)(p.s - s) : i - brackets;
+	*to = i + 1 + brackets;
+	q = word_before(s, *from);
+	if (q.n && !own && word_of(q.s, q.n, before) != q.n)
+		return NOTHING;
+	if (not)
+		return DENIED;
+	p = drop(s + *to, n - *to, " ");
+	verb = word_of(p.s, p.n, verbs);
+	denied = verb && denies(p.s, verb);
+	for (p = drop(p.s + verb, p.n - verb, " "); verb && (len = word_of(p.s, p.n, no_words)); p = drop(p.s + len, p.n - len, " "))
+		denied = !denied;
+	while (verb && (len = word_of(p.s, p.n, fillers)))
+		p = drop(p.s + len, p.n - len, " ");
+	wrong = verb && (len = word_of(p.s, p.n, wrongs));
+	if (!wrong && !(verb && (len = word_of(p.s, p.n, praise))))
+		return NOTHING;
+	*to = (size_t)(p.s - s) + len;
+	return denied != wrong ? DENIED : AFFIRMED;
+}
+
+/* s without what it denies of others, "not A" and "A is wrong". false: it denies this letter, or says that another one is right. */
+static bool without_denied(const char *s, size_t n, int letter, const struct options *o, struct buf *to)
+{
+	size_t i, from, end, done = 0;
+
+	for (i = 0; i < n; i++) {
+		const int k = alone(s, n, i);
+		const enum claim claim = k < 0 || k >= (o->n ? (int)o->n : USUAL) ? NOTHING : claim_of(s, n, i, k == letter, &from, &end);
+
+		if (claim != NOTHING && (claim == AFFIRMED) != (k == letter))
+			return false;
+		if (claim != DENIED || from < done)
+			continue;
+		buf_add(to, s + done, from - done);
+		done = i = end;
+	}
+	buf_add(to, s + done, n - done);
+	return true;
 }
 
 /* Does s name another option by its letter? loose: those that only a text could have, "vitamin B", are none. */
 static bool names_other(const char *s, size_t n, int letter, const struct options *o, bool loose, bool brackets)
 {
-	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", NULL};
+	static const char *const naming[] = {"is", "be", "not", "no", "but", "then", "to", "either", "both", "answer", "option", "choice", "so", "thus", "hence",
+					     "therefore", "maybe", "perhaps", "possibly", "probably", "though", "although", "if", "unless", "only",
+					     "whether", NULL};
+	static const char *const alternatives[] = {"or", "and/or", NULL};
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -228,6 +298,9 @@ static bool names_other(const char *s, size_t n, int letter, const struct option
 		if (k < 0 || k == letter || k >= (o->n ? (int)o->n : USUAL))
 			continue;
 		if (i && i + 1 < n && strchr("([{", s[i - 1]) && strchr(")]}", s[i + 1]))
+			return true;
+		word = drop(s + i + 1, n - i - 1, " ");
+		if (word_of(word.s, word.n, alternatives))
 			return true;
 		word = word_before(s, i);
 		if (!brackets && (!loose || !word.n || word_of(word.s, word.n, naming) == word.n || word_of(word.s, word.n, joins) == word.n))
@@ -254,6 +327,14 @@ static size_t behind_words(const char *s, size_t n, const char *t, size_t len)
 static size_t own_text(const char *s, size_t n, const struct buf *t)
 {
 	return t->n && n >= t->n && alike(s, t->p, t->n) && (n == t->n || !is_word(t->p[t->n - 1]) || !is_word(s[t->n])) ? t->n : 0;
+}
+
+/* Is s, whole words, what the option's own text begins with? */
+static bool begins_text(const char *s, size_t n, const struct buf *t)
+{
+	while (n && strchr(".,", s[n - 1]))
+		n--;
+	return n && n < t->n && alike(s, t->p, n) && !is_word(t->p[n]);
 }
 
 /* Has s the text t of another option in it? One that the own text has in it, too, is another's where it stands beside that: "-4 or 4". */
@@ -284,11 +365,9 @@ static bool tells_other(const char *s, size_t n, int letter, const struct option
 {
 	enum { HALF = 4 };
 	const struct buf *own = &o->text[letter];
-	size_t k, i;
+	size_t k;
 
-	for (i = 0; i < n && !((!i || !is_word(s[i - 1])) && word_of(s + i, n - i, reasons)); i++)
-		;
-	n = i;
+	n = reasons_in(s, n);
 	for (k = 0; k < o->n; k++) {
 		const struct buf *t = &o->text[k];
 
@@ -302,23 +381,41 @@ static bool tells_other(const char *s, size_t n, int letter, const struct option
 	return false;
 }
 
-/* s stands behind a letter. Is it the option's text, or at least nothing that makes the letter doubtful? label: "(C) " was in front of it. */
-static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
+/* s, which stands behind a letter, is no option's text. Is it at least nothing that makes the letter doubtful? */
+static bool bears(const char *s, size_t n, int letter, const struct options *o, bool label)
 {
-	const unsigned texts = options_of(o, s, n);
-
-	if (texts)
-		return texts >> letter & 1;
 	if (!skip(s, n, praise).n)
 		return true;
 	if (word_of(s, n, joins))
 		return false;
 	if (o->n) {
-		const size_t own = own_text(s, n, &o->text[letter]);
+		const size_t own = own_text(s, n, &o->text[letter]), why = own + reasons_in(s + own, n - own);
 
-		return !tells_other(s, n, letter, o) && !names_other(s + own, n - own, letter, o, false, false) && !denies(s + own, n - own);
+		if (begins_text(s, n, &o->text[letter]))
+			return !tells_other(s, n, letter, o);
+		return !tells_other(s, n, letter, o) && !names_other(s + own, why - own, letter, o, false, false) && !names_other(s + why, n - why, letter, o, true, false)
+		    && !denies(s + own, n - own);
 	}
 	return !(word_of(s, n, verbs) && denies(s, n)) && !names_other(s, n, letter, o, true, label);
+}
+
+/* s stands behind a letter. Is it the option's text, or does it bear with the letter? label: "(C) " was in front of it. */
+static bool agrees(const char *s, size_t n, int letter, const struct options *o, bool label)
+{
+	const unsigned texts = options_of(o, s, n);
+	const size_t own = o->n ? own_text(s, n, &o->text[letter]) : 0;
+	struct buf rest = {0};
+	struct part p;
+	bool is;
+
+	if (texts)
+		return texts >> letter & 1;
+	buf_add(&rest, s, own);
+	is = without_denied(s + own, n - own, letter, o, &rest);
+	p = drop(rest.p, rest.n, " ,.;");
+	is = is && bears(p.s, p.n, letter, o, label);
+	buf_free(&rest);
+	return is;
 }
 
 enum sure { NO_LETTER, LETTER, LETTER_ALONE };

@@ -98,6 +98,17 @@ static bool said(const char **s, size_t *n)
 	return true;
 }
 
+/* What is said behind "m + n =", where the problem asks for that, and behind "so" in front of it */
+static bool asked(const char **s, size_t *n, const struct verifier_options *o)
+{
+	bool led;
+	const size_t lead = answer_lead(*s, *n, &led), from = o && o->problem ? answer_asked(*s + lead, *n - lead, o->problem, o->problem_n) : 0;
+
+	*s += from ? lead + from : 0;
+	*n -= from ? lead + from : 0;
+	return from;
+}
+
 static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const struct verifier_options *o, struct buf *why)
 {
 	struct math_options options = {0};
@@ -109,7 +120,9 @@ static bool same(const char *a, size_t a_n, const char *b, size_t b_n, const str
 	if (as_it_stands(a, a_n, b, b_n, &options, why))
 		return true;
 	a_said = said(&a, &a_n);
+	a_said = asked(&a, &a_n, o) || a_said;
 	b_said = said(&b, &b_n);
+	b_said = asked(&b, &b_n, o) || b_said;
 	if (!a_said && !b_said)
 		return false;
 	is = as_it_stands(a, a_n, b, b_n, &options, &other);
