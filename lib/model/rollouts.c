@@ -92,6 +92,16 @@ bool config_is_eos(const struct config *c, int32_t id)
 	return false;
 }
 
+int config_check_ids(const struct config *c, const int32_t *id, size_t n, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (id[i] < 0 || id[i] >= c->vocab_size)
+			return err_set(e, "token %d is not in the model's vocabulary of %lld", id[i], (long long)c->vocab_size);
+	return 0;
+}
+
 void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to)
 {
 	struct buf bytes = {0};

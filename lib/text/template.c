@@ -391,6 +391,20 @@ out:
 	return rc;
 }
 
+int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e)
+{
+	const bool conversation = !strcmp(field, "messages");
+	const struct js *messages = conversation ? record_js(r, field, e) : NULL;
+	size_t n;
+	const char *problem = conversation ? NULL : record_string(r, field, &n, e);
+
+	if (!messages && !problem)
+		return -1;
+	if ((messages ? template_messages(t, system, messages, js_size(messages), to, e) : template_problem(t, system, problem, n, to, e)) < 0)
+		return record_error(r, e, "'%s': %s", field, e->msg);
+	return 0;
+}
+
 bool template_thinks(const char *prompt, size_t n)
 {
 	while (n && memchr(" \t\r\n", prompt[n - 1], 4))

@@ -36,7 +36,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "record/json.h"
+#include "record/record.h"
 
 struct template;
 
@@ -55,6 +55,9 @@ int template_problem(const struct template *t, const char *system, const char *p
 /* The first n of an array of {"role": "system" | "user" | "assistant", "content": "..."}; the last of them is the user's. */
 int template_messages(const struct template *t, const char *system, const struct js *messages, size_t n, struct buf *to,
 	struct err *e);
+
+/* The same out of a record: its field `messages`, or another one as a problem. -1 and e: also where the field is missing. */
+int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e);
 
 /* Does this prompt end with an opened <think> (blanks behind it do not count)? */
 bool template_thinks(const char *prompt, size_t n);
