@@ -269,17 +269,17 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 			return err_prefix(e, "'choices[%lld]'", (long long)k), HTTP_AGAIN;
 	for (k = 0; k < n; k++) {
 		struct remote_choice_text *c = &r->choice;
-		struct remote_done d = {.user = a->prompt->user, .sample = a->first + k};
+		struct made m = {0};
 
 		remote_read_choice(c, choice_of(list, k), &r->p, all, e);
 		http_mask(r->h, &c->text);
-		d.text = c->text.p;
-		d.n = c->text.n;
-		d.id = c->has_ids ? c->id : NULL;
-		d.logprob = c->has_logprobs ? c->logprob : NULL;
-		d.tokens = c->has_ids || c->has_logprobs ? c->tokens : 0;
-		d.stopped = c->stopped;
-		r->on.done(r->on.arg, &d);
+		m.text = c->text.p;
+		m.n = c->text.n;
+		m.id = c->has_ids ? c->id : NULL;
+		m.logprob = c->has_logprobs ? c->logprob : NULL;
+		m.tokens = c->has_ids || c->has_logprobs ? c->tokens : 0;
+		m.finish = c->stopped ? "stop" : "length";
+		r->on.done(r->on.arg, a->prompt->user, a->first + k, &m);
 	}
 	r->tokens += js_int(js_get(js_get(j, "usage"), "completion_tokens"));
 	if (n < a->n)

@@ -60,19 +60,17 @@ struct remote_prompt {
 	void *user;
 };
 
-struct remote_done {                    /* valid during the call */
-	void *user;
-	int64_t sample;
+struct made {                           /* a completion, a server's or another's; borrowed during the call */
 	const char *text;               /* [n], a NUL behind it */
 	size_t n;
 	const int32_t *id;              /* [tokens]; NULL: not given */
-	const float *logprob;           /* [tokens]; NULL: not given */
+	const float *logprob;           /* [tokens] nats; NULL: not given */
 	size_t tokens;
-	bool stopped;                   /* else cut off: by length, or by the server's filter */
+	const char *finish;             /* "stop"; "length": cut off by length, or by a server's filter */
 };
 
 struct remote_events {
-	void (*done)(void *arg, const struct remote_done *d);
+	void (*done)(void *arg, void *user, int64_t sample, const struct made *m);
 	/* Samples first .. first+samples-1 will not come. all: no other request would fare better (key, name of the model). */
 	void (*failed)(void *arg, void *user, int64_t first, int64_t samples, bool all, const struct err *e);
 	void *arg;

@@ -39,6 +39,7 @@
 #include "record/record.h"
 
 struct template;
+struct tokenizer;
 
 struct template *template_open(const char *name, struct err *e);        /* NULL and e if there is none, or a file is bad */
 /* That of a checkpoint: the text of its chat template, and the BOS and EOS of its tokenizer (NULL: the family's). NULL and e if it is unknown. */
@@ -56,8 +57,13 @@ int template_problem(const struct template *t, const char *system, const char *p
 int template_messages(const struct template *t, const char *system, const struct js *messages, size_t n, struct buf *to,
 	struct err *e);
 
+/* A conversation of one question: [{"role": "user", "content": ...}], the caller's */
+struct js *template_question(const char *question, size_t n);
 /* The same out of a record: its field `messages`, or another one as a problem. -1 and e: also where the field is missing. */
 int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e);
+
+/* A special token (<|...|> or alike) that it writes and this tokenizer does not have goes to `to`: that is of another model. */
+int template_foreign(const struct template *t, const char *system, const struct tokenizer *tokenizer, struct buf *to, struct err *e);
 
 /* Does this prompt end with an opened <think> (blanks behind it do not count)? */
 bool template_thinks(const char *prompt, size_t n);
