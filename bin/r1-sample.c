@@ -9,6 +9,7 @@
 #include "base/tool.h"
 #include "model/completer.h"
 #include "model/outlet.h"
+#include "model/remote.h"
 #include "model/state.h"
 #include "record/record.h"
 
@@ -256,9 +257,9 @@ static void read_more(struct work *w)
 
 /* ---- the whole ---- */
 
-static enum remote_choice choice(const char *s)
+static enum completer_choice choice(const char *s)
 {
-	return !strcmp(s, "on") ? REMOTE_ON : !strcmp(s, "off") ? REMOTE_OFF : REMOTE_AUTO;
+	return !strcmp(s, "on") ? CHOICE_ON : !strcmp(s, "off") ? CHOICE_OFF : CHOICE_AUTO;
 }
 
 static bool own_template(const struct options *o)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/tool.h"
 #include "model/pass.h"
+#include "model/remote.h"
 #include "model/rollouts.h"
 
 /* ---- one that runs here ---- */
@@ -92,7 +93,7 @@ static void open_sampler(struct completer *c, int64_t context)
 
 static int set_thinking(struct completer *c, struct err *e)
 {
-	return c->p->thinking == REMOTE_AUTO ? 0 : template_set_thinking(c->template, c->p->thinking == REMOTE_ON, e);
+	return c->p->thinking == CHOICE_AUTO ? 0 : template_set_thinking(c->template, c->p->thinking == CHOICE_ON, e);
 }
 
 static int open_local(struct completer *c, struct err *e)
@@ -139,20 +140,16 @@ void completer_widen(struct completer *c, int64_t context)
 static int open_remote(struct completer *c, struct err *e)
 {
 	const struct completer_params *p = c->p;
-	struct remote_params r = {.url = p->model, .model = p->name, .temperature = p->temperature, .top_p = p->top_p, .min_p = p->min_p, .top_k = p->top_k,
-				  .max_tokens = p->max_tokens, .stop = p->stop, .stops = p->stops, .seed = p->seed, .logprobs = p->logprobs,
-				  .thinking = p->thinking, .batch = p->batch, .per_request = p->per_request, .tries = p->tries, .wait = p->wait,
-				  .connect_timeout = p->connect_timeout, .timeout = p->timeout, .verbose = p->verbose};
 	const char *key = getenv("OPENAI_API_KEY");
 
 	if (p->key_file && http_read_key(p->key_file, &c->key, e) < 0)
 		return -1;
-	r.key = p->key_file ? c->key.p : key && *key ? key : NULL;
-	if (!p->key_file && r.key && http_check_key(r.key, e) < 0)
+	key = p->key_file ? c->key.p : key && *key ? key : NULL;
+	if (!p->key_file && key && http_check_key(key, e) < 0)
 		return err_prefix(e, "OPENAI_API_KEY");
 	if (strcmp(p->template, "auto") != 0 && (!(c->template = template_open(p->template, e)) || set_thinking(c, e) < 0))
 		return -1;
-	return (c->remote = remote_open(&r, &p->on, e)) ? 0 : -1;
+	return (c->remote = remote_open(p, key, e)) ? 0 : -1;
 }
 
 /* ---- either ---- */
@@ -194,8 +191,7 @@ int completer_add(struct completer *c, const struct completer_prompt *p, struct 
 	if (!c->remote)
 		return sampler_add(c->sampler, &(struct sampler_prompt){.id = p->id, .n = (int64_t)p->ids, .stream = p->stream, .first = (int32_t)p->first,
 									 .samples = (int32_t)p->samples, .user = p->user}, e);
-	remote_add(c->remote, &(struct remote_prompt){.text = p->text, .n = p->n, .messages = p->messages, .system = p->system, .stream = p->stream,
-						      .first = p->first, .samples = p->samples, .user = p->user});
+	remote_add(c->remote, p);
 	return 0;
 }
 

@@ -17,15 +17,32 @@
 #define MODEL_COMPLETER_H
 
 #include "model/checkpoint.h"
-#include "model/remote.h"
 #include "model/sampler.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
+enum completer_choice { CHOICE_AUTO, CHOICE_ON, CHOICE_OFF };
+
+struct made {                           /* a completion; borrowed during the call */
+	const char *text;               /* [n], a NUL behind it */
+	size_t n;
+	const int32_t *id;              /* [tokens]; NULL: a server did not give them */
+	const float *logprob;           /* [tokens] nats; NULL: the same */
+	size_t tokens;
+	const char *finish;             /* "stop"; "length": cut off by length, or by a server's filter */
+};
+
+struct completer_events {
+	void (*done)(void *arg, void *user, int64_t sample, const struct made *m);
+	/* Only a server's: samples first .. first+samples-1 will not come. all: no other request would fare better (key, name of the model). */
+	void (*failed)(void *arg, void *user, int64_t first, int64_t samples, bool all, const struct err *e);
+	void *arg;
+};
+
 struct completer_params {               /* all borrowed until completer_close */
 	const char *model;              /* a folder, an archive, or a server's URL */
 	const char *template;           /* a name or a file; "auto": the checkpoint's own, the server's own */
-	enum remote_choice thinking;
+	enum completer_choice thinking;
 	double temperature;             /* 0: greedy */
 	double top_p, min_p;
 	int64_t top_k, max_tokens;
@@ -41,12 +58,12 @@ struct completer_params {               /* all borrowed until completer_close */
 	bool (*stopped)(void *on_arg, void *user, const int32_t *id, int64_t n);   /* in place of stop texts, asked after each token; may be NULL */
 	/* a server's */
 	const char *name, *key_file;    /* NULL: its only model; the key in the environment's OPENAI_API_KEY, if any */
-	enum remote_choice logprobs;
+	enum completer_choice logprobs;
 	int64_t per_request, tries;
 	double wait, connect_timeout, timeout;          /* seconds */
 	bool verbose;
 
-	struct remote_events on;        /* `done` of either (ids and logprobs are always there of what runs here), `failed` of a server's */
+	struct completer_events on;
 };
 
 struct completer {                      /* to be looked at */
