@@ -114,7 +114,7 @@ int reference_save(void *arg, struct checkpoint_writer *w, struct err *e)
 	if (ref->path)
 		return 0;
 	if (ref->every > 0 && t->state.step % ref->every == 0)
-		return trainer_write_tensors(t, w, name, 0, e);
+		return model_save(t->model, w, name, 0, e);
 	if (ck->base && !ref->carried)
 		return 0;
 	s = checkpoint_add_tensors(w, name, e);

@@ -162,17 +162,6 @@ void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, i
 		warn_machine(t, tokens);
 }
 
-int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
-{
-	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
-
-	if (!s)
-		return -1;
-	safetensors_shard(s, shard_bytes);
-	params_save(model_trained(t->model), s);
-	return safetensors_finish(s, e);
-}
-
 static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
 {
 	struct buf text = {0};
@@ -186,7 +175,7 @@ static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, s
 	adapter_config_write(&t->ck->lora, module, n, t->ck->config.experts.count ? ".*\\.experts\\..*" : NULL, &text);
 	rc = checkpoint_add_file(w, ADAPTER_CONFIG, text.p, text.n, e);
 	buf_free(&text);
-	return rc < 0 ? -1 : trainer_write_tensors(t, w, ADAPTER_WEIGHTS, 0, e);
+	return rc < 0 ? -1 : model_save(t->model, w, ADAPTER_WEIGHTS, 0, e);
 }
 
 static int write_all(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
@@ -196,7 +185,7 @@ static int write_all(const struct trainer *t, struct checkpoint_writer *w, struc
 	if (rc == 0 && t->ck->base)
 		rc = write_adapter(t, w, e);
 	else if (rc == 0)
-		rc = trainer_write_tensors(t, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
+		rc = model_save(t->model, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
 	if (rc == 0)
 		rc = optimizer_save(t->optimizer, w, e);
 	return rc < 0 ? -1 : state_write(w, &t->state, t->run, e);

@@ -81,8 +81,6 @@ int trainer_begin(struct trainer *t, bool resume, struct err *e);
 void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, int64_t longest);
 /* The checkpoint, whole or not at all; in a team all call it, and the first one writes. also: NULL, or adds to it what the program alone has. */
 int trainer_save(const struct trainer *t, const char *path, int (*also)(void *arg, struct checkpoint_writer *w, struct err *e), void *arg, struct err *e);
-/* The model's tensors alone, or the adapter's, as a file of the checkpoint that is being written: MODEL_WEIGHTS, or another name. */
-int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
 void trainer_close(struct trainer *t);
 
 #endif
