@@ -166,14 +166,10 @@ int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 
 static int save_step(const struct optimizer *o, struct checkpoint_writer *w, struct err *e)
 {
-	struct js *j = js_object();
 	struct buf text = {0};
 	int rc;
 
-	js_set(j, "step", js_new_int(o->step));
-	js_write(j, 0, &text);
-	buf_char(&text, '\n');
-	js_free(j);
+	buf_printf(&text, "{\"step\":%lld}\n", (long long)o->step);
 	rc = checkpoint_add_file(w, "optimizer/state.json", text.p, text.n, e);
 	buf_free(&text);
 	return rc;
