@@ -284,8 +284,8 @@ static struct js *describe_run(const struct work *w, const struct js *there)
 	else if (js_get(there, "model"))
 		js_set(run, "model", js_copy(js_get(there, "model")));
 	run_set_hash(run, "data", lessons_hash(&w->data));
-	js_set(run, "dtype", js_new_string(dtype, strlen(dtype)));
-	js_set(run, "moments", js_new_string(moments, strlen(moments)));
+	js_set(run, "dtype", js_new_str(dtype));
+	js_set(run, "moments", js_new_str(moments));
 	js_set(run, "replicas", js_new_int(w->replicas->n));
 	for (i = 0; i < sizeof names / sizeof names[0]; i++)
 		run_set_option(run, w->opts, names[i]);

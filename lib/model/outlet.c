@@ -99,7 +99,7 @@ static void set_stop(const struct outlet *o, struct record *r)
 	}
 	all = js_array();
 	for (i = 0; i < o->p.by->stops; i++)
-		js_push(all, js_new_string(o->p.by->stop[i], strlen(o->p.by->stop[i])));
+		js_push(all, js_new_str(o->p.by->stop[i]));
 	record_set_js(r, "stop", all);
 	js_free(all);
 }

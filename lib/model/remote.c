@@ -76,7 +76,7 @@ static void set_sampling(const struct remote *r, const struct ask *a, struct js 
 		struct js *list = js_array();
 
 		for (i = 0; i < p->stops; i++)
-			js_push(list, js_new_string(p->stop[i], strlen(p->stop[i])));
+			js_push(list, js_new_str(p->stop[i]));
 		js_set(j, "stop", list);
 		if (r->features & KEEP_STOP)
 			js_set(j, "include_stop_str_in_output", js_new_bool(true));
@@ -103,7 +103,7 @@ static void make_body(struct remote *r, struct ask *a)
 {
 	struct js *j = js_object();
 
-	js_set(j, "model", js_new_string(r->model, strlen(r->model)));
+	js_set(j, "model", js_new_str(r->model));
 	if (a->prompt->messages)
 		js_set(j, "messages", js_copy(a->prompt->messages));
 	else
@@ -408,13 +408,8 @@ void remote_add(struct remote *r, const struct completer_prompt *from)
 		size_t i;
 
 		p->messages = js_array();
-		if (from->system && !(role && !strcmp(role, "system"))) {
-			struct js *m = js_object();
-
-			js_set(m, "role", js_new_string("system", 6));
-			js_set(m, "content", js_new_string(from->system, strlen(from->system)));
-			js_push(p->messages, m);
-		}
+		if (from->system && !(role && !strcmp(role, "system")))
+			js_push(p->messages, template_message("system", from->system, strlen(from->system)));
 		for (i = 0; i < js_size(from->messages); i++)
 			js_push(p->messages, js_copy(js_at(from->messages, i)));
 	} else {

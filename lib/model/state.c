@@ -60,9 +60,9 @@ int state_write(struct checkpoint_writer *w, const struct state *s, const struct
 void run_set_hash(struct js *run, const char *name, uint64_t hash)
 {
 	char text[24];
-	int n = snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
 
-	js_set(run, name, js_new_string(text, (size_t)n));
+	snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+	js_set(run, name, js_new_str(text));
 }
 
 void run_set_option(struct js *run, const struct opt *opts, const char *name)
@@ -77,7 +77,7 @@ void run_set_option(struct js *run, const struct opt *opts, const char *name)
 	else if (opts->type != OPT_INT && opts->type != OPT_FLOAT)
 		s = *(const char **)opts->value;
 	js_set(run, name, opts->type == OPT_INT ? js_new_int(*(int64_t *)opts->value) : opts->type == OPT_FLOAT ? js_new_number(*(double *)opts->value)
-		: js_new_string(s, strlen(s)));
+		: js_new_str(s));
 }
 
 int run_check(const struct js *run, const struct js *there, const char *path, const char *model, struct err *e)

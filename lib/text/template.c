@@ -392,13 +392,20 @@ out:
 	return rc;
 }
 
+struct js *template_message(const char *role, const char *content, size_t n)
+{
+	struct js *m = js_object();
+
+	js_set(m, "role", js_new_str(role));
+	js_set(m, "content", js_new_string(content, n));
+	return m;
+}
+
 struct js *template_question(const char *question, size_t n)
 {
-	struct js *list = js_array(), *m = js_object();
+	struct js *list = js_array();
 
-	js_set(m, "role", js_new_string("user", 4));
-	js_set(m, "content", js_new_string(question, n));
-	js_push(list, m);
+	js_push(list, template_message("user", question, n));
 	return list;
 }
 

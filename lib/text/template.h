@@ -57,8 +57,8 @@ int template_problem(const struct template *t, const char *system, const char *p
 int template_messages(const struct template *t, const char *system, const struct js *messages, size_t n, struct buf *to,
 	struct err *e);
 
-/* A conversation of one question: [{"role": "user", "content": ...}], the caller's */
-struct js *template_question(const char *question, size_t n);
+struct js *template_message(const char *role, const char *content, size_t n);   /* {"role": ..., "content": ...}, the caller's */
+struct js *template_question(const char *question, size_t n);                   /* a conversation of one question, the caller's */
 /* The same out of a record: its field `messages`, or another one as a problem. -1 and e: also where the field is missing. */
 int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e);
 
