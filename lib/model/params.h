@@ -98,7 +98,6 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 
 /* The trained numbers as they are computed with: declares them and writes them. */
 void params_save(const struct params *p, struct safetensors_writer *w);
-enum st_dtype params_dtype(const struct params *p);     /* what that writes */
 /* What is finer than these, if anything is kept: "low." (I16) or "master." and the name. read: no error if the file has none; then params_follow. */
 void params_declare_fine(const struct params *p, struct safetensors_writer *w);
 void params_write_fine(const struct params *p, struct safetensors_writer *w);

@@ -205,16 +205,11 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 
 /* ---- the numbers ---- */
 
-enum st_dtype params_dtype(const struct params *p)
-{
-	return p->kept == KEPT_BF16 ? ST_BF16 : p->kept == KEPT_F16 ? ST_F16 : ST_F32;
-}
-
 void params_save(const struct params *p, struct safetensors_writer *w)
 {
 	size_t i;
 
-	params_declare(p, w, "", params_dtype(p));
+	params_declare(p, w, "", p->kept == KEPT_BF16 ? ST_BF16 : p->kept == KEPT_F16 ? ST_F16 : ST_F32);
 	for (i = 0; i < p->parts; i++) {
 		const struct part *part = &p->part[i];
 		int64_t n = part_count(part);

@@ -82,7 +82,7 @@ struct template *completion_template(const struct checkpoint *ck, const char *na
 	return t;
 }
 
-bool config_is_eos(const struct config *c, int32_t id)
+static bool is_eos(const struct config *c, int32_t id)
 {
 	int i;
 
@@ -106,7 +106,7 @@ void completion_text(struct tokenizer *t, const struct config *c, const int32_t 
 {
 	struct buf bytes = {0};
 
-	if (n > 0 && config_is_eos(c, id[n - 1]))
+	if (n > 0 && is_eos(c, id[n - 1]))
 		n--;
 	tokenizer_decode(t, id, (size_t)n, 0, &bytes);
 	utf8_replace(bytes.p ? bytes.p : "", bytes.n, to);

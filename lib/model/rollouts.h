@@ -35,7 +35,6 @@ struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e);
 /* The template of that name or file; "auto": the checkpoint's own chat template, or `mini` where it has none. NULL and e if it is unknown. */
 struct template *completion_template(const struct checkpoint *ck, const char *name, struct err *e);
 
-bool config_is_eos(const struct config *c, int32_t id);
 /* -1 and e where one of them is not in the model's vocabulary: tokenizers may know more */
 int config_check_ids(const struct config *c, const int32_t *id, size_t n, struct err *e);
 

@@ -90,11 +90,6 @@ struct message {
 	size_t n;
 };
 
-const char *template_names(void)
-{
-	return NAMES;
-}
-
 static const struct format *find_format(const char *name)
 {
 	size_t i;

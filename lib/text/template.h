@@ -49,7 +49,6 @@ const char *template_name(const struct template *t);                    /* or th
 bool template_is_alike(const struct template *t);       /* recognised by its parts, not to the letter */
 /* For templates that can have reasoning or not (without this: as they do by themselves). -1 and e where there is no such choice. */
 int template_set_thinking(struct template *t, bool on, struct err *e);
-const char *template_names(void);                                       /* "none, mini, ...", for --help and messages */
 
 /* Both append the prompt. `system` (may be NULL) is put in front of the conversation, unless that has a system message itself. */
 int template_problem(const struct template *t, const char *system, const char *problem, size_t n, struct buf *to, struct err *e);
