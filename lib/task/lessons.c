@@ -33,73 +33,73 @@ static void keep(struct lessons *l, const int32_t *token, int64_t n, int64_t fir
 		l->empty++;
 }
 
+/* A text ends with the token that ends texts, if the model has one. */
+static void keep_ended(struct lessons *l, struct tokens *ids, size_t first)
+{
+	if (l->how->config->eos_count > 0)
+		tokens_add(ids, l->how->config->eos[0]);
+	keep(l, ids->id, (int64_t)ids->n, (int64_t)first);
+}
+
 static int take_text(struct lessons *l, struct record *r, struct err *e)
 {
-	const struct config *c = l->how->config;
 	struct tokens ids = {0};
 	size_t n;
 	const char *s = record_string(r, "text", &n, e);
+	int rc;
 
 	if (!s)
 		return -1;
-	if (tokenizer_encode(l->how->tokenizer, s, n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0) {
-		tokens_free(&ids);
-		return record_error(r, e, "'text': %s", e->msg);
-	}
-	if (c->eos_count > 0)
-		tokens_add(&ids, c->eos[0]);
-	keep(l, ids.id, (int64_t)ids.n, 1);
+	rc = tokenizer_encode(l->how->tokenizer, s, n, TOKENIZER_ADD_SPECIAL, &ids, e);
+	if (rc == 0)
+		keep_ended(l, &ids, 1);
 	tokens_free(&ids);
-	return 0;
+	return rc < 0 ? record_error(r, e, "'text': %s", e->msg) : 0;
 }
 
-/* One example for each turn of the assistant, with all before it as its prompt. */
+/* The assistant's turn, with all before it as its prompt */
+static int take_turn(struct lessons *l, const struct js *messages, size_t turn, const char *content, size_t n, struct err *e)
+{
+	struct tokens ids = {0};
+	struct buf text = {0};
+	size_t prompt;
+	int rc = template_messages(l->how->template, NULL, messages, turn, &text, e);
+
+	if (rc == 0)
+		rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e);
+	prompt = ids.n;
+	if (rc == 0)
+		rc = tokenizer_encode(l->how->tokenizer, content, n, 0, &ids, e);
+	if (rc == 0)
+		keep_ended(l, &ids, prompt);
+	buf_free(&text);
+	tokens_free(&ids);
+	return rc;
+}
+
 static int take_messages(struct lessons *l, struct record *r, struct err *e)
 {
 	const struct js *messages = record_js(r, "messages", e);
-	struct tokens ids = {0};
-	struct buf text = {0};
-	size_t turn, prompt = 0, turns = 0;
-	int rc = 0;
+	size_t turn, turns = 0, n;
 
 	if (!messages)
 		return -1;
 	if (!js_is_array(messages))
 		return record_error(r, e, "'messages' is %s, not an array", js_type(messages));
-	for (turn = 0; turn < js_size(messages) && rc == 0; turn++) {
+	for (turn = 0; turn < js_size(messages); turn++) {
 		const struct js *m = js_at(messages, turn);
-		const char *role = js_string(js_get(m, "role"), NULL), *content;
-		size_t n;
+		const char *role = js_string(js_get(m, "role"), NULL), *content = js_string(js_get(m, "content"), &n);
 
-		content = js_string(js_get(m, "content"), &n);
-		if (!role || !content) {
-			rc = record_error(r, e, "'messages[%zu].%s' is %s, not a string", turn, role ? "content" : "role",
-					  js_type(js_get(m, role ? "content" : "role")));
-			break;
-		}
+		if (!role || !content)
+			return record_error(r, e, "'messages[%zu].%s' is %s, not a string", turn, role ? "content" : "role",
+					    js_type(js_get(m, role ? "content" : "role")));
 		if (strcmp(role, "assistant") != 0)
 			continue;
 		turns++;
-		buf_clear(&text);
-		ids.n = 0;
-		if (template_messages(l->how->template, NULL, messages, turn, &text, e) < 0) {
-			rc = record_error(r, e, "'messages': %s", e->msg);
-			break;
-		}
-		if (tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e) < 0 ||
-		    (prompt = ids.n, tokenizer_encode(l->how->tokenizer, content, n, 0, &ids, e)) < 0) {
-			rc = record_error(r, e, "'messages': %s", e->msg);
-			break;
-		}
-		if (l->how->config->eos_count > 0)
-			tokens_add(&ids, l->how->config->eos[0]);
-		keep(l, ids.id, (int64_t)ids.n, (int64_t)prompt);
+		if (take_turn(l, messages, turn, content, n, e) < 0)
+			return record_error(r, e, "'messages': %s", e->msg);
 	}
-	if (rc == 0 && !turns)
-		rc = record_error(r, e, "'messages' has no turn of the assistant to learn");
-	buf_free(&text);
-	tokens_free(&ids);
-	return rc;
+	return turns ? 0 : record_error(r, e, "'messages' has no turn of the assistant to learn");
 }
 
 static int take_completion(struct lessons *l, struct record *r, struct err *e)
