@@ -94,7 +94,6 @@ struct params *model_trained(struct model *m);         /* what a MODEL_TRAIN is 
 /* Adds what is trained of it, the model's tensors or its adapter's, to a checkpoint that is being written, in the configuration's torch_dtype. For a
  * model to be trained only. More than shard_bytes (0: anything) go to shards with an index (safetensors_shard). */
 int model_save(struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
-#define MODEL_WEIGHTS "model.safetensors"
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
 /* Whether activations (tape.h) and a cache (struct kv_cache's `half`) of the model are of 16 bits; with latent attention they are not */

@@ -12,7 +12,7 @@ int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 
 	*s = (struct state){0};
 	e->msg[0] = 0;
-	f = checkpoint_file(ck, "state.json", e);
+	f = checkpoint_file(ck, RUN_STATE, e);
 	if (!f)
 		return e->msg[0] ? -1 : 0;
 	j = js_parse(f->text, f->n, f->path, e);
@@ -32,7 +32,7 @@ int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 struct js *state_run(struct checkpoint *ck)
 {
 	struct err none;
-	const struct checkpoint_file *f = checkpoint_file(ck, "state.json", &none);
+	const struct checkpoint_file *f = checkpoint_file(ck, RUN_STATE, &none);
 	struct js *j = f ? js_parse(f->text, f->n, f->path, &none) : NULL, *run = NULL;
 
 	if (js_get(j, "run"))
@@ -52,7 +52,7 @@ int state_write(struct checkpoint_writer *w, const struct state *s, const struct
 		js_write(run, 0, &text);
 	}
 	buf_str(&text, "}\n");
-	rc = checkpoint_add_file(w, "state.json", text.p, text.n, e);
+	rc = checkpoint_add_file(w, RUN_STATE, text.p, text.n, e);
 	buf_free(&text);
 	return rc;
 }
