@@ -1,7 +1,7 @@
 /* rollouts.h - completions out of records: token ids that are what the text says
  *
  *     struct completion c;
- *     if (completion_read(&r, tokenizer, &c, &e) < 0) ...
+ *     if (completion_read(&r, tokenizer, &config, &c, &e) < 0) ...
  *     c.token[0 .. c.n-1], of which c.token[c.first ..] were written by the model
  *
  * The text is the truth for a person, the ids for the machine. Where `completion_ids` no longer decode to `completion`, somebody has edited
