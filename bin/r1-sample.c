@@ -16,7 +16,7 @@
 #define SHORT_PROMPT 1024       /* tokens of a prompt for which there is room from the beginning */
 
 struct options {
-	struct completer_params by;     /* the model, and how it samples */
+	struct completer_params how;    /* the model, and how it samples */
 	const char *system, *prompt, *output, *resume, *api, *logprobs, *thinking;
 	int64_t samples, first, group, context, step, follow, lag;
 	bool greedy;
@@ -26,7 +26,7 @@ struct options {
 struct work {
 	const struct options *o;
 	struct tool *tool;
-	struct completer *by;
+	struct completer *model;
 	struct reader *in;
 	struct outlet *out;
 	int64_t problems, completions, step, tokens;    /* tokens: by models that are gone */
@@ -93,10 +93,10 @@ static int make_prompt(struct work *w, struct record *r, struct buf *to, struct 
 	const char *field = record_has(r, "messages") ? "messages" : "problem", *s;
 	size_t n;
 
-	if (!w->by->template && asks(r))
+	if (!w->model->template && asks(r))
 		return record_error(r, e, "what is to become of '%s' says --template, which --api completions needs", field);
 	if (asks(r) || !record_has(r, "prompt"))
-		return template_field(w->by->template, w->o->system, r, field, to, e);
+		return template_field(w->model->template, w->o->system, r, field, to, e);
 	if (!(s = record_string(r, "prompt", &n, e)))
 		return -1;
 	buf_add(to, s, n);
@@ -148,7 +148,7 @@ static int start(struct work *w, struct record *r, struct completer_prompt *prom
 			;
 		prompt->first = w->o->first + from;
 		prompt->samples = to - from;
-		if (outlet_due(p, from) && completer_add(w->by, prompt, w->e) < 0)
+		if (outlet_due(p, from) && completer_add(w->model, prompt, w->e) < 0)
 			return -1;
 	}
 	return 0;
@@ -157,30 +157,30 @@ static int start(struct work *w, struct record *r, struct completer_prompt *prom
 /* Without --context there is room for what the prompt asks for: what is under way is brought to its end, and then the room is made. */
 static int make_room(struct work *w, int64_t prompt)
 {
-	int64_t want = prompt + w->o->by.max_tokens;
+	int64_t want = prompt + w->o->how.max_tokens;
 
-	if (w->o->context || want <= w->by->context || w->by->context == w->by->ck->config.max_positions)
+	if (w->o->context || want <= w->model->context || w->model->context == w->model->ck->config.max_positions)
 		return 0;
-	while (completer_busy(w->by) && !tool_interrupted())
-		if (completer_step(w->by, w->e) < 0 || w->rc < 0)
+	while (completer_busy(w->model) && !tool_interrupted())
+		if (completer_step(w->model, w->e) < 0 || w->rc < 0)
 			return w->rc = -1;
-	completer_widen(w->by, (want + SHORT_PROMPT - 1) / SHORT_PROMPT * SHORT_PROMPT);
+	completer_widen(w->model, (want + SHORT_PROMPT - 1) / SHORT_PROMPT * SHORT_PROMPT);
 	return 0;
 }
 
 /* Whether a model that runs here takes a prompt of n tokens */
 static int fit(struct work *w, struct record *r, const char *id, int64_t n, struct err *e)
 {
-	const int64_t positions = w->by->ck->config.max_positions, most = w->o->by.max_tokens;
+	const int64_t positions = w->model->ck->config.max_positions, most = w->o->how.max_tokens;
 
 	if (n >= positions)
 		return record_error(r, e, "the prompt has %lld tokens, and the model %lld positions", (long long)n, (long long)positions);
 	if (make_room(w, n) < 0)
 		return -1;
-	if (completer_check(w->by, n, e) < 0)
+	if (completer_check(w->model, n, e) < 0)
 		return record_error(r, e, "%s", e->msg);
-	if (!w->told_cut && w->by->context - n < most && most < positions && (w->told_cut = true))
-		tool_warn("id %s: a prompt of %lld tokens leaves %lld for the completion%s, not %lld", id, (long long)n, (long long)(w->by->context - n),
+	if (!w->told_cut && w->model->context - n < most && most < positions && (w->told_cut = true))
+		tool_warn("id %s: a prompt of %lld tokens leaves %lld for the completion%s, not %lld", id, (long long)n, (long long)(w->model->context - n),
 			  w->o->context ? " (--context)" : "", (long long)most);
 	return 0;
 }
@@ -188,7 +188,7 @@ static int fit(struct work *w, struct record *r, const char *id, int64_t n, stru
 /* A server's chat gets messages, which the server makes a prompt of; its completions get the prompt's text, a model that runs here the tokens. */
 static int make_and_start(struct work *w, struct record *r, struct err *e)
 {
-	const bool here = !w->by->remote, guess = *w->o->api == 'a' && !w->by->template && (asks(r) || !record_has(r, "prompt"));
+	const bool here = !w->model->remote, guess = *w->o->api == 'a' && !w->model->template && (asks(r) || !record_has(r, "prompt"));
 	const bool chat = !here && (guess || !strcmp(w->o->api, "chat"));
 	struct js *messages = chat ? make_messages(r, e) : NULL;
 	struct buf prompt = {0};
@@ -200,7 +200,7 @@ static int make_and_start(struct work *w, struct record *r, struct err *e)
 		goto out;
 	if (chat)
 		js_write(messages, 0, &prompt);
-	if (here && completer_encode(w->by, &prompt, &ids, e) < 0) {
+	if (here && completer_encode(w->model, &prompt, &ids, e) < 0) {
 		record_error(r, e, "the prompt: %s", e->msg);
 		goto out;
 	}
@@ -236,9 +236,9 @@ static void read_more(struct work *w)
 	struct record r = {0};
 	int rc;
 
-	while (w->rc >= 0 && !w->ended && completer_wants(w->by) && !(w->o->follow && w->taken == w->o->follow)) {
+	while (w->rc >= 0 && !w->ended && completer_wants(w->model) && !(w->o->follow && w->taken == w->o->follow)) {
 		if (w->in) {
-			if (completer_busy(w->by) && !reader_ready(w->in))
+			if (completer_busy(w->model) && !reader_ready(w->in))
 				break;          /* those that are under way do not wait for a slow pipe */
 			rc = reader_next(w->in, &r, &w->why);
 			if (rc > 0 && take_problem(w, &r, &w->why) < 0 && w->rc >= 0)
@@ -264,17 +264,17 @@ static enum completer_choice choice(const char *s)
 
 static bool own_template(const struct options *o)
 {
-	return strcmp(o->by.template, "auto") != 0;
+	return strcmp(o->how.template, "auto") != 0;
 }
 
 /* Special tokens of a template for another model are plain text to this one. */
 static int warn_foreign(const struct work *w, struct err *e)
 {
 	struct buf token = {0};
-	int rc = template_foreign(w->by->template, w->o->system, w->by->tokenizer, &token, e);
+	int rc = template_foreign(w->model->template, w->o->system, w->model->tokenizer, &token, e);
 
 	if (token.n)
-		tool_warn("--template %s writes %s, which is no token of %s: it is plain text there", w->o->by.template, token.p, w->o->by.model);
+		tool_warn("--template %s writes %s, which is no token of %s: it is plain text there", w->o->how.template, token.p, w->o->how.model);
 	buf_free(&token);
 	return rc;
 }
@@ -285,34 +285,34 @@ static int open_model(struct work *w, struct err *e)
 	struct state s;
 
 	w->step = o->step;
-	if (!(w->by = completer_open(&o->by, e)))
+	if (!(w->model = completer_open(&o->how, e)))
 		return -1;
-	if (w->by->remote)
+	if (w->model->remote)
 		return 0;
-	if (state_read(w->by->ck, &s, e) < 0 || (own_template(o) && !w->round && warn_foreign(w, e) < 0))
+	if (state_read(w->model->ck, &s, e) < 0 || (own_template(o) && !w->round && warn_foreign(w, e) < 0))
 		return -1;
-	tool_debug("%s", w->by->be->what);
+	tool_debug("%s", w->model->be->what);
 	if (o->step < 0)
 		w->step = s.step;
-	if (o->context > w->by->ck->config.max_positions)
-		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)o->context, (long long)w->by->ck->config.max_positions);
+	if (o->context > w->model->ck->config.max_positions)
+		return err_set(e, "--context %lld is more than the model's %lld positions", (long long)o->context, (long long)w->model->ck->config.max_positions);
 	return 0;
 }
 
 static int open_all(struct work *w, char **files, int n, struct err *e)
 {
 	const struct options *o = w->o;
-	struct outlet_params p = {.output = o->output, .resume = o->resume, .by = &o->by, .first = o->first, .samples = o->samples, .group = o->group,
+	struct outlet_params p = {.output = o->output, .resume = o->resume, .how = &o->how, .first = o->first, .samples = o->samples, .group = o->group,
 				  .pass_failed = w->tool->skip_bad};
 
 	if (open_model(w, e) < 0)
 		return -1;
-	p.model = completer_model(w->by);
+	p.model = completer_model(w->model);
 	p.step = w->step;
-	if (!w->by->remote) {
+	if (!w->model->remote) {
 		p.text = completer_text;
-		p.arg = w->by;
-		p.context = o->context ? o->context : w->by->ck->config.max_positions;
+		p.arg = w->model;
+		p.context = o->context ? o->context : w->model->ck->config.max_positions;
 	}
 	if (!o->prompt)
 		w->in = reader_open(files, (size_t)n, w->tool);
@@ -321,14 +321,14 @@ static int open_all(struct work *w, char **files, int n, struct err *e)
 
 static int64_t tokens(const struct work *w)
 {
-	return w->tokens + (w->by ? completer_tokens(w->by) : 0);
+	return w->tokens + (w->model ? completer_tokens(w->model) : 0);
 }
 
 /* ---- --follow: some problems with each checkpoint that r1-update writes ---- */
 
 static const char *followed(const struct options *o)
 {
-	return o->by.adapter ? o->by.adapter : o->by.model;
+	return o->how.adapter ? o->how.adapter : o->how.model;
 }
 
 /* A checkpoint appears whole, as another folder of that name. False: it is the one that is open. */
@@ -366,7 +366,7 @@ static int follow(struct work *w)
 	for (;;) {
 		while (replaced(w, &now)) {
 			w->tokens = tokens(w);
-			completer_close(w->by);
+			completer_close(w->model);
 			w->seen = now;
 			if (open_model(w, w->e) < 0)
 				return -1;
@@ -399,14 +399,14 @@ static int run(struct work *w, char **files, int n, struct err *e)
 		read_more(w);
 		if (w->ended)
 			w->progress.total = w->problems * o->samples;
-		if (w->rc < 0 || tool_interrupted() || (w->ended && !completer_busy(w->by)))
+		if (w->rc < 0 || tool_interrupted() || (w->ended && !completer_busy(w->model)))
 			break;
-		if (o->follow && !completer_busy(w->by)) {
+		if (o->follow && !completer_busy(w->model)) {
 			w->rc = follow(w);
 			continue;
 		}
-		if (completer_step(w->by, e) < 0)
-			w->rc = err_prefix(e, "%s", o->by.model);
+		if (completer_step(w->model, e) < 0)
+			w->rc = err_prefix(e, "%s", o->how.model);
 		if (!w->tool->quiet)
 			progress_set(&w->progress, w->completions, tokens(w));
 	}
@@ -431,13 +431,13 @@ static int check_options(const struct tool *t, const struct options *o, const st
 	static const char *const local[] = {"adapter", "dtype", "context", "follow"};
 	static const char *const server[] = {"model-name", "api", "key-file", "logprobs", "per-request", "tries", "retry-wait",
 					     "connect-timeout", "timeout"};
-	const double temperature = o->by.temperature;
+	const double temperature = o->how.temperature;
 	bool remote;
 	size_t i;
 
-	if (!o->by.model)
+	if (!o->how.model)
 		return tool_usage(t, "--model is missing");
-	remote = remote_is_url(o->by.model);
+	remote = remote_is_url(o->how.model);
 	for (i = 0; remote && i < sizeof local / sizeof local[0]; i++)
 		if (opt_given(opts, local[i]))
 			return tool_usage(t, "--%s is for a model that runs here, not for a server", local[i]);
@@ -470,14 +470,14 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-sample", .usage = "--model DIR|URL [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
 	struct work w;
-	struct options o = {.by = {.dtype = "auto", .template = "auto", .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .per_request = 1,
+	struct options o = {.how = {.dtype = "auto", .template = "auto", .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .per_request = 1,
 				   .tries = 16, .wait = 0.5, .connect_timeout = 10, .timeout = 1800, .warn_memory = true, .on = {on_done, on_failed, &w}},
 			    .samples = 1, .step = -1, .api = "auto", .logprobs = "auto", .thinking = "auto"};
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),
-		{"model", 'm', OPT_STRING, &o.by.model, "DIR|URL", "checkpoint (a folder or an archive), or a server: http://host:port/v1"},
-		{"adapter", 0, OPT_STRING, &o.by.adapter, "DIR", "low-rank adapter on that model"},
-		{"template", 't', OPT_STRING, &o.by.template, "NAME", "how a problem becomes a prompt: by a template of that name, or a file"},
+		{"model", 'm', OPT_STRING, &o.how.model, "DIR|URL", "checkpoint (a folder or an archive), or a server: http://host:port/v1"},
+		{"adapter", 0, OPT_STRING, &o.how.adapter, "DIR", "low-rank adapter on that model"},
+		{"template", 't', OPT_STRING, &o.how.template, "NAME", "how a problem becomes a prompt: by a template of that name, or a file"},
 		{"system", 0, OPT_STRING, &o.system, "TEXT", "system message, for templates that have one"},
 		{"thinking", 0, OPT_CHOICE, &o.thinking, "auto|on|off", "for templates that can have reasoning or not; auto: as they do by themselves"},
 		{"prompt", 'p', OPT_STRING, &o.prompt, "TEXT", "take this one problem instead of reading files"},
@@ -485,12 +485,12 @@ int main(int argc, char **argv)
 		{"samples", 'n', OPT_INT, &o.samples, "N", "completions for each problem", 1, 1 << 20},
 		{"first-sample", 0, OPT_INT, &o.first, "K", "number them from K on: more of a group that is there already", 0, 1 << 20},
 		{"group", 0, OPT_INT, &o.group, "N", "the group's size, if these are a part of it; 0: first-sample + samples", 0, 1 << 21},
-		{"temperature", 0, OPT_FLOAT, &o.by.temperature, "T", "softmax temperature; 0: greedy", 0, 1e6},
-		{"top-p", 0, OPT_FLOAT, &o.by.top_p, "P", "of the likeliest tokens, those that make up P; 1: all", 1e-9, 1},
-		{"top-k", 0, OPT_INT, &o.by.top_k, "K", "of the K likeliest tokens; 0: all", 0, 1 << 30},
-		{"min-p", 0, OPT_FLOAT, &o.by.min_p, "P", "of tokens at least P times as likely as the likeliest; 0: all", 0, 1},
+		{"temperature", 0, OPT_FLOAT, &o.how.temperature, "T", "softmax temperature; 0: greedy", 0, 1e6},
+		{"top-p", 0, OPT_FLOAT, &o.how.top_p, "P", "of the likeliest tokens, those that make up P; 1: all", 1e-9, 1},
+		{"top-k", 0, OPT_INT, &o.how.top_k, "K", "of the K likeliest tokens; 0: all", 0, 1 << 30},
+		{"min-p", 0, OPT_FLOAT, &o.how.min_p, "P", "of tokens at least P times as likely as the likeliest; 0: all", 0, 1},
 		{"greedy", 0, OPT_FLAG, &o.greedy, NULL, "always take the likeliest token: temperature 0"},
-		{"max-tokens", 0, OPT_INT, &o.by.max_tokens, "N", "longest completion", 1, 1 << 30},
+		{"max-tokens", 0, OPT_INT, &o.how.max_tokens, "N", "longest completion", 1, 1 << 30},
 		{"stop", 0, OPT_LIST, &o.stop, "TEXT", "end a completion after this text (may be repeated)"},
 		{"step", 0, OPT_INT, &o.step, "N", "the step to write into records; -1: the checkpoint's", -1, 1e15},
 		TOOL_OPTIONS_SEED(&t),
@@ -498,18 +498,18 @@ int main(int argc, char **argv)
 		{"follow", 0, OPT_INT, &o.follow, "N", "sample N problems, then wait for the next checkpoint, and so on; 0: no", 0, 1e15},
 		{"lag", 0, OPT_INT, &o.lag, "K", "be up to K checkpoints behind", 0, 1e15},
 		OPT_HEADING("Server"),
-		{"model-name", 0, OPT_STRING, &o.by.name, "NAME", "the model, as the server calls it [its only one]"},
+		{"model-name", 0, OPT_STRING, &o.how.name, "NAME", "the model, as the server calls it [its only one]"},
 		{"api", 0, OPT_CHOICE, &o.api, "auto|chat|completions", "auto: completions for a --template or a 'prompt', else chat"},
-		{"key-file", 0, OPT_STRING, &o.by.key_file, "FILE", "the key is in FILE [in the environment: OPENAI_API_KEY]"},
+		{"key-file", 0, OPT_STRING, &o.how.key_file, "FILE", "the key is in FILE [in the environment: OPENAI_API_KEY]"},
 		{"logprobs", 0, OPT_CHOICE, &o.logprobs, "auto|on|off", "ask for logprobs and ids; auto: logprobs at temperature 1 alone"},
-		{"per-request", 0, OPT_INT, &o.by.per_request, "N", "completions of one request", 1, 1024},
-		{"tries", 0, OPT_INT, &o.by.tries, "N", "how often a request is tried", 1, 1e6},
-		{"retry-wait", 0, OPT_FLOAT, &o.by.wait, "S", "seconds before the second try, doubled for each one more, up to 60", 0, 3600},
-		{"connect-timeout", 0, OPT_FLOAT, &o.by.connect_timeout, "S", "seconds until a connection is given up", 0.001, 1e6},
-		{"timeout", 0, OPT_FLOAT, &o.by.timeout, "S", "seconds until a request is given up and tried again", 0.001, 2e6},
+		{"per-request", 0, OPT_INT, &o.how.per_request, "N", "completions of one request", 1, 1024},
+		{"tries", 0, OPT_INT, &o.how.tries, "N", "how often a request is tried", 1, 1e6},
+		{"retry-wait", 0, OPT_FLOAT, &o.how.wait, "S", "seconds before the second try, doubled for each one more, up to 60", 0, 3600},
+		{"connect-timeout", 0, OPT_FLOAT, &o.how.connect_timeout, "S", "seconds until a connection is given up", 0.001, 1e6},
+		{"timeout", 0, OPT_FLOAT, &o.how.timeout, "S", "seconds until a request is given up and tried again", 0.001, 2e6},
 		OPT_HEADING("Computing"),
-		{"batch", 'b', OPT_INT, &o.by.batch, "N", "completions (of a server: requests) at once: speed and memory, not results", 1, 1 << 16},
-		{"dtype", 0, OPT_CHOICE, &o.by.dtype, MODEL_DTYPES, "what weights are kept as; auto: 16 bits where that loses nothing"},
+		{"batch", 'b', OPT_INT, &o.how.batch, "N", "completions (of a server: requests) at once: speed and memory, not results", 1, 1 << 16},
+		{"dtype", 0, OPT_CHOICE, &o.how.dtype, MODEL_DTYPES, "what weights are kept as; auto: 16 bits where that loses nothing"},
 		{"context", 0, OPT_INT, &o.context, "N", "longest prompt and completion together; 0: as long as they are", 0, 1 << 30},
 		TOOL_OPTIONS_COMPUTE(&t),
 		{"output", 'o', OPT_STRING, &o.output, "FILE", "write there instead of to stdout; it appears when all is done"},
@@ -525,20 +525,20 @@ int main(int argc, char **argv)
 	if ((rc = check_options(&t, &o, opts, argc ? argv[0] : NULL)) >= 0)
 		return rc;
 	if (o.greedy)
-		o.by.temperature = 0;
+		o.how.temperature = 0;
 	if (!o.group)
 		o.group = o.first + o.samples;
-	o.by.seed = t.seed;
-	o.by.threads = t.threads;
-	o.by.backend = t.backend;
-	o.by.verbose = t.verbose;
-	o.by.thinking = choice(o.thinking);
-	o.by.logprobs = choice(o.logprobs);
-	o.by.stop = o.stop.item;
-	o.by.stops = o.stop.n;
-	o.by.context = o.context ? o.context : o.by.max_tokens + SHORT_PROMPT;
+	o.how.seed = t.seed;
+	o.how.threads = t.threads;
+	o.how.backend = t.backend;
+	o.how.verbose = t.verbose;
+	o.how.thinking = choice(o.thinking);
+	o.how.logprobs = choice(o.logprobs);
+	o.how.stop = o.stop.item;
+	o.how.stops = o.stop.n;
+	o.how.context = o.context ? o.context : o.how.max_tokens + SHORT_PROMPT;
 	rc = run(&w, argv, argc, &e);
-	completer_close(w.by);
+	completer_close(w.model);
 	if (w.in)
 		reader_close(w.in);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);

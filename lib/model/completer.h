@@ -66,7 +66,7 @@ struct completer_params {               /* all borrowed until completer_close */
 	struct completer_events on;
 };
 
-struct completer {                      /* to be looked at */
+struct completer {                      /* for others to read */
 	const struct completer_params *p;
 	struct template *template;      /* NULL: a server's own */
 	struct backend *be;             /* NULL where a server's, as the next four */

@@ -1,6 +1,6 @@
 /* outlet.h - completions on their way out: made in any order, written in the order of the problems, or added to a file to go on with
  *
- *     struct outlet_params p = {.model = "run/policy", .step = 3, .by = &how, .samples = 4, .group = 4};
+ *     struct outlet_params p = {.model = "run/policy", .step = 3, .how = &how, .samples = 4, .group = 4};
  *     struct outlet *o = outlet_open(&p, &e);
  *
  *     struct problem *q = outlet_add(o, &r, &e);              // takes the record: 'id' and the prompt's fields are set in it
@@ -24,7 +24,7 @@ struct outlet_params {
 	const char *output, *resume;    /* one of them or none: stdout */
 	const char *model;              /* provenance, as records have it */
 	int64_t step;                   /* -1: none */
-	const struct completer_params *by;      /* how completions are sampled, borrowed; what is 0 or none of top_k, min_p and stop is not in records */
+	const struct completer_params *how;      /* how completions are sampled, borrowed; what is 0 or none of top_k, min_p and stop is not in records */
 	int64_t context;                /* longest prompt and completion; 0: not known */
 	int64_t first, samples, group;  /* completions first .. first+samples-1 of each problem, of a group of so many */
 	bool pass_failed;               /* what is behind a completion that failed is written all the same */
