@@ -30,6 +30,13 @@ LDFLAGS += -fsanitize=address,undefined
 endif
 
 TOOLS := $(patsubst bin/%.c,%,$(wildcard bin/r1-*.c))
+# Programs without their sources are a bundle (make bundle): nothing is compiled there.
+ifndef TOOLS
+BUNDLE := 1
+TOOLS := $(filter-out %.so,$(notdir $(wildcard bin/r1-*)))
+endif
+# $(call carried,UP): look for libraries there first, from a program's folder UP folders below
+carried = -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/$1/lib/r1'
 LAYERS := base record tensor text model task
 # Sources compiled once for each instruction set (with ISA, ISA_NAME defined), those of a library that is loaded, and all others
 ISA_SRC := $(wildcard lib/tensor/cpu/isa/*.c)
@@ -58,6 +65,12 @@ LOADED := $(if $(NVCC),r1-cuda.so) $(if $(MPICC),r1-mpi.so)
 # Kinds of plug-ins: every file lib/LAYER/KIND/NAME.c ends with `const struct KIND KIND_NAME = {...}`
 KINDS := model/family model/loss task/reward task/verifier task/language task/advantage task/filter
 
+ifdef BUNDLE
+export PATH := $(PATH):$(CURDIR)/lib/r1/bin
+LOADED := $(notdir $(wildcard bin/*.so))
+all deps:
+	@:
+else
 OBJ := $(LIB_SRC:%.c=$B/%.o) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)) $B/plugins.o
 
 # The programs of the plain configuration stand beside their source; those of the others in their build folder.
@@ -71,7 +84,7 @@ endif
 
 .SECONDARY: $(TOOLS:%=$B/bin/%.o) $(TOOLS:%=$B/bin/%)
 $B/bin/%: $B/bin/%.o $B/libr1.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(call carried,..) -o $@ $^ $(LDLIBS)
 
 $B/libr1.a: $(OBJ)
 	@rm -f $@
@@ -140,12 +153,6 @@ $B/plugins.o: $B/plugins.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
-
-# What is given on the command line and read by nothing was mistyped (a make within a make hands on what was looked at).
-GIVEN := $(if $(MAKELEVEL:0=),,$(strip $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))))
-MISNAMED := $(if $(GIVEN),$(shell stages/misnamed '$(MAKECMDGOALS)' '$(GIVEN)' $(filter-out %.d,$(MAKEFILE_LIST)) tests/run-* tests/check-* stages/report))
-$(if $(MISNAMED),$(error $(MISNAMED)))
 
 # Debian's packages (FLINT 3 has Arb in it, and what apt has no version of is not asked for): to build, and for the pipes of stages/ and the tests
 PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev libsnappy-dev liblz4-dev libzstd-dev zlib1g-dev jq parallel gnuplot-nox
@@ -168,26 +175,51 @@ deps: ## install missing packages (apt, as root or by sudo), or print the line t
 	if [ "$$(id -u)" = 0 ]; then run ''; elif sudo -n true 2>/dev/null; then run sudo; \
 	else echo "missing packages; run:  sudo apt-get install $$(ask | xargs)" >&2; exit 1; fi
 
+clean: ## remove what was built (not run/)
+	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so bin/r1-mpi.so sandbox/r1-sandbox
+endif
+include $(wildcard data/*.mk stages/*.mk sandbox/*.mk tests/*.mk)
+
+# What is given on the command line and read by nothing was mistyped (a make within a make hands on what was looked at).
+GIVEN := $(if $(MAKELEVEL:0=),,$(strip $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))))
+MISNAMED := $(if $(GIVEN),$(shell stages/misnamed '$(MAKECMDGOALS)' '$(GIVEN)' $(filter-out %.d,$(MAKEFILE_LIST)) tests/run-* tests/check-* stages/report))
+$(if $(MISNAMED),$(error $(MISNAMED)))
+
 # Where programs look for each other from where they are: r1-reward for r1-sandbox in its own folder, all for the CUDA backend in ../lib/r1.
 PREFIX ?= /usr/local
-PROGRAMS := $(TOOLS) r1-sandbox
 PAGES := $(wildcard man/*.[157])
+SANDBOX := $(if $(filter bin,$(BIN)),sandbox,$(BIN))/r1-sandbox
+INSTALLED := $(TOOLS:%=$(BIN)/%) $(SANDBOX)
+INSTALLED_LIBS := $(strip $(LOADED:%=$(BIN)/%) $(if $(BUNDLE),$(wildcard lib/r1/*.so*)))
 man_folder = "$(DESTDIR)$(PREFIX)/share/man/man$1"
-install: $(PROGRAMS:%=$B/bin/%) $(LOADED:%=$B/bin/%) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
-	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(strip $(LOADED)),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
-	install -m 755 $(PROGRAMS:%=$B/bin/%) "$(DESTDIR)$(PREFIX)/bin"
-	$(if $(strip $(LOADED)),install -m 755 $(LOADED:%=$B/bin/%) "$(DESTDIR)$(PREFIX)/lib/r1")
+install: $(INSTALLED) $(INSTALLED_LIBS) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(INSTALLED_LIBS),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
+	install -m 755 $(INSTALLED) "$(DESTDIR)$(PREFIX)/bin"
+	$(if $(INSTALLED_LIBS),install -m 755 $(INSTALLED_LIBS) "$(DESTDIR)$(PREFIX)/lib/r1")
 	$(foreach s,1 5 7,install -m 644 $(filter %.$s,$(PAGES)) $(call man_folder,$s);)
 
 uninstall: ## remove from PREFIX what make install put there
-	rm -f $(foreach p,$(PROGRAMS),"$(DESTDIR)$(PREFIX)/bin/$p") $(foreach l,r1-cuda.so r1-mpi.so,"$(DESTDIR)$(PREFIX)/lib/r1/$l") \
+	rm -f $(foreach p,$(notdir $(INSTALLED)),"$(DESTDIR)$(PREFIX)/bin/$p") $(foreach l,$(sort r1-cuda.so r1-mpi.so $(notdir $(INSTALLED_LIBS))),"$(DESTDIR)$(PREFIX)/lib/r1/$l") \
 	  $(foreach s,1 5 7,$(foreach p,$(notdir $(filter %.$s,$(PAGES))),$(call man_folder,$s)/$p))
 	if [ -d "$(DESTDIR)$(PREFIX)/lib/r1" ]; then rmdir "$(DESTDIR)$(PREFIX)/lib/r1"; fi
-
-clean: ## remove what was built (not run/)
-	rm -rf build $(TOOLS:%=bin/%) bin/r1-cuda.so bin/r1-mpi.so sandbox/r1-sandbox
 
 help: ## list the targets and their knobs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
-.PHONY: all deps install uninstall clean help packages no-nvcc
+# All that was built with the libraries that it needs, jq and parallel: not the C and C++ libraries, which a system has, nor MPI, which is the cluster's own.
+BUNDLE_FILE ?= build/r1-$(ARCH).tar.gz
+BUNDLED := build/bundle/r1
+CARRIED := $(INSTALLED) $(LOADED:%=$(BIN)/%) $(CLOCKWORK) $(BENCHES) $(if $(filter r1-cuda.so,$(LOADED)),$(GPU_TESTS:%=$B/tests/unit/%))
+needed = ldd $1 | awk '$$3 ~ /^\// && $$1 !~ /^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|nsl|gcc_s|stdc\+\+)\.so)/ {print $$3}' | sort -u
+bundle: $(CARRIED) ## pack what was built into BUNDLE_FILE=, with all that it needs, for machines without compiler, packages or root
+	@rm -rf $(BUNDLED); mkdir -p $(BUNDLED)/tests $(BUNDLED)/lib/r1/bin
+	@cp -r Makefile README.md LICENSE man stages data $(BUNDLED); rm -rf $(BUNDLED)/data/world/*.[ch]
+	@cp -r tests/bench.mk tests/check-* tests/run-cuda tests/pytorch $(BUNDLED)/tests
+	@cp --parents $(CARRIED) $(wildcard tests/bench/*.py) $(BUNDLED); cd $(BUNDLED) && strip --strip-debug $(CARRIED)
+	@cp $$($(call needed,$(filter-out %.so,$(CARRIED)) $$(command -v jq))) $$(command -v jq) $(BUNDLED)/lib/r1
+	@cp $$(command -v parallel) $(BUNDLED)/lib/r1/bin
+	@printf '#!/bin/sh\nlib=$$(dirname "$$0")/..\nLD_LIBRARY_PATH=$$lib exec "$$lib/jq" "$$@"\n' > $(BUNDLED)/lib/r1/bin/jq; chmod +x $(BUNDLED)/lib/r1/bin/jq
+	@tar -C build/bundle --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUNDLE_FILE).tmp r1
+	@mv $(BUNDLE_FILE).tmp $(BUNDLE_FILE); rm -rf build/bundle; ls -sh $(BUNDLE_FILE)
+
+.PHONY: all deps bundle install uninstall clean help packages no-nvcc

@@ -40,6 +40,7 @@ struct place {                          /* a completion on its way */
 	bool indexed;                   /* by who asked models about it */
 	struct judged judged;
 	double *value;                  /* (1 + rewards) */
+	bool unanswered;
 	int rc;                         /* of rewards_score */
 	char *why;                      /* rc < 0 */
 };
@@ -49,7 +50,7 @@ struct scoring {
 	struct graders *graders;        /* models that score */
 	struct backend *be;             /* theirs; NULL where there are none */
 	int threads;
-	size_t rewards;
+	size_t rewards, unanswered;
 	struct judge *judge;            /* NULL: nobody is asked */
 	struct place *asked;            /* (ASKED) a ring: completions in the input's order, before they are scored */
 	size_t begun, taken, held;      /* counts of those; bytes of those between */
@@ -80,6 +81,7 @@ static void score(void *arg, void *place, int worker)
 	if (!p->value)
 		p->value = xmalloc((s->rewards + 1) * sizeof *p->value);
 	rewards_last(w, p->value, s->rewards + 1);
+	p->unanswered = rewards_unanswered(w);
 }
 
 static int put(void *arg, struct record *r, struct err *e)
@@ -107,10 +109,12 @@ static int take(void *arg, void *place)
 	} else if (put(s, &p->r, s->e) < 0) {
 		rc = -2;
 	}
-	if (rc == 0 && s->rewards)
+	if (rc == 0 && s->rewards) {
 		rewards_count(s->w[0], p->value);
-	else if (rc == -1)
+		s->unanswered += p->unanswered;
+	} else if (rc == -1) {
 		rc = reader_bad(s->in, s->e);
+	}
 	free(p->why);
 	p->why = NULL;
 	judged_clear(&p->judged);
@@ -274,6 +278,8 @@ static void summary(const struct scoring *s)
 			buf_printf(&b, " (of %zu)", mean[i].count);
 	}
 	tool_note("%zu completion%s: %s", mean[0].count, mean[0].count == 1 ? "" : "s", b.p);
+	if (2 * s->unanswered > mean[0].count)
+		tool_note("no answer was found in %zu of them: extract= of accuracy says where to look (answer-is, last-number, ...)", s->unanswered);
 	buf_free(&b);
 }
 

@@ -17,8 +17,10 @@ BASE_BATCH    ?= 64#           documents an optimizer step
 BASE_SEED     ?= 3#            seed of the text and of the initial weights
 
 CLOCKWORK := $B/data/world/clockwork
+ifndef BUNDLE
 $(CLOCKWORK): $(patsubst %.c,$B/%.o,$(wildcard data/world/*.c)) $B/libr1.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(call carried,../../../..) -o $@ $^ $(LDLIBS)
+endif
 
 $(MINI)/train.jsonl: | $(CLOCKWORK)
 	@mkdir -p $(@D)

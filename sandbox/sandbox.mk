@@ -6,7 +6,7 @@ HARNESS := $(wildcard sandbox/harness/*)
 
 $B/bin/r1-sandbox: $(SANDBOX_OBJ) $B/libr1.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(SECCOMP)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(call carried,..) -o $@ $^ $(LDLIBS) $(SECCOMP)
 
 # Loaded by an interpreter that was built elsewhere: without sanitizers, whatever this build has
 $B/sandbox/zygote.so: $(addprefix sandbox/,python.c zygote.c box.c watch.c apply.c jail.h box.h)

@@ -11,7 +11,7 @@ demo: ## install what is missing, build, train the model that comes with r1 for 
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $(demo_tools)
 	@$(MAKE) --no-print-directory -s zero ZERO=$(DEMO) $(demo_knobs)
 	@stages/rollouts $$(ls $(DEMO)/*/final.jsonl)
-	@echo; echo "$(DEMO)/curve.png is the picture; $(DEMO)/report.txt the table; $(DEMO)/0001/ .. the steps, each with its"; \
+	@echo; echo "$$([ ! -e $(DEMO)/curve.png ] || echo "$(DEMO)/curve.png is the picture; ")$(DEMO)/report.txt the table; $(DEMO)/0001/ .. the steps, each with its"; \
 	echo "rollouts.jsonl, scored.jsonl, metrics.jsonl and policy/; and in the first and last of them final.jsonl, the evaluated completions."
 
 .PHONY: demo

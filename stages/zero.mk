@@ -110,7 +110,7 @@ evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample_scored,$1,-n $3 -
 
 zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
-	@gnuplot -c stages/curve.gp $(ZERO) - | sed 's/\f//g;s/ *$$//' | cat -s
+	@! command -v gnuplot > /dev/null || gnuplot -c stages/curve.gp $(ZERO) - | sed 's/\f//g;s/ *$$//' | cat -s
 
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
@@ -283,8 +283,7 @@ $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
-	@gnuplot -c stages/curve.gp $(ZERO) $@.tmp
-	@mv $@.tmp $@
+	@if command -v gnuplot > /dev/null; then gnuplot -c stages/curve.gp $(ZERO) $@.tmp && mv $@.tmp $@; else echo 'no gnuplot: no picture' >&2; fi
 
 $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
 	@$(EVAL) --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp

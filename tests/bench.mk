@@ -1,5 +1,6 @@
 # Speed, as ratios to limits measured in the same run.  BENCH='tiny 0.5b' chooses shapes of the model table.
-bench: $(patsubst tests/bench/%.c,$B/tests/bench/%,$(filter-out tests/bench/gpu.c,$(wildcard tests/bench/*.c))) all $(CLOCKWORK) ## measure speed (BENCH='miniature tiny 0.5b' chooses shapes)
+BENCHES := $(patsubst %,$B/tests/bench/%,record math model jail gpu)
+bench: $(filter-out %/gpu,$(BENCHES)) all $(CLOCKWORK) ## measure speed (BENCH='miniature tiny 0.5b' chooses shapes)
 	@[ -z "$${OPENBLAS_CORETYPE-}" ] || echo "(OPENBLAS_CORETYPE is set; r1 uses no BLAS, so it means nothing here)"
 	@$B/tests/bench/record
 	@$B/tests/bench/math

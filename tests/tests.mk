@@ -5,7 +5,7 @@
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 TEST_JOBS ?= 2
 FUZZ_SECONDS ?= 60
-LINK_TEST = @mkdir -p $(@D) && rm -f $@ && $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.c,$^) $B/libr1.a $(LDLIBS)
+LINK_TEST = @mkdir -p $(@D) && rm -f $@ && $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) $(call carried,../../../..) -MMD -MP -MF $@.d -MT $@ -o $@ $(filter %.c,$^) $B/libr1.a $(LDLIBS)
 
 # A test that does not build is one that failed; the others run.
 test: all $(CLOCKWORK) $B/libr1.a $B/tests/server/api ## run the tests (TESTS=KIND/NAME..., UPDATE=1)

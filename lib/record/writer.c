@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <archive.h>
@@ -17,7 +18,8 @@ struct writer {
 	char *path, *tmp;               /* tmp NULL: written in place */
 	struct archive *gz;             /* compresses on the way to f, or NULL */
 	struct buf line;
-	bool each;                      /* flush each record */
+	bool each;                      /* flush each record; else one that comes a second or two after the last flush */
+	time_t flushed;
 	bool given_up;                  /* what libarchive still has goes nowhere */
 };
 
@@ -149,9 +151,15 @@ static int write_out(struct writer *w, const char *s, size_t n, struct err *e)
 
 int writer_text(struct writer *w, const char *s, size_t n, struct err *e)
 {
+	struct timespec now;
+
 	if (write_out(w, s, n, e) < 0)
 		return -1;
-	return w->each && fflush(w->f) != 0 ? fail(w, e) : 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!w->each && now.tv_sec - w->flushed < 2)
+		return 0;
+	w->flushed = now.tv_sec;
+	return fflush(w->f) != 0 ? fail(w, e) : 0;
 }
 
 struct putting {                        /* a record, on its way */

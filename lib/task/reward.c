@@ -16,6 +16,7 @@ struct rewards {
 	const struct reward **kind;     /* (n) */
 	struct named *value;            /* (n) */
 	double last;                    /* the weighted sum of the last score */
+	bool unanswered;
 	double *sum, total;             /* (n) of the values that applied */
 	size_t *count, totals;
 	struct buf verdict;
@@ -178,6 +179,7 @@ int rewards_score(struct rewards *w, struct record *r, const struct opinions *o,
 	if (!isfinite(total))
 		return record_error(r, e, "the weighted sum of its rewards is not finite");
 	w->last = total;
+	w->unanswered = extracts && !extracted.text && !w->s.parts.open;
 	record_set_named(r, "rewards", w->value, w->n);
 	record_set_number(r, "reward", total);
 	if (extracts && extracted.text)
@@ -209,6 +211,11 @@ void rewards_count(struct rewards *to, const double *value)
 	}
 	to->total += value[0];
 	to->totals++;
+}
+
+bool rewards_unanswered(const struct rewards *w)
+{
+	return w->unanswered;
 }
 
 size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max)

@@ -77,6 +77,9 @@ int rewards_score(struct rewards *w, struct record *r, const struct opinions *o,
 size_t rewards_last(const struct rewards *from, double *value, size_t max);
 void rewards_count(struct rewards *to, const double *value);
 
+/* The last score looked for an answer in a completion that has an end to its reasoning, and found none where it looked. */
+bool rewards_unanswered(const struct rewards *w);
+
 /* Running means of what was counted: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */
 struct reward_mean {
 	const char *name;               /* "reward" first */

@@ -108,7 +108,7 @@ struct template *template_open(const char *name, struct err *e)
 		return t;
 	t->path = xstrdup(name);
 	if (!file_exists(name)) {
-		err_set(e, "no template '%s': a file, or one of " NAMES, name);
+		err_set(e, "no template '%s': a file, auto (the model's own), or one of " NAMES, name);
 		goto bad;
 	}
 	if (file_read(name, &t->text, e) < 0)

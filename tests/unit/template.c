@@ -139,7 +139,7 @@ static void check_files(void)
 
 static void check_names(void)
 {
-	static const char refusal[] = "no template 'r1-one': a file, or one of ";
+	static const char refusal[] = "no template 'r1-one': a file, auto (the model's own), or one of ";
 	const char *s;
 	size_t opened = 0;
 	struct err no, e;
