@@ -75,10 +75,10 @@ static int take(struct request *q, const char *file, struct record *r, struct bu
 			return -1;
 	if (eval_look(q->v, r, &s, e) < 0)
 		return -1;
-	eval_add(q->v, eval_row(q->v, file, NULL, NULL), s);
+	eval_add(eval_row(q->v, file, NULL, NULL), s);
 	for (i = 0; i < q->by->n; i++) {
 		value_of(r, q->by->item[i], value, e);
-		eval_add(q->v, eval_row(q->v, file, q->by->item[i], value->p), s);
+		eval_add(eval_row(q->v, file, q->by->item[i], value->p), s);
 	}
 	look_twice(q, file, r, value);
 	return 0;

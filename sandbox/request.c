@@ -340,9 +340,9 @@ static struct js *answer(const struct run *run, const struct asked *a)
 	struct js *o = js_object();
 	const char *sig = signal_name(run);
 
-	add(o, "verdict", js_new_string(run->verdict, strlen(run->verdict)));
+	add(o, "verdict", js_new_str(run->verdict));
 	add(o, "exit", run->status >= 0 && WIFEXITED(run->status) ? js_new_int(WEXITSTATUS(run->status)) : js_new_null());
-	add(o, "signal", sig ? js_new_string(sig, strlen(sig)) : js_new_null());
+	add(o, "signal", sig ? js_new_str(sig) : js_new_null());
 	add(o, "cpu", js_new_number(micro(run->cpu)));
 	add(o, "wall", js_new_number(micro(run->wall)));
 	add(o, "memory", js_new_int(run->memory));
@@ -350,7 +350,7 @@ static struct js *answer(const struct run *run, const struct asked *a)
 		add(o, "stdout", js_new_string(run->out.n ? run->out.p : "", run->out.n));
 	if (run->err_fd < 0)
 		add(o, "stderr", js_new_string(run->err.n ? run->err.p : "", run->err.n));
-	add(o, "reason", js_new_string(run->why, strlen(run->why)));
+	add(o, "reason", js_new_str(run->why));
 	if (run->keeps && run->kept)
 		add(o, "kept", kept(run, a));
 	return o;

@@ -95,13 +95,13 @@ static void code_fields(const struct task *t, struct record *rec)
 		for (i = 0; i < t->code.n; i++)
 			v = t->code.sign[i] == '*' ? v * t->code.value[i] : t->code.sign[i] == '+' ? v + t->code.value[i] : v - t->code.value[i];
 		snprintf(s, sizeof s, "%d\n", x[k]);
-		js_push(in, js_new_string(s, strlen(s)));
+		js_push(in, js_new_str(s));
 		snprintf(s, sizeof s, "%ld\n", v);
-		js_push(out, js_new_string(s, strlen(s)));
+		js_push(out, js_new_str(s));
 	}
 	js_set(limits, "cpu", js_new_int(1));
 	js_set(limits, "memory", js_new_int(64));
-	js_set(tests, "language", js_new_string("shell", 5));
+	js_set(tests, "language", js_new_str("shell"));
 	js_set(tests, "inputs", in);
 	js_set(tests, "outputs", out);
 	js_set(tests, "limits", limits);

@@ -8,7 +8,7 @@
  *             {"greedy", 0, OPT_FLAG, &o.greedy, NULL, "take the likeliest token"},
  *             {"output", 'o', OPT_STRING, &o.out, "FILE", "write there"},
  *             OPT_END};
- *     switch (opt_parse(&cmd, opts, &argc, &argv, &e)) ...
+ *     switch (opt_parse(opts, &argc, &argv, &e)) ...
  *
  * The value that a variable holds when the table is read is the default that --help shows. Numbers are read strictly:
  * all of the text, within [min, max] (both 0: any). Long names may be cut short as far as they stay unique. "--" ends the

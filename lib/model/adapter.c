@@ -89,31 +89,26 @@ float adapter_scale(const struct adapter_config *c)
 	return (float)(c->alpha / (c->rslora ? sqrt((double)c->rank) : (double)c->rank));
 }
 
-static void set_string(struct js *j, const char *key, const char *s)
-{
-	js_set(j, key, js_new_string(s, strlen(s)));
-}
-
 void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, const char *exclude, struct buf *to)
 {
 	struct js *j = c->json ? js_copy(c->json) : js_object(), *list;
 	size_t i;
 
 	if (!c->json) {
-		set_string(j, "peft_type", "LORA");
-		set_string(j, "task_type", "CAUSAL_LM");
-		set_string(j, "base_model_name_or_path", c->base);
+		js_set(j, "peft_type", js_new_str("LORA"));
+		js_set(j, "task_type", js_new_str("CAUSAL_LM"));
+		js_set(j, "base_model_name_or_path", js_new_str(c->base));
 		js_set(j, "r", js_new_int(c->rank));
 		js_set(j, "lora_alpha", c->alpha == floor(c->alpha) ? js_new_int((int64_t)c->alpha) : js_new_number(c->alpha));
 		js_set(j, "lora_dropout", js_new_number(0));
 		list = js_array();
 		for (i = 0; i < modules; i++)
-			js_push(list, js_new_string(module[i], strlen(module[i])));
+			js_push(list, js_new_str(module[i]));
 		js_set(j, "target_modules", list);
 		if (exclude)
-			set_string(j, "exclude_modules", exclude);
+			js_set(j, "exclude_modules", js_new_str(exclude));
 		js_set(j, "modules_to_save", js_new_null());
-		set_string(j, "bias", "none");
+		js_set(j, "bias", js_new_str("none"));
 		js_set(j, "fan_in_fan_out", js_new_bool(false));
 		js_set(j, "inference_mode", js_new_bool(true));
 		js_set(j, "init_lora_weights", js_new_bool(true));

@@ -29,9 +29,10 @@ struct adapter_config {
 	struct js *json;                /* NULL: a new one */
 };
 
+/* `name` stands in front of messages. c is ready for adapter_config_free also on error. */
 int adapter_config_parse(struct adapter_config *c, const char *text, size_t n, const char *name, struct err *e);
-struct adapter_config adapter_config_new(const char *base, int64_t rank, double alpha, const char *targets);
-float adapter_scale(const struct adapter_config *c);
+struct adapter_config adapter_config_new(const char *base, int64_t rank, double alpha, const char *targets);    /* copies both texts */
+float adapter_scale(const struct adapter_config *c);    /* what B A is multiplied by */
 /* For a new one: the adapted modules' last names, and the pattern of those that have such a name and are not adapted (NULL: there are none) */
 void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, const char *exclude, struct buf *to);
 void adapter_config_free(struct adapter_config *c);

@@ -205,10 +205,10 @@ static int open_weights(struct checkpoint *ck, struct err *e)
 	ck->weights = safetensors_new();
 	if (ck->config.fp8_block[0])
 		safetensors_blocks(ck->weights, ck->config.fp8_block[0], ck->config.fp8_block[1]);
-	rc = add_tensors(ck, ck->weights, "model.safetensors", e);
+	rc = add_tensors(ck, ck->weights, MODEL_WEIGHTS, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	index = checkpoint_file(ck, "model.safetensors.index.json", e);
+	index = checkpoint_file(ck, MODEL_WEIGHTS ".index.json", e);
 	if (index)
 		return safetensors_add_index(ck->weights, index->path, index->text, index->n, add_shard, ck, e);
 	if (e->msg[0])
@@ -224,7 +224,7 @@ static int read_companions(const struct checkpoint *ck, struct err *e)
 	for (i = 0; i < COMPANIONS; i++)
 		if (!checkpoint_file(ck, companions[i], e) && e->msg[0])
 			return -1;
-	return !checkpoint_file(ck, "state.json", e) && e->msg[0] ? -1 : 0;
+	return !checkpoint_file(ck, RUN_STATE, e) && e->msg[0] ? -1 : 0;
 }
 
 static int load_model(struct checkpoint *ck, const struct checkpoint_file *config, struct err *e)

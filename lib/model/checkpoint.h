@@ -30,6 +30,11 @@
 #include "model/config.h"
 #include "model/safetensors.h"
 
+#define MODEL_WEIGHTS "model.safetensors"
+#define OPTIMIZER_WEIGHTS "optimizer/optimizer.safetensors"
+#define OPTIMIZER_STATE "optimizer/state.json"
+#define RUN_STATE "state.json"          /* model/state.h */
+
 /* Files that travel with a model from checkpoint to checkpoint, where they exist (config.json is written from the struct). */
 #define CHECKPOINT_COMPANIONS \
 	"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", \

@@ -435,9 +435,9 @@ static void write_scalar(struct js *j, const struct config *c)
 	for (i = 0; i < sizeof families / sizeof *families; i++)
 		if (!strcmp(families[i].type, c->model_type))
 			snprintf(name, sizeof name, "%s" SCALAR, families[i].name);
-	js_push(names, js_new_string(name, strlen(name)));
+	js_push(names, js_new_str(name));
 	js_set(j, "architectures", names);
-	js_set(labels, "0", js_new_string("score", 5));
+	js_set(labels, "0", js_new_str("score"));
 	js_set(j, "id2label", labels);
 	js_set(ids, "score", js_new_int(0));
 	js_set(j, "label2id", ids);
@@ -455,7 +455,7 @@ void config_write(const struct config *c, struct buf *to)
 	if (c->json)
 		fill(&was, c->json, NULL);
 	if (strcmp(was.model_type, c->model_type) != 0)
-		js_set(j, "model_type", js_new_string(c->model_type, strlen(c->model_type)));
+		js_set(j, "model_type", js_new_str(c->model_type));
 	set_int(j, "vocab_size", was.vocab_size, c->vocab_size);
 	set_int(j, "hidden_size", was.hidden_size, c->hidden_size);
 	set_int(j, "num_hidden_layers", was.layers, c->layers);
@@ -470,7 +470,7 @@ void config_write(const struct config *c, struct buf *to)
 	if (was.tie_word_embeddings != c->tie_word_embeddings)
 		js_set(j, "tie_word_embeddings", js_new_bool(c->tie_word_embeddings));
 	if (strcmp(was.dtype, c->dtype) != 0)
-		js_set(j, js_get(j, "dtype") ? "dtype" : "torch_dtype", js_new_string(c->dtype, strlen(c->dtype)));
+		js_set(j, js_get(j, "dtype") ? "dtype" : "torch_dtype", js_new_str(c->dtype));
 	if (c->scalar && !was.scalar)
 		write_scalar(j, c);
 	/* Weights are written as they are computed with, and without the layers that predict further tokens. */

@@ -81,7 +81,7 @@ struct config {
 	bool tie_word_embeddings;       /* false where absent */
 	bool attention_bias;            /* q, k, v and o have biases (deepseek_v3: q_a, kv_a and o); false where absent. qwen2 has its own way */
 	bool mlp_bias;                  /* llama: gate, up and down have biases; false where absent */
-	bool scalar;                    /* "...ForSequenceClassification" of one label: a score of the text (score.h), and no logits */
+	bool scalar;                    /* "...ForSequenceClassification" of one label: a score of the text (pass.h), and no logits */
 	bool scalar_begins;             /* not of the file: it is about to get its score's weights, which begin at 0 */
 	char dtype[16];                 /* torch_dtype: "float32", "bfloat16", "float16"; float32 where absent */
 	int32_t bos;                    /* bos_token_id; -1: none */
@@ -98,7 +98,7 @@ int config_read_generation(struct config *c, const char *text, size_t n, const c
 /* From now on the model scores texts; config_write says so as transformers does. */
 void config_make_scalar(struct config *c);
 
-struct config config_copy(const struct config *c);
+struct config config_copy(const struct config *c);      /* for config_free, as its original */
 void config_free(struct config *c);
 
 /* The rotation of pair i by a position is position * frequency[i], i = 0 .. D/2-1 (Su et al. 2021, eq. 15), scaled as c->rope says. Returns

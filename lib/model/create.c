@@ -70,7 +70,7 @@ static void make_numbers(void *arg, int64_t from, int64_t to, int worker)
 
 static int write_weights(struct checkpoint_writer *w, const struct model *m, enum st_dtype dtype, const struct create_args *a, struct err *e)
 {
-	struct safetensors_writer *s = checkpoint_add_tensors(w, "model.safetensors", e);
+	struct safetensors_writer *s = checkpoint_add_tensors(w, MODEL_WEIGHTS, e);
 	struct progress p = progress_new("making", a->quiet ? 0 : m->params.count, "numbers");
 	struct making k = {.m = m, .seed = a->seed};
 	struct pool *pool;

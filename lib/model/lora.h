@@ -19,7 +19,7 @@
 /* from NULL: a new adapter. -1: no module has a target's name, or the adapter has tensors that mean nothing here. */
 int lora_declare(struct model *m, const struct adapter_config *c, const struct safetensors *from, struct err *e);
 void lora_init(struct model *m, uint64_t seed);         /* A uniform within 1/sqrt(in), keyed by name; B 0 */
-void lora_switch(struct model *m, bool on);
+void lora_switch(struct model *m, bool on);             /* whether op_linear adds it; at first it does not */
 
 /* After passes have been made: that they have gone through every adapter. A family that multiplies by a weight without op_linear would train
  * nothing there. */

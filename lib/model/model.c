@@ -48,10 +48,10 @@ static struct model *declare(const struct config *c, struct backend *be, struct 
 
 static void alloc(struct model *m, enum model_use use, const enum weight_type *type)
 {
-	const char *dtype = m->config.dtype;
+	const enum st_dtype dtype = model_file_dtype(&m->config);
 
 	if (use == MODEL_TRAIN)
-		params_alloc_trained(&m->params, m->be, !strcmp(dtype, "bfloat16") ? KEPT_BF16 : !strcmp(dtype, "float16") ? KEPT_F16 : KEPT_F32);
+		params_alloc_trained(&m->params, m->be, dtype == ST_BF16 ? KEPT_BF16 : dtype == ST_F16 ? KEPT_F16 : KEPT_F32);
 	else
 		params_alloc(&m->params, m->be, use == MODEL_SAMPLE ? PARAMS_SAMPLE : PARAMS_READ, type);
 	m->half = params_half(&m->params);
@@ -70,7 +70,7 @@ static enum weight_type *all_of(const struct model *m, enum weight_type type)
 struct model *model_new(const struct config *c, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
 {
 	struct model *m = declare(c, be, e);
-	bool half = dtype == DTYPE_BFLOAT16 || (dtype == DTYPE_AUTO && !strcmp(c->dtype, "bfloat16"));
+	bool half = dtype == DTYPE_BFLOAT16 || (dtype == DTYPE_AUTO && model_file_dtype(c) == ST_BF16);
 	enum weight_type *type;
 
 	if (!m || !be)
@@ -205,7 +205,7 @@ enum st_dtype model_file_dtype(const struct config *c)
 
 enum weight_type model_fp8(const struct config *c)
 {
-	return !strcmp(c->dtype, "bfloat16") ? WEIGHT_BF16 : WEIGHT_F32;
+	return model_file_dtype(c) == ST_BF16 ? WEIGHT_BF16 : WEIGHT_F32;
 }
 
 int64_t model_active(const struct model *m)
@@ -325,13 +325,13 @@ struct model *model_load(const char *path, struct backend *be, enum model_use us
 	return m;
 }
 
-int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
+int model_save(struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
 {
 	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
 
 	if (!s)
 		return -1;
 	safetensors_shard(s, shard_bytes);
-	params_save(&m->params, s);
+	params_save(model_trained(m), s);
 	return safetensors_finish(s, e);
 }

@@ -91,10 +91,9 @@ enum weight_type model_fp8(const struct config *c);     /* what weights of F8_E4
 
 struct params *model_trained(struct model *m);         /* what a MODEL_TRAIN is trained in: the adapter, or all */
 
-/* Adds the model's tensors to a checkpoint that is being written, in the configuration's torch_dtype. For a model to be trained only.
- * More than shard_bytes (0: anything) go to shards with an index (safetensors_shard). */
-int model_save(const struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
-#define MODEL_WEIGHTS "model.safetensors"
+/* Adds what is trained of it, the model's tensors or its adapter's, to a checkpoint that is being written, in the configuration's torch_dtype. For a
+ * model to be trained only. More than shard_bytes (0: anything) go to shards with an index (safetensors_shard). */
+int model_save(struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
 /* Whether activations (tape.h) and a cache (struct kv_cache's `half`) of the model are of 16 bits; with latent attention they are not */

@@ -104,14 +104,12 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 	return norm;
 }
 
-#define FILE_NAME "optimizer/optimizer.safetensors"
-
 int optimizer_half_moments(struct checkpoint *ck, bool *half, struct err *e)
 {
 	struct safetensors *s;
 
 	e->msg[0] = 0;
-	s = checkpoint_tensors(ck, FILE_NAME, e);
+	s = checkpoint_tensors(ck, OPTIMIZER_WEIGHTS, e);
 	*half = s && s->n && s->tensor[0].dtype == ST_BF16;
 	safetensors_close(s);
 	return e->msg[0] ? -1 : 0;
@@ -126,7 +124,7 @@ static int load_here(struct optimizer *o, struct checkpoint *ck, uint64_t *hash,
 	int rc = 1;
 
 	e->msg[0] = 0;
-	f = checkpoint_file(ck, "optimizer/state.json", e);
+	f = checkpoint_file(ck, OPTIMIZER_STATE, e);
 	if (!f)
 		return e->msg[0] ? -1 : 0;
 	j = js_parse(f->text, f->n, f->path, e);
@@ -140,12 +138,12 @@ static int load_here(struct optimizer *o, struct checkpoint *ck, uint64_t *hash,
 	if (rc < 0)
 		return rc;
 	e->msg[0] = 0;
-	s = checkpoint_tensors(ck, FILE_NAME, e);
+	s = checkpoint_tensors(ck, OPTIMIZER_WEIGHTS, e);
 	if (!s)
-		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, FILE_NAME);
+		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, OPTIMIZER_WEIGHTS);
 	if (params_read(o->p, s, "exp_avg.", o->exp_avg, o->dtype, e) < 0 || params_read(o->p, s, "exp_avg_sq.", o->exp_avg_sq, o->dtype, e) < 0 ||
 	    params_read_fine(o->p, s, e) < 0)
-		rc = err_prefix(e, "%s/%s", ck->path, FILE_NAME);
+		rc = err_prefix(e, "%s/%s", ck->path, OPTIMIZER_WEIGHTS);
 	if (team_size() > 1)
 		*hash = hash_mix(safetensors_hash(s), (uint64_t)o->step);
 	safetensors_close(s);
@@ -166,15 +164,11 @@ int optimizer_load(struct optimizer *o, struct checkpoint *ck, struct err *e)
 
 static int save_step(const struct optimizer *o, struct checkpoint_writer *w, struct err *e)
 {
-	struct js *j = js_object();
 	struct buf text = {0};
 	int rc;
 
-	js_set(j, "step", js_new_int(o->step));
-	js_write(j, 0, &text);
-	buf_char(&text, '\n');
-	js_free(j);
-	rc = checkpoint_add_file(w, "optimizer/state.json", text.p, text.n, e);
+	buf_printf(&text, "{\"step\":%lld}\n", (long long)o->step);
+	rc = checkpoint_add_file(w, OPTIMIZER_STATE, text.p, text.n, e);
 	buf_free(&text);
 	return rc;
 }
@@ -184,7 +178,7 @@ int optimizer_save(const struct optimizer *o, struct checkpoint_writer *w, struc
 	struct safetensors_writer *s = NULL;
 
 	if (w) {
-		s = save_step(o, w, e) < 0 ? NULL : checkpoint_add_tensors(w, FILE_NAME, e);
+		s = save_step(o, w, e) < 0 ? NULL : checkpoint_add_tensors(w, OPTIMIZER_WEIGHTS, e);
 		if (!s)
 			return -1;
 		params_declare(o->p, s, "exp_avg.", o->dtype);

@@ -93,13 +93,13 @@ static void set_stop(const struct outlet *o, struct record *r)
 	struct js *all;
 	size_t i;
 
-	if (!o->p.stops) {
+	if (!o->p.how->stops) {
 		record_remove(r, "stop");
 		return;
 	}
 	all = js_array();
-	for (i = 0; i < o->p.stops; i++)
-		js_push(all, js_new_string(o->p.stop[i], strlen(o->p.stop[i])));
+	for (i = 0; i < o->p.how->stops; i++)
+		js_push(all, js_new_str(o->p.how->stop[i]));
 	record_set_js(r, "stop", all);
 	js_free(all);
 }
@@ -124,15 +124,15 @@ static void make_record(const struct outlet *o, const struct problem *q, int64_t
 		record_set_int(r, "step", o->p.step);
 	else
 		record_remove(r, "step");
-	record_set_uint(r, "seed", o->p.seed);
-	record_set_number(r, "temperature", o->p.temperature);
-	record_set_number(r, "top_p", o->p.top_p);
-	if (o->p.top_k)
-		record_set_int(r, "top_k", o->p.top_k);
+	record_set_uint(r, "seed", o->p.how->seed);
+	record_set_number(r, "temperature", o->p.how->temperature);
+	record_set_number(r, "top_p", o->p.how->top_p);
+	if (o->p.how->top_k)
+		record_set_int(r, "top_k", o->p.how->top_k);
 	else
 		record_remove(r, "top_k");
-	if (o->p.min_p > 0)
-		record_set_number(r, "min_p", o->p.min_p);
+	if (o->p.how->min_p > 0)
+		record_set_number(r, "min_p", o->p.how->min_p);
 	else
 		record_remove(r, "min_p");
 	set_stop(o, r);
@@ -202,7 +202,7 @@ static int read_made(struct outlet *o, struct record *r, struct made *m, struct 
 /* A completion is as long as it can be where it was cut, and never longer. */
 static int check_length(const struct outlet *o, struct record *kept, const struct made *m, struct err *e)
 {
-	int64_t most = o->p.max_tokens, tokens = (int64_t)m->tokens;
+	int64_t most = o->p.how->max_tokens, tokens = (int64_t)m->tokens;
 	size_t prompt = 0;
 
 	if (!m->id || !most)

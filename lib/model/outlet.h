@@ -1,6 +1,6 @@
 /* outlet.h - completions on their way out: made in any order, written in the order of the problems, or added to a file to go on with
  *
- *     struct outlet_params p = {.model = "run/policy", .step = 3, .seed = 1, .temperature = 1, .top_p = 1, .samples = 4, .group = 4};
+ *     struct outlet_params p = {.model = "run/policy", .step = 3, .how = &how, .samples = 4, .group = 4};
  *     struct outlet *o = outlet_open(&p, &e);
  *
  *     struct problem *q = outlet_add(o, &r, &e);              // takes the record: 'id' and the prompt's fields are set in it
@@ -17,33 +17,20 @@
 #ifndef MODEL_OUTLET_H
 #define MODEL_OUTLET_H
 
+#include "model/completer.h"
 #include "record/record.h"
 
 struct outlet_params {
 	const char *output, *resume;    /* one of them or none: stdout */
 	const char *model;              /* provenance, as records have it */
 	int64_t step;                   /* -1: none */
-	uint64_t seed;
-	double temperature, top_p;
-	double min_p;                   /* what is 0 or none is not in records, from here on ... */
-	int64_t top_k;
-	const char *const *stop;        /* [stops] */
-	size_t stops;                   /* ... to here */
-	int64_t max_tokens, context;    /* longest completion; with its prompt; 0: not known */
+	const struct completer_params *how;      /* how completions are sampled, borrowed; what is 0 or none of top_k, min_p and stop is not in records */
+	int64_t context;                /* longest prompt and completion; 0: not known */
 	int64_t first, samples, group;  /* completions first .. first+samples-1 of each problem, of a group of so many */
 	bool pass_failed;               /* what is behind a completion that failed is written all the same */
 	/* Where ids are always there: the text that they stand for. NULL: ids and logprobs are where they were given, the text is the truth. */
 	void (*text)(void *arg, const int32_t *id, size_t n, struct buf *to);
 	void *arg;
-};
-
-struct made {                           /* what a model wrote; borrowed */
-	const char *text;
-	size_t n;
-	const int32_t *id;              /* [tokens], or NULL */
-	const float *logprob;           /* [tokens], or NULL */
-	size_t tokens;
-	const char *finish;             /* "stop" or "length" */
 };
 
 struct outlet;

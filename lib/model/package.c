@@ -13,7 +13,7 @@
 
 static bool for_use(const char *name)
 {
-	return strncmp(name, "optimizer/", 10) != 0 && strncmp(name, "reference/", 10) != 0 && strcmp(name, "state.json") != 0;
+	return strncmp(name, "optimizer/", 10) != 0 && strncmp(name, "reference/", 10) != 0 && strcmp(name, RUN_STATE) != 0;
 }
 
 int package_pack(const char *folder, const char *archive, int level, bool optimizer, struct err *e)

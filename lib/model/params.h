@@ -73,9 +73,9 @@ struct tensor *params_add(struct params *p, const char *prefix, int64_t cols, co
  * PARAMS_SAMPLE lays matrices out for few rows at once, forward only. type[tensors] says what each matrix is kept as (NULL: all float32);
  * vectors are float32. */
 void params_alloc(struct params *p, struct backend *be, enum params_use use, const enum weight_type *type);
-/* The same for training, all 0; and for gradients, which the tensors have from then on. */
+/* The same for training, all 0. */
 void params_alloc_trained(struct params *p, struct backend *be, enum params_kept kept);
-void params_need_grad(struct params *p);
+void params_need_grad(struct params *p);                /* gradients, all 0, which the tensors have from then on; once is enough */
 /* After the optimizer changed the own numbers: what is computed with follows, everywhere. */
 void params_follow(struct params *p);
 /* Which of the numbers at .. at+n-1 are own: how many, and in *first the first of them. */
@@ -98,7 +98,6 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 
 /* The trained numbers as they are computed with: declares them and writes them. */
 void params_save(const struct params *p, struct safetensors_writer *w);
-enum st_dtype params_dtype(const struct params *p);     /* what that writes */
 /* What is finer than these, if anything is kept: "low." (I16) or "master." and the name. read: no error if the file has none; then params_follow. */
 void params_declare_fine(const struct params *p, struct safetensors_writer *w);
 void params_write_fine(const struct params *p, struct safetensors_writer *w);

@@ -205,16 +205,11 @@ int params_read(const struct params *p, const struct safetensors *from, const ch
 
 /* ---- the numbers ---- */
 
-enum st_dtype params_dtype(const struct params *p)
-{
-	return p->kept == KEPT_BF16 ? ST_BF16 : p->kept == KEPT_F16 ? ST_F16 : ST_F32;
-}
-
 void params_save(const struct params *p, struct safetensors_writer *w)
 {
 	size_t i;
 
-	params_declare(p, w, "", params_dtype(p));
+	params_declare(p, w, "", p->kept == KEPT_BF16 ? ST_BF16 : p->kept == KEPT_F16 ? ST_F16 : ST_F32);
 	for (i = 0; i < p->parts; i++) {
 		const struct part *part = &p->part[i];
 		int64_t n = part_count(part);
@@ -228,30 +223,38 @@ void params_save(const struct params *p, struct safetensors_writer *w)
 	}
 }
 
+/* What is finer than the numbers, under names that begin so; values NULL: nothing is */
+struct fine { const char *prefix; void *values; enum st_dtype dtype; };
+
+static struct fine fine_of(const struct params *p)
+{
+	return p->kept == KEPT_BF16 ? (struct fine){"low.", p->low, ST_I16} : (struct fine){"master.", p->master, ST_F32};
+}
+
 void params_declare_fine(const struct params *p, struct safetensors_writer *w)
 {
-	if (p->kept != KEPT_F32)
-		params_declare(p, w, p->kept == KEPT_BF16 ? "low." : "master.", p->kept == KEPT_BF16 ? ST_I16 : ST_F32);
+	const struct fine f = fine_of(p);
+
+	if (f.values)
+		params_declare(p, w, f.prefix, f.dtype);
 }
 
 void params_write_fine(const struct params *p, struct safetensors_writer *w)
 {
-	if (p->kept == KEPT_BF16)
-		params_write(p, w, p->low, ST_I16);
-	else if (p->kept == KEPT_F16)
-		params_write(p, w, p->master, ST_F32);
+	const struct fine f = fine_of(p);
+
+	if (f.values)
+		params_write(p, w, f.values, f.dtype);
 }
 
 int params_read_fine(struct params *p, const struct safetensors *from, struct err *e)
 {
-	const char *prefix = p->kept == KEPT_BF16 ? "low." : "master.";
-	char *name = xasprintf("%s%s", prefix, p->part[0].name);
-	bool there = p->kept != KEPT_F32 && safetensors_find(from, name);
+	const struct fine f = fine_of(p);
+	char *name = xasprintf("%s%s", f.prefix, p->part[0].name);
+	bool there = f.values && safetensors_find(from, name);
 
 	free(name);
-	if (!there)
-		return 0;
-	return params_read(p, from, prefix, p->kept == KEPT_BF16 ? (void *)p->low : p->master, p->kept == KEPT_BF16 ? ST_I16 : ST_F32, e);
+	return there ? params_read(p, from, f.prefix, f.values, f.dtype, e) : 0;
 }
 
 /* A tensor of another type than the one it was declared as */

@@ -38,8 +38,7 @@ struct ask {                            /* one request */
 };
 
 struct remote {
-	struct remote_params p;
-	struct remote_events on;
+	const struct completer_params *p;
 	struct http *h;
 	char *model;
 	unsigned features, required;    /* that are sent; that may not be left out */
@@ -58,7 +57,7 @@ bool remote_is_url(const char *model)
 
 static void set_sampling(const struct remote *r, const struct ask *a, struct js *j)
 {
-	const struct remote_params *p = &r->p;
+	const struct completer_params *p = r->p;
 	bool chat = a->prompt->messages != NULL;
 	size_t i;
 
@@ -77,7 +76,7 @@ static void set_sampling(const struct remote *r, const struct ask *a, struct js 
 		struct js *list = js_array();
 
 		for (i = 0; i < p->stops; i++)
-			js_push(list, js_new_string(p->stop[i], strlen(p->stop[i])));
+			js_push(list, js_new_str(p->stop[i]));
 		js_set(j, "stop", list);
 		if (r->features & KEEP_STOP)
 			js_set(j, "include_stop_str_in_output", js_new_bool(true));
@@ -92,10 +91,10 @@ static void set_sampling(const struct remote *r, const struct ask *a, struct js 
 		js_set(j, "return_tokens_as_token_ids", js_new_bool(true));
 	if (r->features & IDS)
 		js_set(j, "return_token_ids", js_new_bool(true));
-	if (chat && p->thinking != REMOTE_AUTO) {
+	if (chat && p->thinking != CHOICE_AUTO) {
 		struct js *kwargs = js_object();
 
-		js_set(kwargs, "enable_thinking", js_new_bool(p->thinking == REMOTE_ON));
+		js_set(kwargs, "enable_thinking", js_new_bool(p->thinking == CHOICE_ON));
 		js_set(j, "chat_template_kwargs", kwargs);
 	}
 }
@@ -104,7 +103,7 @@ static void make_body(struct remote *r, struct ask *a)
 {
 	struct js *j = js_object();
 
-	js_set(j, "model", js_new_string(r->model, strlen(r->model)));
+	js_set(j, "model", js_new_str(r->model));
 	if (a->prompt->messages)
 		js_set(j, "messages", js_copy(a->prompt->messages));
 	else
@@ -265,21 +264,21 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	if (n > a->n)
 		n = a->n;
 	for (k = 0; k < n; k++)         /* all are read before any is handed on */
-		if (remote_read_choice(&r->choice, choice_of(list, k), &r->p, all, e) < 0)
+		if (remote_read_choice(&r->choice, choice_of(list, k), r->p, all, e) < 0)
 			return err_prefix(e, "'choices[%lld]'", (long long)k), HTTP_AGAIN;
 	for (k = 0; k < n; k++) {
 		struct remote_choice_text *c = &r->choice;
-		struct remote_done d = {.user = a->prompt->user, .sample = a->first + k};
+		struct made m = {0};
 
-		remote_read_choice(c, choice_of(list, k), &r->p, all, e);
+		remote_read_choice(c, choice_of(list, k), r->p, all, e);
 		http_mask(r->h, &c->text);
-		d.text = c->text.p;
-		d.n = c->text.n;
-		d.id = c->has_ids ? c->id : NULL;
-		d.logprob = c->has_logprobs ? c->logprob : NULL;
-		d.tokens = c->has_ids || c->has_logprobs ? c->tokens : 0;
-		d.stopped = c->stopped;
-		r->on.done(r->on.arg, &d);
+		m.text = c->text.p;
+		m.n = c->text.n;
+		m.id = c->has_ids ? c->id : NULL;
+		m.logprob = c->has_logprobs ? c->logprob : NULL;
+		m.tokens = c->has_ids || c->has_logprobs ? c->tokens : 0;
+		m.finish = c->stopped ? "stop" : "length";
+		r->p->on.done(r->p->on.arg, a->prompt->user, a->first + k, &m);
 	}
 	r->tokens += js_int(js_get(js_get(j, "usage"), "completion_tokens"));
 	if (n < a->n)
@@ -318,7 +317,7 @@ static void on_failed(void *arg, struct http_request *q, const struct err *e)
 	struct ask *a = http_user(q);
 
 	if (a->prompt)
-		r->on.failed(r->on.arg, a->prompt->user, a->first, a->n, a->all, e);
+		r->p->on.failed(r->p->on.arg, a->prompt->user, a->first, a->n, a->all, e);
 	else
 		r->why = *e;
 	free_ask(r, a);
@@ -350,28 +349,27 @@ static int ask_model(struct remote *r, struct err *e)
 	return -1;
 }
 
-struct remote *remote_open(const struct remote_params *p, const struct remote_events *on, struct err *e)
+struct remote *remote_open(const struct completer_params *p, const char *key, struct err *e)
 {
 	struct remote *r = xcalloc(1, sizeof *r);
 	bool exact = p->temperature == 0 || p->temperature == 1;
-	struct http_params hp = {.base = p->url, .key = p->key, .connect_timeout = p->connect_timeout, .timeout = p->timeout, .at_once = p->batch,
+	struct http_params hp = {.base = p->model, .key = key, .connect_timeout = p->connect_timeout, .timeout = p->timeout, .at_once = p->batch,
 				 .tries = p->tries, .wait = p->wait, .longest_wait = 60, .seed = p->seed, .verbose = p->verbose, .reply = on_reply,
 				 .failed = on_failed, .trouble = on_trouble, .arg = r};
 
-	r->p = *p;
-	r->on = *on;
+	r->p = p;
 	r->per_request = p->per_request;
 	r->features = TOP_K | MIN_P | SEED | KEEP_STOP | MAX_TOKENS;
-	if (p->logprobs != REMOTE_OFF)
+	if (p->logprobs != CHOICE_OFF)
 		r->features |= IDS;
-	if (p->logprobs == REMOTE_ON || (p->logprobs == REMOTE_AUTO && exact))
+	if (p->logprobs == CHOICE_ON || (p->logprobs == CHOICE_AUTO && exact))
 		r->features |= LOGPROBS | ID_NAMES;
-	r->required = (p->top_k > 0 ? TOP_K : 0) | (p->min_p > 0 ? MIN_P : 0) | (p->logprobs == REMOTE_ON ? LOGPROBS : 0);
+	r->required = (p->top_k > 0 ? TOP_K : 0) | (p->min_p > 0 ? MIN_P : 0) | (p->logprobs == CHOICE_ON ? LOGPROBS : 0);
 	r->h = http_open(&hp, e);
 	if (!r->h)
 		goto bad;
-	if (p->model)
-		r->model = xstrdup(p->model);
+	if (p->name)
+		r->model = xstrdup(p->name);
 	else if (ask_model(r, e) < 0)
 		goto bad;
 	return r;
@@ -397,7 +395,7 @@ const char *remote_model(const struct remote *r)
 	return r->model;
 }
 
-void remote_add(struct remote *r, const struct remote_prompt *from)
+void remote_add(struct remote *r, const struct completer_prompt *from)
 {
 	struct prompt *p = xcalloc(1, sizeof *p);
 	int64_t k;
@@ -410,13 +408,8 @@ void remote_add(struct remote *r, const struct remote_prompt *from)
 		size_t i;
 
 		p->messages = js_array();
-		if (from->system && !(role && !strcmp(role, "system"))) {
-			struct js *m = js_object();
-
-			js_set(m, "role", js_new_string("system", 6));
-			js_set(m, "content", js_new_string(from->system, strlen(from->system)));
-			js_push(p->messages, m);
-		}
+		if (from->system && !(role && !strcmp(role, "system")))
+			js_push(p->messages, template_message("system", from->system, strlen(from->system)));
 		for (i = 0; i < js_size(from->messages); i++)
 			js_push(p->messages, js_copy(js_at(from->messages, i)));
 	} else {
@@ -430,7 +423,7 @@ void remote_add(struct remote *r, const struct remote_prompt *from)
 
 bool remote_wants(const struct remote *r)
 {
-	return http_busy(r->h) < r->p.batch;
+	return http_busy(r->h) < r->p->batch;
 }
 
 bool remote_busy(const struct remote *r)

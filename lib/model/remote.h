@@ -1,11 +1,11 @@
-/* remote.h - completions by a server that speaks OpenAI's API (vLLM, SGLang, llama.cpp, hosted ones)
+/* remote.h - the half of a completer that is a server which speaks OpenAI's API (vLLM, SGLang, llama.cpp, hosted ones)
  *
- *     struct remote_params p = {.url = "http://localhost:8000/v1", .temperature = 0.6, .top_p = 0.95, .max_tokens = 8192, ...};
- *     struct remote *r = remote_open(&p, on_done, on_failed, arg, &e);        // asks for the model's name if p.model is NULL
+ *     struct completer_params p = {.model = "http://localhost:8000/v1", .temperature = 0.6, .top_p = 0.95, .max_tokens = 8192, ...};
+ *     struct remote *r = remote_open(&p, key, &e);            // asks for the model's name if p.name is NULL
  *     while (more || remote_busy(r)) {
  *             while (more && remote_wants(r))
  *                     remote_add(r, &prompt);
- *             remote_step(r, 100);                    // waits 100 ms at most; calls on_done and on_failed
+ *             remote_step(r, 100);                    // waits 100 ms at most; calls p.on
  *     }
  *     remote_close(r);
  *
@@ -26,66 +26,17 @@
 #ifndef MODEL_REMOTE_H
 #define MODEL_REMOTE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/err.h"
-#include "record/json.h"
-
-enum remote_choice { REMOTE_AUTO, REMOTE_ON, REMOTE_OFF };
-
-struct remote_params {                  /* all borrowed until remote_close */
-	const char *url, *model, *key;  /* NULL: the server's only model; no key */
-	double temperature;             /* 0: greedy */
-	double top_p, min_p;
-	int64_t top_k, max_tokens;
-	const char *const *stop;
-	size_t stops;
-	uint64_t seed;
-	enum remote_choice logprobs, thinking;
-	int64_t batch, per_request;     /* completions under way at once; of one request */
-	int64_t tries;
-	double wait, connect_timeout, timeout;  /* seconds */
-	bool verbose;
-};
-
-struct remote_prompt {
-	const char *text;               /* [n], or */
-	size_t n;
-	const struct js *messages;      /* ... an array; both are copied */
-	const char *system;             /* goes in front of messages that do not begin with a system message; may be NULL */
-	uint64_t stream;                /* hash_str(id of the problem) */
-	int64_t first, samples;
-	void *user;
-};
-
-struct remote_done {                    /* valid during the call */
-	void *user;
-	int64_t sample;
-	const char *text;               /* [n], a NUL behind it */
-	size_t n;
-	const int32_t *id;              /* [tokens]; NULL: not given */
-	const float *logprob;           /* [tokens]; NULL: not given */
-	size_t tokens;
-	bool stopped;                   /* else cut off: by length, or by the server's filter */
-};
-
-struct remote_events {
-	void (*done)(void *arg, const struct remote_done *d);
-	/* Samples first .. first+samples-1 will not come. all: no other request would fare better (key, name of the model). */
-	void (*failed)(void *arg, void *user, int64_t first, int64_t samples, bool all, const struct err *e);
-	void *arg;
-};
+#include "model/completer.h"
 
 struct remote;
 
-struct remote *remote_open(const struct remote_params *p, const struct remote_events *on, struct err *e);
+/* p: borrowed until remote_close; key: copied, NULL: none */
+struct remote *remote_open(const struct completer_params *p, const char *key, struct err *e);
 void remote_close(struct remote *r);            /* NULL is fine */
 bool remote_is_url(const char *model);
 
 const char *remote_model(const struct remote *r);       /* as the server calls it */
-void remote_add(struct remote *r, const struct remote_prompt *p);
+void remote_add(struct remote *r, const struct completer_prompt *p);
 bool remote_wants(const struct remote *r);
 bool remote_busy(const struct remote *r);
 void remote_step(struct remote *r, int ms);

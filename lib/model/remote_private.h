@@ -19,7 +19,7 @@ struct js *remote_parse(const char *body, size_t n, struct err *e);
  * those of the reasoning; what is left is not the completion's. */
 bool remote_lists_all(const struct js *reply);
 /* One member of 'choices', of either API; `all`: its logprobs are to be taken. -1 and e if it cannot be used. */
-int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct remote_params *p, bool all, struct err *e);
+int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct completer_params *p, bool all, struct err *e);
 void remote_free_choice(struct remote_choice_text *c);
 /* What a server says went wrong, on one line; empty if it says nothing. */
 void remote_error_text(const struct js *j, struct err *why);

@@ -162,7 +162,7 @@ static void read_ids(struct remote_choice_text *c, const struct js *list)
 }
 
 /* Servers take the stop string off; where they say which it was it is put back, as r1's own sampler leaves it there. */
-static void add_stop(struct buf *text, const struct js *choice, const struct remote_params *p)
+static void add_stop(struct buf *text, const struct js *choice, const struct completer_params *p)
 {
 	const struct js *said = js_get(choice, "stop_reason") ? js_get(choice, "stop_reason") : js_get(choice, "matched_stop");
 	size_t n, i;
@@ -175,7 +175,7 @@ static void add_stop(struct buf *text, const struct js *choice, const struct rem
 		}
 }
 
-int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct remote_params *p, bool all, struct err *e)
+int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct completer_params *p, bool all, struct err *e)
 {
 	const struct js *message = js_get(choice, "message"), *thought = js_get(message, "reasoning_content");
 	const char *finish = js_string(js_get(choice, "finish_reason"), NULL);

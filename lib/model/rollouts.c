@@ -82,7 +82,7 @@ struct template *completion_template(const struct checkpoint *ck, const char *na
 	return t;
 }
 
-bool config_is_eos(const struct config *c, int32_t id)
+static bool is_eos(const struct config *c, int32_t id)
 {
 	int i;
 
@@ -92,11 +92,21 @@ bool config_is_eos(const struct config *c, int32_t id)
 	return false;
 }
 
+int config_check_ids(const struct config *c, const int32_t *id, size_t n, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (id[i] < 0 || id[i] >= c->vocab_size)
+			return err_set(e, "token %d is not in the model's vocabulary of %lld", id[i], (long long)c->vocab_size);
+	return 0;
+}
+
 void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to)
 {
 	struct buf bytes = {0};
 
-	if (n > 0 && config_is_eos(c, id[n - 1]))
+	if (n > 0 && is_eos(c, id[n - 1]))
 		n--;
 	tokenizer_decode(t, id, (size_t)n, 0, &bytes);
 	utf8_replace(bytes.p ? bytes.p : "", bytes.n, to);

@@ -1,7 +1,7 @@
 /* rollouts.h - completions out of records: token ids that are what the text says
  *
  *     struct completion c;
- *     if (completion_read(&r, tokenizer, &c, &e) < 0) ...
+ *     if (completion_read(&r, tokenizer, &config, &c, &e) < 0) ...
  *     c.token[0 .. c.n-1], of which c.token[c.first ..] were written by the model
  *
  * The text is the truth for a person, the ids for the machine. Where `completion_ids` no longer decode to `completion`, somebody has edited
@@ -35,6 +35,7 @@ struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e);
 /* The template of that name or file; "auto": the checkpoint's own chat template, or `mini` where it has none. NULL and e if it is unknown. */
 struct template *completion_template(const struct checkpoint *ck, const char *name, struct err *e);
 
-bool config_is_eos(const struct config *c, int32_t id);
+/* -1 and e where one of them is not in the model's vocabulary: tokenizers may know more */
+int config_check_ids(const struct config *c, const int32_t *id, size_t n, struct err *e);
 
 #endif

@@ -155,7 +155,7 @@ static void write_header(struct safetensors_writer *w)
 
 		if (d->shard != w->shard)
 			continue;
-		text = js_new_string(d->name, strlen(d->name));
+		text = js_new_str(d->name);
 		buf_char(&h, ',');
 		js_write(text, 0, &h);
 		js_free(text);
@@ -335,7 +335,7 @@ static int write_index(const struct safetensors_writer *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		char *file = shard_path(w, w->item[i].shard), *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
 
-		js_set(map, w->item[i].name, js_new_string(name, strlen(name)));
+		js_set(map, w->item[i].name, js_new_str(name));
 		total += bytes_of(&w->item[i]);
 		free(file);
 	}

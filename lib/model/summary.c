@@ -154,7 +154,7 @@ static int summarize_checkpoint(struct summary *s, struct err *e)
 		return -1;
 	f = checkpoint_file(s->ck, "tokenizer_config.json", &none);
 	s->template = checkpoint_file(s->ck, "chat_template.jinja", &none) || (f && strstr(f->text, "\"chat_template\""));
-	s->optimizer = checkpoint_file(s->ck, "optimizer/state.json", &none) != NULL;
+	s->optimizer = checkpoint_file(s->ck, OPTIMIZER_STATE, &none) != NULL;
 	return state_read(s->ck, &s->state, e);
 }
 

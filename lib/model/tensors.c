@@ -25,7 +25,7 @@ int tensors_open(struct tensors *s, const char *path, struct err *e)
 		return -1;
 	s->weights = s->ck->base ? s->ck->adapter : s->ck->weights;
 	e->msg[0] = 0;
-	s->optimizer = checkpoint_tensors(s->ck, "optimizer/optimizer.safetensors", e);
+	s->optimizer = checkpoint_tensors(s->ck, OPTIMIZER_WEIGHTS, e);
 	return !s->optimizer && e->msg[0] ? -1 : 0;
 }
 

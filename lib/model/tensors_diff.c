@@ -143,7 +143,7 @@ static void diff_configs(struct diffing *k, const struct js *a, const struct js 
 
 static int diff_files(struct diffing *k, const struct checkpoint *a, const struct checkpoint *b, struct err *e)
 {
-	static const char *const names[] = {CHECKPOINT_COMPANIONS, "state.json", "optimizer/state.json"};
+	static const char *const names[] = {CHECKPOINT_COMPANIONS, RUN_STATE, OPTIMIZER_STATE};
 	size_t i;
 
 	for (i = 0; i < sizeof names / sizeof *names; i++) {

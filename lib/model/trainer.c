@@ -152,23 +152,14 @@ static void warn_device(const struct trainer *t, int64_t tokens)
 	buf_free(&advice);
 }
 
-void trainer_warn_memory(const struct trainer *t, int64_t tokens)
+void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, int64_t longest)
 {
+	tokens = longest > tokens ? longest : tokens;
+	tokens = all < tokens ? all : tokens;
 	if (t->be->room)
 		warn_device(t, tokens);
 	else
 		warn_machine(t, tokens);
-}
-
-int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e)
-{
-	struct safetensors_writer *s = checkpoint_add_tensors(w, name, e);
-
-	if (!s)
-		return -1;
-	safetensors_shard(s, shard_bytes);
-	params_save(model_trained(t->model), s);
-	return safetensors_finish(s, e);
 }
 
 static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
@@ -184,23 +175,37 @@ static int write_adapter(const struct trainer *t, struct checkpoint_writer *w, s
 	adapter_config_write(&t->ck->lora, module, n, t->ck->config.experts.count ? ".*\\.experts\\..*" : NULL, &text);
 	rc = checkpoint_add_file(w, ADAPTER_CONFIG, text.p, text.n, e);
 	buf_free(&text);
-	return rc < 0 ? -1 : trainer_write_tensors(t, w, ADAPTER_WEIGHTS, 0, e);
+	return rc < 0 ? -1 : model_save(t->model, w, ADAPTER_WEIGHTS, 0, e);
 }
 
-int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
+static int write_all(const struct trainer *t, struct checkpoint_writer *w, struct err *e)
 {
-	int rc;
+	int rc = checkpoint_add_companions(w, t->ck, e);
 
-	if (!w)
-		return optimizer_save(t->optimizer, NULL, e);
-	rc = checkpoint_add_companions(w, t->ck, e);
 	if (rc == 0 && t->ck->base)
 		rc = write_adapter(t, w, e);
 	else if (rc == 0)
-		rc = trainer_write_tensors(t, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
+		rc = model_save(t->model, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
 	if (rc == 0)
 		rc = optimizer_save(t->optimizer, w, e);
 	return rc < 0 ? -1 : state_write(w, &t->state, t->run, e);
+}
+
+static int save_here(const struct trainer *t, const char *path, int (*also)(void *, struct checkpoint_writer *, struct err *), void *arg, struct err *e)
+{
+	struct checkpoint_writer *w = checkpoint_begin(path, e);
+
+	if (!w)
+		return -1;
+	if (write_all(t, w, e) == 0 && (!also || also(arg, w, e) == 0))
+		return checkpoint_commit(w, e);
+	checkpoint_abandon(w);
+	return -1;
+}
+
+int trainer_save(const struct trainer *t, const char *path, int (*also)(void *arg, struct checkpoint_writer *w, struct err *e), void *arg, struct err *e)
+{
+	return team_agree(team_rank() == 0 ? save_here(t, path, also, arg, e) : optimizer_save(t->optimizer, NULL, e), e);
 }
 
 void trainer_close(struct trainer *t)

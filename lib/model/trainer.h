@@ -6,7 +6,7 @@
  *     if (trainer_open(&t, "run/policy", be, &a, &e) < 0) ...         // the weights
  *     if (trainer_begin(&t, true, &e) < 0) ...                        // gradients and moments; resumes
  *     ... gradients by passes through t.model, optimizer_step(t.optimizer, lr) ...
- *     trainer_write(&t, w, &e);                                       // config, companions, weights, optimizer/, state.json
+ *     trainer_save(&t, "run/policy", NULL, NULL, &e);                 // config, companions, weights, optimizer/, state.json
  *     trainer_close(&t);
  *
  * A model's weights are trained, or, with --lora or where the path is an adapter's, a low-rank adapter alone: then the checkpoint that is
@@ -76,12 +76,11 @@ int trainer_check(const struct trainer_args *a, const char *model, const char *o
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);
-/* A line on stderr if a pass of so many tokens beside all else will not fit the memory that there is: the device's free memory, or this machine's. */
-void trainer_warn_memory(const struct trainer *t, int64_t tokens);
-/* In a team all call it, those that are not the first with NULL: they give what they alone have. */
-int trainer_write(const struct trainer *t, struct checkpoint_writer *w, struct err *e);
-/* The model's tensors alone, or the adapter's, as a file of the checkpoint that is being written: MODEL_WEIGHTS, or another name. */
-int trainer_write_tensors(const struct trainer *t, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
+/* A line on stderr if a pass beside all else will not fit the memory that there is: the device's free memory, or this machine's. Passes are of `tokens`
+ * at most, but a sequence is never cut; `all`, `longest`: what all sequences have, and one. */
+void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, int64_t longest);
+/* The checkpoint, whole or not at all; in a team all call it, and the first one writes. also: NULL, or adds to it what the program alone has. */
+int trainer_save(const struct trainer *t, const char *path, int (*also)(void *arg, struct checkpoint_writer *w, struct err *e), void *arg, struct err *e);
 void trainer_close(struct trainer *t);
 
 #endif

@@ -155,6 +155,11 @@ bool js_next(struct js_iter *it)
 
 struct js *js_object(void) { return js_of(there(json_object())); }
 struct js *js_array(void) { return js_of(there(json_array())); }
+struct js *js_new_str(const char *s)
+{
+	return js_new_string(s, strlen(s));
+}
+
 struct js *js_new_int(int64_t i) { return js_of(there(json_integer(i))); }
 struct js *js_new_bool(bool b) { return js_of(there(json_boolean(b))); }
 struct js *js_new_null(void) { return js_of(there(json_null())); }

@@ -54,6 +54,7 @@ bool js_next(struct js_iter *it);
 struct js *js_object(void);
 struct js *js_array(void);
 struct js *js_new_string(const char *s, size_t n);                              /* bytes that are no UTF-8 become U+FFFD */
+struct js *js_new_str(const char *s);                                           /* the same, up to its NUL */
 struct js *js_new_int(int64_t i);
 struct js *js_new_number(double x);                                             /* asserts that x is finite */
 struct js *js_new_bool(bool b);

@@ -51,9 +51,9 @@ struct advantage {
 extern const struct advantage *const advantage_table[];        /* NULL behind the last */
 const struct advantage *advantage_find(const char *name, struct err *e);
 
-/* Groups of one are dealt with here, as args say, unless the estimator is for the batch. */
+/* g: all groups of a step. Groups of one are dealt with here, as args say, unless the estimator is for the batch. */
+void advantage_apply(const struct advantage *a, const struct advantage_args *args, const struct advantage_group *g, size_t groups);
 /* x: all completions of a step, in an order that does not depend on the lines'. */
 void advantage_apply_tokens(const struct advantage *a, const struct advantage_args *args, const struct advantage_tokens *x, size_t n);
-void advantage_apply(const struct advantage *a, const struct advantage_args *args, const struct advantage_group *g, size_t groups);
 
 #endif

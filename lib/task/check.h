@@ -29,7 +29,7 @@ struct check {
 	bool ignore_case;
 };
 
-int check_kind(const char *kind, struct err *e);
+int check_kind(const char *kind, struct err *e);        /* -1 and e: it is none of these */
 /* `why` gets a few words where they differ. */
 bool check_output(const struct check *c, const char *got, size_t got_n, const char *want, size_t want_n, struct buf *why);
 

@@ -208,13 +208,12 @@ int eval_look(struct eval *v, struct record *r, const struct eval_sample **to, s
 	return 0;
 }
 
-void eval_add(struct eval *v, struct eval_row *row, const struct eval_sample *s)
+void eval_add(struct eval_row *row, const struct eval_sample *s)
 {
 	char *key = xmalloc(s->id_n + 9);
 	struct eval_problem *p;
 	int64_t *at;
 
-	(void)v;
 	memcpy(key, s->id, s->id_n);
 	key[s->id_n] = 0;
 	memcpy(key + s->id_n + 1, &s->step, 8);
@@ -424,70 +423,43 @@ struct stat_interval eval_interval(const struct eval *v, const struct eval_row *
 	return stat_bootstrap(x, row->n, v->o.resamples, .95, v->o.seed);
 }
 
-size_t eval_figures(const struct eval_row *row, double (*figure)(const struct eval_sample *s, size_t arg), size_t arg, double *to)
+/* NaN: the sample has none */
+static double figure_of(const struct eval_sample *s, enum figure f, size_t arg)
+{
+	switch (f) {
+	case FIGURE_REWARD:
+		return s->reward;
+	case FIGURE_NAMED:
+		return arg < s->values ? s->value[arg] : NAN;
+	case FIGURE_LENGTH:
+		return s->length;
+	case FIGURE_ENDED_LENGTH:
+		return s->ended == 1 ? s->length : NAN;
+	case FIGURE_CLIPPED:
+		return s->ended < 0 ? NAN : !s->ended;
+	case FIGURE_FORMAT:
+		return s->format;
+	case FIGURE_REFLECTS:
+		return s->reflections > 0;
+	case FIGURE_REFLECTIONS:
+		return (double)s->reflections;
+	case FIGURE_MIXES:
+		return s->mixes;
+	}
+	return NAN;
+}
+
+size_t eval_figures(const struct eval_row *row, enum figure f, size_t arg, double *to)
 {
 	size_t i, j, n = 0;
 
 	for (i = 0; i < row->n; i++) {
 		for (j = 0; j < row->problem[i].n; j++) {
-			double x = figure(row->problem[i].sample[j], arg);
+			double x = figure_of(row->problem[i].sample[j], f, arg);
 
 			if (!isnan(x))
 				to[n++] = x;
 		}
 	}
 	return n;
-}
-
-double figure_reward(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->reward;
-}
-
-double figure_named(const struct eval_sample *s, size_t arg)
-{
-	return arg < s->values ? s->value[arg] : NAN;
-}
-
-double figure_length(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->length;
-}
-
-double figure_ended_length(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->ended == 1 ? s->length : NAN;
-}
-
-double figure_clipped(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->ended < 0 ? NAN : !s->ended;
-}
-
-double figure_format(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->format;
-}
-
-double figure_reflects(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->reflections > 0;
-}
-
-double figure_reflections(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return (double)s->reflections;
-}
-
-double figure_mixes(const struct eval_sample *s, size_t arg)
-{
-	(void)arg;
-	return s->mixes;
 }

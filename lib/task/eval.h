@@ -3,7 +3,7 @@
  *     struct eval *v = eval_open(&options, &e);
  *     struct eval_row *row = eval_row(v, "base.jsonl", NULL, NULL);    // found or made
  *     if (eval_look(v, &record, &sample, &e) < 0) ...                  // what counts of a completion, measured once
- *     eval_add(v, row, &sample);
+ *     eval_add(row, sample);
  *     eval_finish(v);                                                 // k of cons@k, where it was left open; sorts
  *     eval_record(v, row, &out);                                      // a row as a record
  *     eval_table(v, &text);                                           // all rows for a person
@@ -49,8 +49,8 @@ void eval_close(struct eval *v);
 struct eval_row *eval_row(struct eval *v, const char *file, const char *field, const char *value);
 
 struct eval_sample;
-int eval_look(struct eval *v, struct record *r, const struct eval_sample **s, struct err *e);  /* valid until the next look */
-void eval_add(struct eval *v, struct eval_row *row, const struct eval_sample *s);
+int eval_look(struct eval *v, struct record *r, const struct eval_sample **s, struct err *e);  /* *s: v's own, as long as v */
+void eval_add(struct eval_row *row, const struct eval_sample *s);
 
 void eval_finish(struct eval *v);
 size_t eval_rows(const struct eval *v);

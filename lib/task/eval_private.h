@@ -62,16 +62,10 @@ void eval_cons_values(const struct eval_row *row, int64_t k, double *to);
 double eval_mean_of(const double *x, size_t n);                 /* of those that are no NaN; NaN if there are none */
 struct stat_interval eval_interval(const struct eval *v, const struct eval_row *row, const double *x);
 
-/* One figure of each sample: what has one is gathered in `to` [row->samples]; how many. */
-size_t eval_figures(const struct eval_row *row, double (*figure)(const struct eval_sample *s, size_t arg), size_t arg, double *to);
-double figure_reward(const struct eval_sample *s, size_t arg);
-double figure_named(const struct eval_sample *s, size_t arg);
-double figure_length(const struct eval_sample *s, size_t arg);
-double figure_ended_length(const struct eval_sample *s, size_t arg);
-double figure_clipped(const struct eval_sample *s, size_t arg);
-double figure_format(const struct eval_sample *s, size_t arg);
-double figure_reflects(const struct eval_sample *s, size_t arg);
-double figure_reflections(const struct eval_sample *s, size_t arg);
-double figure_mixes(const struct eval_sample *s, size_t arg);
+/* One figure of each sample (FIGURE_NAMED: the reward names.entry[arg]): what has one is gathered in `to` [row->samples]; how many. */
+enum figure {
+	FIGURE_REWARD, FIGURE_NAMED, FIGURE_LENGTH, FIGURE_ENDED_LENGTH, FIGURE_CLIPPED, FIGURE_FORMAT, FIGURE_REFLECTS, FIGURE_REFLECTIONS, FIGURE_MIXES
+};
+size_t eval_figures(const struct eval_row *row, enum figure f, size_t arg, double *to);
 
 #endif

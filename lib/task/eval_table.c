@@ -45,13 +45,10 @@ static double cons(const struct eval_row *row, int64_t k, struct stat_interval *
 	return n ? right / n : NAN;
 }
 
-static double mean_of(const struct eval_row *row, double (*figure)(const struct eval_sample *s, size_t arg), size_t arg)
+static double mean_of(const struct eval_row *row, enum figure f)
 {
-	double *x = xmalloc(((size_t)row->samples + 1) * sizeof *x), mean = stat_mean(x, 0);
-	size_t n = eval_figures(row, figure, arg, x);
+	double *x = xmalloc(((size_t)row->samples + 1) * sizeof *x), mean = stat_mean(x, eval_figures(row, f, 0, x));
 
-	if (n)
-		mean = stat_mean(x, n);
 	free(x);
 	return mean;
 }
@@ -59,7 +56,7 @@ static double mean_of(const struct eval_row *row, double (*figure)(const struct 
 static void range(const struct eval_row *row, double *low, double *high)
 {
 	double *x = xmalloc(((size_t)row->samples + 1) * sizeof *x);
-	size_t n = eval_figures(row, figure_length, 0, x), i;
+	size_t n = eval_figures(row, FIGURE_LENGTH, 0, x), i;
 
 	*low = *high = n ? x[0] : NAN;
 	for (i = 1; i < n; i++) {
@@ -102,14 +99,14 @@ static void put_value(struct record *out, const char *field, const char *value)
 static void put_rewards(const struct eval *v, const struct eval_row *row, struct record *out)
 {
 	double *x = xmalloc(((size_t)row->samples + 1) * sizeof *x);
-	size_t i, n = eval_figures(row, figure_reward, 0, x);
+	size_t i, n = eval_figures(row, FIGURE_REWARD, 0, x);
 
 	put(out, "reward", "", stat_mean(x, n));
 	for (i = 0; i < v->names.n; i++) {
 		struct buf key = {0};
 
 		buf_printf(&key, "rewards/%s", v->names.entry[i].key);
-		n = eval_figures(row, figure_named, i, x);
+		n = eval_figures(row, FIGURE_NAMED, i, x);
 		put(out, key.p, "/mean", stat_mean(x, n));
 		put(out, key.p, "/std", stat_std(x, n, true));
 		buf_free(&key);
@@ -144,15 +141,15 @@ void eval_record(const struct eval *v, const struct eval_row *row, struct record
 	put_rewards(v, row, out);
 	range(row, &low, &high);
 	record_set_str(out, "length_unit", v->unit);
-	put(out, "completions/mean_length", "", mean_of(row, figure_length, 0));
+	put(out, "completions/mean_length", "", mean_of(row, FIGURE_LENGTH));
 	put(out, "completions/min_length", "", low);
 	put(out, "completions/max_length", "", high);
-	put(out, "completions/mean_terminated_length", "", mean_of(row, figure_ended_length, 0));
-	put(out, "completions/clipped_ratio", "", mean_of(row, figure_clipped, 0));
-	put(out, "format_rate", "", mean_of(row, figure_format, 0));
-	put(out, "reflection_rate", "", mean_of(row, figure_reflects, 0));
-	put(out, "reflections", "", mean_of(row, figure_reflections, 0));
-	put(out, "language_mix_rate", "", mean_of(row, figure_mixes, 0));
+	put(out, "completions/mean_terminated_length", "", mean_of(row, FIGURE_ENDED_LENGTH));
+	put(out, "completions/clipped_ratio", "", mean_of(row, FIGURE_CLIPPED));
+	put(out, "format_rate", "", mean_of(row, FIGURE_FORMAT));
+	put(out, "reflection_rate", "", mean_of(row, FIGURE_REFLECTS));
+	put(out, "reflections", "", mean_of(row, FIGURE_REFLECTIONS));
+	put(out, "language_mix_rate", "", mean_of(row, FIGURE_MIXES));
 }
 
 /* ---- table ---- */
@@ -250,11 +247,11 @@ static void line(const struct eval *v, const struct eval_row *row, struct table 
 		percent_within(t, mean, i);
 	}
 	range(row, &low, &high);
-	buf_printf(cell(t), "%.1f [%g, %g]", mean_of(row, figure_length, 0), low, high);
-	percent(t, mean_of(row, figure_clipped, 0));
-	percent(t, mean_of(row, figure_format, 0));
-	percent(t, mean_of(row, figure_reflects, 0));
-	percent(t, mean_of(row, figure_mixes, 0));
+	buf_printf(cell(t), "%.1f [%g, %g]", mean_of(row, FIGURE_LENGTH), low, high);
+	percent(t, mean_of(row, FIGURE_CLIPPED));
+	percent(t, mean_of(row, FIGURE_FORMAT));
+	percent(t, mean_of(row, FIGURE_REFLECTS));
+	percent(t, mean_of(row, FIGURE_MIXES));
 }
 
 void eval_table(const struct eval *v, struct buf *to)

@@ -51,7 +51,7 @@ int filters_begin(struct filters *f, struct tool *t, struct err *e);            
 void filters_close(struct filters *f);
 bool filters_grouped(const struct filters *f);
 
-int filters_look(struct filters *f, struct record *r, struct err *e);
+int filters_look(struct filters *f, struct record *r, struct err *e);                  /* -1 and e: a field that one needs is not there, or bad */
 /* The field for the reason: `rejected`, or, beside `chosen`, where that is the worse answer of a pair, `rejected_by` */
 const char *filter_field(const struct record *r);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/pass.h"
 #include "task/scorer.h"
 
 enum { AT_ONCE = 256, TOKENS = 16384 };         /* completions; tokens of a pass */
@@ -154,16 +155,6 @@ static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 	return 0;
 }
 
-static int check_ids(const struct grader *x, size_t at, struct record *r, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i < x->ids[at].n; i++)
-		if (x->ids[at].id[i] < 0 || x->ids[at].id[i] >= x->config.vocab_size)
-			return record_error(r, e, "token %d is not in the model's vocabulary of %lld", x->ids[at].id[i], (long long)x->config.vocab_size);
-	return 0;
-}
-
 static int add_reward(struct grader *x, struct record *r, double score, struct err *e)
 {
 	const struct options *o = x->spec.options;
@@ -245,9 +236,14 @@ int graders_put(struct graders *g, struct record *r, struct err *e)
 {
 	size_t i;
 
-	for (i = 0; i < g->n; i++)
-		if (take(&g->grader[i], r, g->waiting, e) < 0 || check_ids(&g->grader[i], g->waiting, r, e) < 0)
+	for (i = 0; i < g->n; i++) {
+		const struct tokens *ids = &g->grader[i].ids[g->waiting];
+
+		if (take(&g->grader[i], r, g->waiting, e) < 0)
 			return -1;
+		if (config_check_ids(&g->grader[i].config, ids->id, ids->n, e) < 0)
+			return record_error(r, e, "%s", e->msg);
+	}
 	g->held[g->waiting++] = *r;
 	*r = (struct record){0};
 	return g->waiting == AT_ONCE ? graders_flush(g, e) : 0;

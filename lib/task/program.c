@@ -202,7 +202,7 @@ static struct js *string_array(const char *const *v)
 	struct js *a = js_array();
 
 	for (; *v; v++)
-		js_push(a, js_new_string(*v, strlen(*v)));
+		js_push(a, js_new_str(*v));
 	return a;
 }
 
@@ -287,7 +287,7 @@ static int compile(struct judging *g, const struct language *l, const char *sour
 	js_set(o, "command", string_array(l->compile));
 	js_set(files, l->file, js_new_string(source, n));
 	js_set(o, "files", files);
-	js_set(save, l->binary, js_new_string(key, strlen(key)));
+	js_set(save, l->binary, js_new_str(key));
 	js_set(o, "save", save);
 	js_set(o, "limits", compile_limits(g->tests->compile));
 	answer = program_run(g, o);

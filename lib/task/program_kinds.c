@@ -134,7 +134,7 @@ static void load(struct js *request, const struct language *l, const char *key)
 {
 	struct js *o = js_object();
 
-	js_set(o, l->binary, js_new_string(key, strlen(key)));
+	js_set(o, l->binary, js_new_str(key));
 	js_set(request, "load", o);
 }
 
@@ -168,16 +168,16 @@ static int special_judge(struct judging *g, size_t i, const struct js *answer, s
 		return rc == -2 ? -2 : 0;
 	}
 	for (; *run; run++)
-		js_push(command, js_new_string(*run, strlen(*run)));
-	js_push(command, js_new_string("input", 5));
-	js_push(command, js_new_string("output", 6));
-	js_push(command, js_new_string("answer", 6));
+		js_push(command, js_new_str(*run));
+	js_push(command, js_new_str("input"));
+	js_push(command, js_new_str("output"));
+	js_push(command, js_new_str("answer"));
 	js_set(request, "command", command);
 	if (!s->judge->compile)
 		js_set(files, s->judge->file, js_new_string(s->judge_source, s->judge_n));
 	js_set(files, "input", js_copy(in));
 	js_set(files, "output", js_copy(out));
-	js_set(files, "answer", s->outputs ? js_copy(js_at(s->outputs, i)) : js_new_string("", 0));
+	js_set(files, "answer", s->outputs ? js_copy(js_at(s->outputs, i)) : js_new_str(""));
 	js_set(request, "files", files);
 	js_set(limits, "cpu", js_new_int(30));
 	js_set(limits, "memory", js_new_int(1024));
@@ -292,13 +292,13 @@ static int run_call(struct judging *g, size_t i, const char *key, struct tally *
 	int rc = 0;
 
 	(void)key;
-	js_set(call, "entry", js_new_string(g->tests->entry, strlen(g->tests->entry)));
+	js_set(call, "entry", js_new_str(g->tests->entry));
 	js_set(call, "args", js_copy(js_at(g->tests->inputs, i)));
 	js_write(call, 0, &text);
 	js_free(call);
 	/* The request owns its files: its object is found again by name */
 	js_set((struct js *)js_get(request, "files"), "r1-call.json", js_new_string(text.p, text.n));
-	js_push(keep, js_new_string("r1-value.json", 13));
+	js_push(keep, js_new_str("r1-value.json"));
 	js_set(request, "keep", keep);
 	answer = program_run(g, request);
 	buf_clear(&text);
@@ -355,17 +355,17 @@ static struct js *assert_request(struct judging *g)
 	struct js *suite = js_object(), *keep = js_array(), *limits = js_copy(s->limits), *files = js_object();
 	struct buf text = {0};
 
-	js_set(suite, "setup", js_new_string(s->setup, strlen(s->setup)));
+	js_set(suite, "setup", js_new_str(s->setup));
 	js_set(suite, "asserts", js_copy(s->asserts));
 	js_set(suite, "share", js_new_bool(s->share));
 	if (s->entry)
-		js_set(suite, "entry", js_new_string(s->entry, strlen(s->entry)));
+		js_set(suite, "entry", js_new_str(s->entry));
 	js_write(suite, 0, &text);
 	js_free(suite);
 	js_set(files, "r1-tests.json", js_new_string(text.p, text.n));
 	buf_free(&text);
 	js_set(request, "files", files);
-	js_push(keep, js_new_string("r1-verdict.json", 15));
+	js_push(keep, js_new_str("r1-verdict.json"));
 	js_set(request, "keep", keep);
 	/* The program is the one whose time runs out */
 	js_set(limits, "wall", js_new_number(s->wall + 2));

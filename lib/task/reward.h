@@ -1,7 +1,7 @@
 /* reward.h - what a completion earns, and why
  *
  *     struct rewards *w = rewards_open(specs, n, &e);          // {"accuracy:1", "length:0.2,max=256,buffer=64"}
- *     if (rewards_score(w, &record, &e) < 0) ...              // sets rewards, reward, extracted, verdict
+ *     if (rewards_score(w, &record, NULL, &e) < 0) ...        // sets rewards, reward, extracted, verdict
  *     rewards_close(w);
  *
  * A reward is one file of lib/task/reward/ with a `const struct reward reward_NAME` at its end. It sees one completion at a time

@@ -394,16 +394,11 @@ static void add_name(struct buf *to, const struct buf *bytes)
 	buf_room(to, 0)[0] = 0;
 }
 
-static struct js *string(const char *s)
-{
-	return js_new_string(s, strlen(s));
-}
-
 static struct js *byte_level(void)
 {
 	struct js *j = js_object();
 
-	js_set(j, "type", string("ByteLevel"));
+	js_set(j, "type", js_new_str("ByteLevel"));
 	js_set(j, "add_prefix_space", js_new_bool(false));
 	js_set(j, "trim_offsets", js_new_bool(false));
 	js_set(j, "use_regex", js_new_bool(false));
@@ -414,14 +409,14 @@ static struct js *pre_tokenizer(const char *pattern)
 {
 	struct js *j = js_object(), *list = js_array(), *split = js_object(), *regex = js_object();
 
-	js_set(regex, "Regex", string(pattern));
-	js_set(split, "type", string("Split"));
+	js_set(regex, "Regex", js_new_str(pattern));
+	js_set(split, "type", js_new_str("Split"));
 	js_set(split, "pattern", regex);
-	js_set(split, "behavior", string("Isolated"));
+	js_set(split, "behavior", js_new_str("Isolated"));
 	js_set(split, "invert", js_new_bool(false));
 	js_push(list, split);
 	js_push(list, byte_level());
-	js_set(j, "type", string("Sequence"));
+	js_set(j, "type", js_new_str("Sequence"));
 	js_set(j, "pretokenizers", list);
 	return j;
 }
@@ -433,7 +428,7 @@ static struct js *added_token(const struct bpe_added *a, size_t id)
 	size_t i;
 
 	js_set(j, "id", js_new_int((int64_t)id));
-	js_set(j, "content", string(a->text));
+	js_set(j, "content", js_new_str(a->text));
 	for (i = 0; i < 4; i++)
 		js_set(j, off[i], js_new_bool(false));
 	js_set(j, "special", js_new_bool(a->special));
@@ -448,7 +443,7 @@ static struct js *model(const struct training *t)
 	struct buf name = {0};
 	size_t i;
 
-	js_set(j, "type", string("BPE"));
+	js_set(j, "type", js_new_str("BPE"));
 	for (i = 0; i < 4; i++)
 		js_set(j, null[i], js_new_null());
 	for (i = 0; i < 3; i++)
@@ -476,7 +471,7 @@ static void write_json(const struct bpe_trainer *b, const struct training *t, st
 	struct js *j = js_object(), *added = js_array();
 	size_t i;
 
-	js_set(j, "version", string("1.0"));
+	js_set(j, "version", js_new_str("1.0"));
 	js_set(j, "truncation", js_new_null());
 	js_set(j, "padding", js_new_null());
 	for (i = 0; i < b->o.n_added; i++)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "text/jinja.h"
+#include "text/tokenizer.h"
 #include "text/utf8.h"
 
 enum role { SYSTEM, USER, ASSISTANT, ROLES };
@@ -88,11 +89,6 @@ struct message {
 	const char *text;
 	size_t n;
 };
-
-const char *template_names(void)
-{
-	return NAMES;
-}
 
 static const struct format *find_format(const char *name)
 {
@@ -388,6 +384,61 @@ int template_messages(const struct template *t, const char *system, const struct
 	rc = render(t, m, count, to, e);
 out:
 	free(m);
+	return rc;
+}
+
+struct js *template_message(const char *role, const char *content, size_t n)
+{
+	struct js *m = js_object();
+
+	js_set(m, "role", js_new_str(role));
+	js_set(m, "content", js_new_string(content, n));
+	return m;
+}
+
+struct js *template_question(const char *question, size_t n)
+{
+	struct js *list = js_array();
+
+	js_push(list, template_message("user", question, n));
+	return list;
+}
+
+int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e)
+{
+	const bool conversation = !strcmp(field, "messages");
+	const struct js *messages = conversation ? record_js(r, field, e) : NULL;
+	size_t n;
+	const char *problem = conversation ? NULL : record_string(r, field, &n, e);
+
+	if (!messages && !problem)
+		return -1;
+	if ((messages ? template_messages(t, system, messages, js_size(messages), to, e) : template_problem(t, system, problem, n, to, e)) < 0)
+		return record_error(r, e, "'%s': %s", field, e->msg);
+	return 0;
+}
+
+int template_foreign(const struct template *t, const char *system, const struct tokenizer *tokenizer, struct buf *to, struct err *e)
+{
+	struct buf text = {0};
+	int rc = template_problem(t, system, "", 0, &text, e);
+	char *p, *end;
+
+	buf_char(&text, 0);
+	for (p = text.p; rc == 0 && (p = strchr(p, '<')); p++) {
+		const char *close = p[1] == '|' ? "|>" : !strncmp(p + 1, "\xef\xbd\x9c", 3) ? "\xef\xbd\x9c>" : NULL;
+
+		end = close ? strstr(p + 2, close) : NULL;
+		if (!end || strcspn(p, " \n") < (size_t)(end - p))
+			continue;
+		end[strlen(close)] = 0;
+		if (tokenizer_id(tokenizer, p) < 0) {
+			buf_str(to, p);
+			break;
+		}
+		p = end;
+	}
+	buf_free(&text);
 	return rc;
 }
 

@@ -36,9 +36,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "record/json.h"
+#include "record/record.h"
 
 struct template;
+struct tokenizer;
 
 struct template *template_open(const char *name, struct err *e);        /* NULL and e if there is none, or a file is bad */
 /* That of a checkpoint: the text of its chat template, and the BOS and EOS of its tokenizer (NULL: the family's). NULL and e if it is unknown. */
@@ -48,13 +49,20 @@ const char *template_name(const struct template *t);                    /* or th
 bool template_is_alike(const struct template *t);       /* recognised by its parts, not to the letter */
 /* For templates that can have reasoning or not (without this: as they do by themselves). -1 and e where there is no such choice. */
 int template_set_thinking(struct template *t, bool on, struct err *e);
-const char *template_names(void);                                       /* "none, mini, ...", for --help and messages */
 
 /* Both append the prompt. `system` (may be NULL) is put in front of the conversation, unless that has a system message itself. */
 int template_problem(const struct template *t, const char *system, const char *problem, size_t n, struct buf *to, struct err *e);
 /* The first n of an array of {"role": "system" | "user" | "assistant", "content": "..."}; the last of them is the user's. */
 int template_messages(const struct template *t, const char *system, const struct js *messages, size_t n, struct buf *to,
 	struct err *e);
+
+struct js *template_message(const char *role, const char *content, size_t n);   /* {"role": ..., "content": ...}, the caller's */
+struct js *template_question(const char *question, size_t n);                   /* a conversation of one question, the caller's */
+/* The same out of a record: its field `messages`, or another one as a problem. -1 and e: also where the field is missing. */
+int template_field(const struct template *t, const char *system, struct record *r, const char *field, struct buf *to, struct err *e);
+
+/* A special token (<|...|> or alike) that it writes and this tokenizer does not have goes to `to`: that is of another model. */
+int template_foreign(const struct template *t, const char *system, const struct tokenizer *tokenizer, struct buf *to, struct err *e);
 
 /* Does this prompt end with an opened <think> (blanks behind it do not count)? */
 bool template_thinks(const char *prompt, size_t n);

@@ -520,7 +520,6 @@ struct tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, 
 	size_t i;
 	int rc = -1;
 
-	t->handles = 1;
 	t->file = xstrdup(name);
 	j = vocab_cut(json, n, t->file, &t->vocab, e);
 	if (!j)
@@ -559,12 +558,6 @@ struct tokenizer *tokenizer_load(const char *path, struct err *e)
 	return t;
 }
 
-struct tokenizer *tokenizer_share(const struct tokenizer *t)
-{
-	atomic_fetch_add(&t->t->handles, 1);
-	return tokenizer_handle(t->t);
-}
-
 void tokenizer_free(struct tokenizer *t)
 {
 	struct tables *tables;
@@ -573,8 +566,7 @@ void tokenizer_free(struct tokenizer *t)
 		return;
 	tables = t->t;
 	tokenizer_handle_free(t);
-	if (atomic_fetch_sub(&tables->handles, 1) == 1)
-		tables_free(tables);
+	tables_free(tables);
 }
 
 /* ---- lookup and decoding ---- */
@@ -612,11 +604,6 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *id, size_t n, un
 int32_t tokenizer_id(const struct tokenizer *t, const char *token)
 {
 	return vocab_find(&t->t->vocab, token, strlen(token));
-}
-
-const char *tokenizer_name(const struct tokenizer *t, int32_t id)
-{
-	return has_id(t, id) ? t->t->vocab.pool.p + t->t->vocab.name[id].at : NULL;
 }
 
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id)

@@ -11,14 +11,6 @@
  *     tokens_free(&ids);
  *     tokenizer_free(t);
  *
- * As tokens come one by one (text holds whole characters only, see utf8.h):
- *
- *     struct utf8_stream u = {0};
- *     const char *s = tokenizer_bytes(t, id, &n);
- *     utf8_feed(&u, s, n, &text);
- *     ...
- *     utf8_finish(&u, &text);
- *
  * The ids are those of the reference implementation (the `tokenizers` library). What a file asks for and we do not do is an
  * error that names it; nothing is passed over. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
  * normalizer NFC; pre-tokenizers Split, ByteLevel (the last of all), Digits, Sequence; decoders ByteLevel, ByteFallback, Fuse,
@@ -26,8 +18,7 @@
  * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), or a later one that the PCRE2 at hand knows. One thing is not the
  * reference's: under ByteFallback it makes each byte of a run U+FFFD if any of it is no UTF-8; here only those bytes are.
  *
- * A tokenizer keeps the words that it has met: one thread at a time may encode with it. tokenizer_share gives another thread
- * a handle of its own to the same tables. All else only reads.
+ * A tokenizer keeps the words that it has met: one thread at a time may encode with it. All else only reads.
  */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
@@ -52,7 +43,6 @@ void tokens_free(struct tokens *t);
 /* NULL and e ("FILE: 'model.merges[17]': ...") on error. The file is tokenizer.json itself, not its folder. */
 struct tokenizer *tokenizer_load(const char *path, struct err *e);
 struct tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, struct err *e);
-struct tokenizer *tokenizer_share(const struct tokenizer *t);
 void tokenizer_free(struct tokenizer *t);                       /* NULL is fine; the tables go with their last handle */
 
 enum {
@@ -75,7 +65,6 @@ const char *tokenizer_bytes(const struct tokenizer *t, int32_t id, size_t *n);
 void tokenizer_decode(const struct tokenizer *t, const int32_t *id, size_t n, unsigned flags, struct buf *to);
 
 int32_t tokenizer_id(const struct tokenizer *t, const char *token);             /* by its name in the file; -1 */
-const char *tokenizer_name(const struct tokenizer *t, int32_t id);              /* as written in the file ("Ġthe"); NULL */
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 bool tokenizer_is_added(const struct tokenizer *t, int32_t id);
 int64_t tokenizer_size(const struct tokenizer *t);                              /* the greatest id + 1; there may be gaps */

@@ -2,7 +2,6 @@
 #ifndef TEXT_TOKENIZER_PRIVATE_H
 #define TEXT_TOKENIZER_PRIVATE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +27,6 @@ struct added_set {                      /* sorted by text: those with one first 
 };
 
 struct tables {
-	atomic_int handles;
 	char *file;
 	struct vocab vocab;
 	uint8_t *flags;                 /* (n_flags): of each id */

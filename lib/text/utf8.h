@@ -6,10 +6,6 @@
  *             ...
  *     }
  *
- *     struct utf8_stream u = {0};                             // bytes that come in pieces, a character may be cut in two
- *     utf8_feed(&u, piece, n, &text);                         // adds whole characters, holds back what may still become one
- *     utf8_finish(&u, &text);                                 // what was held back is bad now
- *
  * Bad bytes are dealt with as in the Unicode standard (3.9, "maximal subpart" practice) and as Python's errors='replace' does:
  * each longest prefix of a well-formed sequence, or else each single byte, becomes one U+FFFD. Surrogates, overlong forms and
  * code points over U+10FFFF are bad.
@@ -30,14 +26,5 @@ size_t utf8_decode(const char *s, size_t n, uint32_t *c);
 size_t utf8_encode(uint32_t c, char to[4]);                     /* c is a code point that is no surrogate; 1 to 4 */
 size_t utf8_prefix(const char *s, size_t n);                     /* bytes of s before the first bad one; n if there is none */
 void utf8_replace(const char *s, size_t n, struct buf *to);     /* adds s with U+FFFD in the place of what is bad */
-
-struct utf8_stream {                                            /* all zero at the start */
-	char held[4];
-	unsigned n;
-};
-
-/* What all the feeds and the finish add is what utf8_replace adds for all the bytes at once, however they were cut. */
-void utf8_feed(struct utf8_stream *u, const char *s, size_t n, struct buf *to);
-void utf8_finish(struct utf8_stream *u, struct buf *to);        /* the stream is as new then */
 
 #endif

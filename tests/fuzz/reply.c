@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const char *const stop[] = {"END", "\n\n"};
-	struct remote_params p = {.stop = stop, .stops = 2};
+	struct completer_params p = {.stop = stop, .stops = 2};
 	struct remote_choice_text c = {0};
 	struct err e, why;
 	struct js *j = remote_parse((const char *)data, n, &e);

@@ -77,8 +77,8 @@ static void say(struct client *c, int status, const char *extra, const char *fmt
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	js_set(error, "message", js_new_string(text, strlen(text)));
-	js_set(error, "type", js_new_string("test", 4));
+	js_set(error, "message", js_new_str(text));
+	js_set(error, "type", js_new_str("test"));
 	js_set(j, "error", error);
 	js_write(j, 0, &b);
 	reply(c, status, extra, b.p, b.n);
@@ -87,11 +87,6 @@ static void say(struct client *c, int status, const char *extra, const char *fmt
 }
 
 /* ---- completions ---- */
-
-static struct js *new_str(const char *s)
-{
-	return js_new_string(s, strlen(s));
-}
 
 /* The words of s as tokens, with their logprobs, as each kind of server gives them (--ids gaps: but those of ASCII alone). Returns how many. */
 static int64_t add_tokens(struct js *choice, const char *s, const struct js *ask, bool chat)
@@ -113,7 +108,7 @@ static int64_t add_tokens(struct js *choice, const char *s, const struct js *ask
 			snprintf(name, sizeof name, "%.*s", (int)n, s);
 		if (opt.ids && (!strcmp(opt.ids, "content") || !strcmp(opt.ids, "gaps")))
 			js_set(t, "id", js_new_int(id));
-		js_set(t, "token", new_str(name));
+		js_set(t, "token", js_new_str(name));
 		js_set(t, "logprob", js_new_number(logprob));
 		count++;
 		if (opt.ids && !strcmp(opt.ids, "gaps") && (unsigned char)s[n - 1] >= 0x80) {
@@ -122,7 +117,7 @@ static int64_t add_tokens(struct js *choice, const char *s, const struct js *ask
 			continue;
 		}
 		js_push(content, t);
-		js_push(names, new_str(name));
+		js_push(names, js_new_str(name));
 		js_push(values, js_new_number(logprob));
 		js_push(ids, js_new_int(id));
 		s += n;
@@ -188,15 +183,15 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 		js_set(choice, "text", js_new_string(b.p, b.n));
 		js_free(message);
 	} else {
-		js_set(message, "role", new_str("assistant"));
+		js_set(message, "role", js_new_str("assistant"));
 		if (opt.reasoning)
-			js_set(message, opt.reasoning, new_str("I think so."));
+			js_set(message, opt.reasoning, js_new_str("I think so."));
 		if (opt.null_content || (opt.reasoning && !strcmp(finish, "length"))) {
 			js_set(message, "content", js_new_null());
 		} else if (opt.parts) {
 			struct js *parts = js_array(), *part = js_object();
 
-			js_set(part, "type", new_str("text"));
+			js_set(part, "type", js_new_str("text"));
 			js_set(part, "text", js_new_string(b.p, b.n));
 			js_push(parts, part);
 			js_set(message, "content", parts);
@@ -206,9 +201,9 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 		js_set(choice, "message", message);
 	}
 	if (!opt.no_finish)
-		js_set(choice, "finish_reason", new_str(finish));
+		js_set(choice, "finish_reason", js_new_str(finish));
 	if (opt.stop_told && stopped)
-		js_set(choice, "stop_reason", new_str(stopped));
+		js_set(choice, "stop_reason", js_new_str(stopped));
 	buf_free(&b);
 	return choice;
 }
@@ -222,7 +217,7 @@ static void complete(struct client *c, const struct js *ask, const char *prompt,
 	for (k = n; k-- > 0;)           /* as some do; "index" says which is which */
 		js_push(choices, make_choice(ask, prompt, k, chat, got_key, &tokens));
 	js_set(usage, "completion_tokens", js_new_int(tokens));
-	js_set(j, "object", new_str(chat ? "chat.completion" : "text_completion"));
+	js_set(j, "object", js_new_str(chat ? "chat.completion" : "text_completion"));
 	js_set(j, "choices", choices);
 	js_set(j, "usage", usage);
 	js_write(j, 0, &b);

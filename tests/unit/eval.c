@@ -24,9 +24,9 @@ static void add_to(struct eval *v, const char *file, const char *field, const ch
 
 	if (record_parse(&r, line, strlen(line), &e) < 0 || eval_look(v, &r, &s, &e) < 0)
 		TEST_FAIL("%s: %s", line, e.msg);
-	eval_add(v, eval_row(v, file, NULL, NULL), s);
+	eval_add(eval_row(v, file, NULL, NULL), s);
 	if (field)
-		eval_add(v, eval_row(v, file, field, value), s);
+		eval_add(eval_row(v, file, field, value), s);
 	record_free(&r);
 }
 

@@ -135,18 +135,17 @@ static void check_files(void)
 	path = write_file("");
 	CHECK(template_open(path, &e) == NULL);
 	free(path);
-	CHECK(template_open("r1-one", &e) == NULL);
-	message = xasprintf("no template 'r1-one': a file, auto (the model's own), or one of %s", template_names());
-	CHECK_STR(e.msg, message);
-	free(message);
 }
 
 static void check_names(void)
 {
-	const char *s = template_names();
+	static const char refusal[] = "no template 'r1-one': a file, auto (the model's own), or one of ";
+	const char *s;
 	size_t opened = 0;
-	struct err e;
+	struct err no, e;
 
+	CHECK(template_open("r1-one", &no) == NULL && !strncmp(no.msg, refusal, strlen(refusal)));
+	s = no.msg + strlen(refusal);
 	while (*s) {
 		size_t n = strcspn(s, ", ");
 		char *name = xstrndup(s, n);

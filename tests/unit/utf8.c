@@ -60,61 +60,6 @@ static void check_code_points(void)
 	}
 }
 
-/* All strings of up to five of the bytes that matter, fed in every way in which they can be cut. */
-static void check_stream(void)
-{
-	static const char bytes[] = {'a', '\x80', '\xa0', '\xc2', '\xe0', '\xe2', '\xed', '\xf0', '\xf4', '\x90', '\xff'};
-	size_t total, k, n, cut;
-
-	for (n = 1; n <= 5; n++) {
-		for (total = 1, k = 0; k < n; k++)
-			total *= sizeof bytes;
-		for (k = 0; k < total; k += n == 5 ? 7 : 1) {
-			struct buf whole = {0}, parts = {0};
-			char s[5];
-			size_t i, rest = k;
-
-			for (i = 0; i < n; i++, rest /= sizeof bytes)
-				s[i] = bytes[rest % sizeof bytes];
-			utf8_replace(s, n, &whole);
-			for (cut = 0; cut < (size_t)1 << (n - 1); cut++) {
-				struct utf8_stream u = {0};
-				size_t from = 0;
-
-				buf_clear(&parts);
-				for (i = 1; i <= n; i++)
-					if (i == n || cut >> (i - 1) & 1) {
-						utf8_feed(&u, s + from, i - from, &parts);
-						CHECK_INT(utf8_prefix(parts.p, parts.n), parts.n);
-						from = i;
-					}
-				utf8_finish(&u, &parts);
-				CHECK_MEM(parts.p, parts.n, whole.p, whole.n);
-			}
-			buf_free(&whole);
-			buf_free(&parts);
-		}
-	}
-}
-
-/* A character is given out as soon as it is whole, and a bad one as soon as it is bad. */
-static void check_promptness(void)
-{
-	struct utf8_stream u = {0};
-	struct buf b = {0};
-
-	utf8_feed(&u, "\xf0\x9f\x98", 3, &b);
-	CHECK_INT(b.n, 0);
-	utf8_feed(&u, "\x80", 1, &b);
-	CHECK_STR(b.p, "\xf0\x9f\x98\x80");
-	utf8_feed(&u, "\xe2", 1, &b);
-	utf8_feed(&u, "a", 1, &b);
-	CHECK_STR(b.p, "\xf0\x9f\x98\x80" BAD "a");
-	utf8_finish(&u, &b);
-	CHECK_STR(b.p, "\xf0\x9f\x98\x80" BAD "a");
-	buf_free(&b);
-}
-
 static void normal(const char *s, const char *want)
 {
 	struct buf b = {0}, again = {0};
@@ -154,8 +99,6 @@ int main(void)
 {
 	check_replace();
 	check_code_points();
-	check_stream();
-	check_promptness();
 	check_nfc();
 	return 0;
 }

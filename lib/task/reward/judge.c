@@ -83,13 +83,13 @@ static void show_votes(const struct judged *j, struct record *r)
 		const struct vote *v = &j->vote[i];
 		struct js *vote = js_object();
 
-		js_set(vote, "verdict", v->verdict ? js_new_string(name[v->verdict], strlen(name[v->verdict])) : js_new_null());
+		js_set(vote, "verdict", v->verdict ? js_new_str(name[v->verdict]) : js_new_null());
 		if (j->pair)
-			js_set(vote, "answer", js_new_string(v->swapped ? "first" : "second", v->swapped ? 5 : 6));
+			js_set(vote, "answer", js_new_str(v->swapped ? "first" : "second"));
 		js_set(vote, "text", js_new_string(v->text, v->n));
 		js_push(votes, vote);
 	}
-	js_set(o, "model", js_new_string(j->model, strlen(j->model)));
+	js_set(o, "model", js_new_str(j->model));
 	js_set(o, "votes", votes);
 	record_set_js(r, "judge", o);
 	js_free(o);

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/rng.h"
-#include "task/scorer.h"
+#include "task/objective.h"
 
 enum { V = 29, N = 6, LONGEST = 12 };
 
@@ -27,7 +27,7 @@ static struct model *make_model(enum model_use use)
 
 static int32_t token[N][LONGEST];
 static float target[N][LONGEST];
-static struct scorer_example x[N];
+static struct lesson x[N];
 
 static void make_examples(bool every)
 {
@@ -41,26 +41,26 @@ static void make_examples(bool every)
 			token[i][j] = (int32_t)rng_below(&r, V);
 			target[i][j] = every ? (float)rng_double(&r) : (float)(i % 2);
 		}
-		x[i] = (struct scorer_example){{token[i], n, every ? 2 : n - 1, 1}, target[i]};
+		x[i] = (struct lesson){{token[i], n, every ? 2 : n - 1, 1}, target[i]};
 	}
 }
 
-static double loss_of(struct model *m, enum scorer_objective o, bool back, int64_t tokens, struct scorer_sums *s)
+static double loss_of(struct model *m, enum objective o, bool back, int64_t tokens, struct objective_sums *s)
 {
 	struct tape t = tape_new(be);
 	int64_t scores = 0, i;
 
 	for (i = 0; i < N; i++)
 		scores += x[i].text.n - x[i].text.first;
-	*s = (struct scorer_sums){0};
+	*s = (struct objective_sums){0};
 	t.record = back;
-	scorer_pass(m, &t, o, x, N, tokens, (double)scores / (o == OBJECTIVE_PAIRWISE ? 2 : 1), s);
+	objective_pass(m, &t, o, x, N, tokens, (double)scores / (o == OBJECTIVE_PAIRWISE ? 2 : 1), s);
 	tape_free(&t);
 	return s->loss / (double)s->n;
 }
 
 /* What the formulas say of the scores themselves */
-static double by_hand(struct model *m, enum scorer_objective o)
+static double by_hand(struct model *m, enum objective o)
 {
 	struct tape t = tape_new(be);
 	double sum = 0;
@@ -84,11 +84,11 @@ static double by_hand(struct model *m, enum scorer_objective o)
 	return sum / (double)n;
 }
 
-static void gradient(enum scorer_objective o)
+static void gradient(enum objective o)
 {
 	struct model *m = make_model(MODEL_TRAIN);
 	struct params *p = &m->params;
-	struct scorer_sums s;
+	struct objective_sums s;
 	struct rng r = rng_new(3, 3);
 	int i;
 
