@@ -9,6 +9,7 @@
 #include "tensor/dry.h"
 
 #define PREFILL_ROWS 2048       /* prompt tokens computed in one pass, at most */
+#define WORTH 4                 /* full pages that a prompt waits a pass for, rather than compute them again */
 
 struct prefix {                 /* a prompt, shared by its completions */
 	struct prefix *next;
@@ -19,6 +20,12 @@ struct prefix {                 /* a prompt, shared by its completions */
 	void *user;
 	int32_t *page;
 	int64_t pages, computed;        /* tokens 0 .. computed-1 of the n-1 are in the pages */
+};
+
+struct trunk {                  /* the full pages of the prompt that was computed last: what begins alike begins with them */
+	int32_t *id;            /* [pages * KV_PAGE] */
+	int32_t *page;
+	int64_t pages;
 };
 
 struct slot {
@@ -40,12 +47,13 @@ struct sampler {
 	int64_t slots, context, free_slots;
 	struct slot *slot;
 	struct kv_cache cache;
-	int32_t *free_page;
+	int32_t *free_page, *holders;   /* [pages of the cache]: holders of a page are prefixes, the trunk, or one slot */
 	int64_t free_pages;
+	struct trunk trunk;
 	struct prefix *head, **tail;    /* prompts of which not all completions have started, in order */
 	int64_t waiting;                /* completions of those that have not started */
 	struct tape tape;
-	int64_t tokens;
+	int64_t tokens, reused;
 	/* one pass, host */
 	struct seq *seq;
 	int32_t *row_id, *row_position, *out_row, *out_id;
@@ -59,7 +67,7 @@ static int64_t pages_for(int64_t tokens)
 	return (tokens + KV_PAGE - 1) / KV_PAGE;
 }
 
-/* Pages enough whatever comes. Completions that run, and the prefixes that they began with: a context of each, and one more where the first page of its
+/* Pages enough whatever comes (the trunk goes where one is missing). Completions that run, and the prefixes that they began with: a context of each, and one more where the first page of its
  * own is not full. Prefixes of which none runs: each but the last has a free slot waiting for it (admit), and so a context. */
 static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
 {
@@ -90,6 +98,9 @@ struct sampler *sampler_new(struct model *m, const struct sampler_params *p, int
 	s->free_page = xmalloc((size_t)s->cache.pages * sizeof *s->free_page);
 	for (i = s->cache.pages; i-- > 0;)
 		s->free_page[s->free_pages++] = (int32_t)i;
+	s->holders = xcalloc((size_t)s->cache.pages, sizeof *s->holders);
+	s->trunk.id = xmalloc((size_t)(pages_for(context) * KV_PAGE) * sizeof *s->trunk.id);
+	s->trunk.page = xmalloc((size_t)pages_for(context) * sizeof *s->trunk.page);
 	s->tape = tape_new(m->be);
 	s->seq = xmalloc(rows * sizeof *s->seq);
 	s->row_id = xmalloc(rows * sizeof *s->row_id);
@@ -133,6 +144,9 @@ void sampler_free(struct sampler *s)
 	s->m->be->free(s->m->be, s->cache.v);
 	tape_free(&s->tape);
 	free(s->slot);
+	free(s->trunk.id);
+	free(s->trunk.page);
+	free(s->holders);
 	free(s->free_page);
 	free(s->seq);
 	free(s->row_id);
@@ -189,13 +203,74 @@ int64_t sampler_tokens(const struct sampler *s)
 	return s->tokens;
 }
 
+int64_t sampler_reused(const struct sampler *s)
+{
+	return s->reused;
+}
+
+/* Pages that nobody holds any more are free. */
+static void drop_pages(struct sampler *s, const int32_t *page, int64_t n)
+{
+	for (; n-- > 0; page++)
+		if (--s->holders[*page] == 0)
+			s->free_page[s->free_pages++] = *page;
+}
+
 static int32_t take_page(struct sampler *s)
 {
+	if (!s->free_pages) {
+		drop_pages(s, s->trunk.page, s->trunk.pages);
+		s->trunk.pages = 0;
+	}
 	if (!s->free_pages) {           /* cache_for's promise */
 		fprintf(stderr, "sampler: no page is left\n");
 		abort();
 	}
-	return s->free_page[--s->free_pages];
+	s->holders[s->free_page[--s->free_pages]] = 1;
+	return s->free_page[s->free_pages];
+}
+
+static int64_t pages_alike(const int32_t *a, int64_t a_n, const int32_t *b, int64_t b_n)
+{
+	const int64_t n = a_n < b_n ? a_n : b_n;
+	int64_t i;
+
+	for (i = 0; i < n && a[i] == b[i]; i++)
+		;
+	return i / KV_PAGE;
+}
+
+/* p becomes the trunk, as far as it is computed. */
+static void keep_trunk(struct sampler *s, const struct prefix *p)
+{
+	struct trunk *t = &s->trunk;
+	const int64_t pages = p->computed / KV_PAGE;
+	int64_t i;
+
+	for (i = 0; i < pages; i++)
+		s->holders[p->page[i]]++;
+	drop_pages(s, t->page, t->pages);
+	t->pages = pages;
+	memcpy(t->page, p->page, (size_t)pages * sizeof *t->page);
+	memcpy(t->id, p->id, (size_t)(pages * KV_PAGE) * sizeof *t->id);
+}
+
+/* p, which is about to be computed, begins with what it has in common with the trunk. beside: what is computed for the first time in this very pass; false:
+ * p has so much more in common with that that it had better wait. */
+static bool share(struct sampler *s, struct prefix *p, const struct prefix *beside)
+{
+	const struct trunk *t = &s->trunk;
+	const int64_t pages = pages_alike(t->id, t->pages * KV_PAGE, p->id, p->n - 1);
+	int64_t i;
+
+	if (beside && pages_alike(beside->id, beside->computed, p->id, p->n - 1) >= pages + WORTH)
+		return false;
+	for (i = 0; i < pages; i++)
+		s->holders[p->page[i] = t->page[i]]++;
+	p->pages = pages;
+	p->computed = pages * KV_PAGE;
+	s->reused += p->computed;
+	return true;
 }
 
 /* Of all layers: pages [layers][pages][KV_PAGE * width] */
@@ -236,8 +311,7 @@ static void start(struct sampler *s, struct slot *slot, struct prefix *p)
 
 static void release(struct sampler *s, struct prefix *p)
 {
-	while (p->pages)
-		s->free_page[s->free_pages++] = p->page[--p->pages];
+	drop_pages(s, p->page, p->pages);
 	free_prefix(p);
 }
 
@@ -248,23 +322,25 @@ static void finish(struct sampler *s, struct slot *slot, bool stopped)
 				 .stopped = stopped};
 
 	s->done(s->arg, &d);
-	while (slot->pages > slot->shared)
-		s->free_page[s->free_pages++] = slot->page[--slot->pages];
+	drop_pages(s, slot->page + slot->shared, slot->pages - slot->shared);
 	slot->prefix = NULL;
 	s->free_slots++;
 	if (--p->running == 0 && p->started == p->samples)
 		release(s, p);
 }
 
-/* Fills free slots from the prompts in order. What is not computed yet is put into this pass; returns its rows. */
-static int64_t admit(struct sampler *s, int64_t rows, int64_t *seqs)
+/* Fills free slots from the prompts in order. What is not computed yet is put into this pass; returns its rows, and the last prompt that has some. */
+static int64_t admit(struct sampler *s, int64_t rows, int64_t *seqs, struct prefix **last)
 {
 	int64_t i = 0, open = s->free_slots, first = rows;
 	struct prefix **link = &s->head, *p;
 
-	while (open > 0 && (p = *link)) {
-		int64_t todo = p->n - 1 - p->computed;
+	for (*last = NULL; open > 0 && (p = *link);) {
+		int64_t todo;
 
+		if (!p->pages && rows - first < PREFILL_ROWS && !share(s, p, *last))
+			break;
+		todo = p->n - 1 - p->computed;
 		if (todo == 0) {
 			for (; open > 0 && p->started < p->samples; open--) {
 				while (s->slot[i].prefix)
@@ -291,6 +367,7 @@ static int64_t admit(struct sampler *s, int64_t rows, int64_t *seqs)
 			s->row_position[rows] = (int32_t)p->computed;
 		}
 		open -= p->samples - p->started;
+		*last = p;
 		link = &p->next;
 	}
 	return rows;
@@ -380,7 +457,8 @@ int sampler_step(struct sampler *s, struct err *e)
 {
 	struct backend *be = s->m->be;
 	struct tape *t = &s->tape;
-	int64_t seqs = 0, running = running_rows(s, &seqs), rows = admit(s, running, &seqs), i;
+	struct prefix *last;
+	int64_t seqs = 0, running = running_rows(s, &seqs), rows = admit(s, running, &seqs, &last), i;
 	struct sequences batch = {.seq = s->seq, .seqs = seqs, .cache = &s->cache};
 	struct tensor *logits;
 
@@ -390,6 +468,8 @@ int sampler_step(struct sampler *s, struct err *e)
 	if (logits)
 		be->sample(be, logits->data, running, s->m->config.vocab_size, s->how, s->out_id, s->out_logprob);
 	tape_reset(t);
+	if (last)
+		keep_trunk(s, last);
 	for (i = 0; i < running; i++) {
 		if (!isfinite(s->out_logprob[i]))
 			return err_set(e, "the logits are not finite");

@@ -14,6 +14,7 @@
  * How it works: a slot is one running completion; when it ends, its slot and pages go to the next. All of a prompt but its last token is
  * computed once, into pages that its completions share; each completion then starts by feeding the prompt's last token on top of its
  * own copy of the last, partly filled page. Prompts are computed in the same passes that decode, a bounded number of tokens at a time.
+ * A prompt that begins as the one computed last did (a template, examples) begins with that one's full pages.
  */
 #ifndef MODEL_SAMPLER_H
 #define MODEL_SAMPLER_H
@@ -65,5 +66,6 @@ bool sampler_wants(const struct sampler *s);    /* another prompt could start so
 bool sampler_busy(const struct sampler *s);
 int sampler_step(struct sampler *s, struct err *e);    /* -1: the logits are not finite; only sampler_free is left then */
 int64_t sampler_tokens(const struct sampler *s);        /* tokens sampled so far */
+int64_t sampler_reused(const struct sampler *s);        /* tokens of prompts that were not computed again */
 
 #endif

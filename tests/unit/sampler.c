@@ -4,10 +4,11 @@
 #include "model/pass.h"
 #include "model/sampler.h"
 
-enum { PROMPTS = 5, SAMPLES = 6, V = 31, LONGEST = 40 };
+enum { PROMPTS = 5, SAMPLES = 6, V = 31, LONGEST = 40, PROMPT = 80, CONTEXT = PROMPT + LONGEST };
 
 static int64_t longest = LONGEST;       /* tokens of a completion at most */
-static const int64_t prompt_length[PROMPTS] = {1, 16, 17, 33, 7};
+static int64_t prompt_length[PROMPTS] = {1, 16, 17, 33, 7};
+static int64_t alike;                   /* tokens that prompts begin with alike */
 
 struct completion {
 	int32_t id[LONGEST];
@@ -18,7 +19,7 @@ struct completion {
 
 struct run {
 	struct completion c[PROMPTS][SAMPLES];
-	int32_t prompt[PROMPTS][40];
+	int32_t prompt[PROMPTS][PROMPT];
 	int index[PROMPTS];
 };
 
@@ -56,14 +57,14 @@ static struct run *sample(struct backend *be, const struct sampler_params *p, in
 {
 	struct run *r = xcalloc(1, sizeof *r);
 	struct model *m = make_model(be, MODEL_SAMPLE);
-	struct sampler *s = sampler_new(m, p, slots, 80, on_done, r);
+	struct sampler *s = sampler_new(m, p, slots, CONTEXT, on_done, r);
 	struct rng rng = rng_new(9, 9);
 	struct err e;
 	int i, j, next = 0;
 
 	for (i = 0; i < PROMPTS; i++)
 		for (j = 0; j < prompt_length[i]; j++)
-			r->prompt[i][j] = (int32_t)rng_below(&rng, V);
+			r->prompt[i][j] = j < alike && i > 0 && j < prompt_length[0] ? r->prompt[0][j] : (int32_t)rng_below(&rng, V);
 	while (next < PROMPTS || sampler_busy(s)) {
 		while (next < PROMPTS && sampler_wants(s)) {
 			int k = backwards ? PROMPTS - 1 - next : next;
@@ -77,6 +78,8 @@ static struct run *sample(struct backend *be, const struct sampler_params *p, in
 		}
 		sampler_step(s, NULL);
 	}
+	if (alike)                      /* four pages of three prompts, whether they come together or not */
+		CHECK_INT(sampler_reused(s), 3 * 4 * KV_PAGE);
 	sampler_free(s);
 	model_free(m);
 	for (i = 0; i < PROMPTS; i++)
@@ -115,20 +118,20 @@ static void trainer_agrees(struct backend *be, const struct run *r, double tempe
 	struct model *m = make_model(be, MODEL_TRAIN);
 	struct tape t = tape_new(be);
 	struct example ex[PROMPTS * SAMPLES];
-	int32_t *id = xmalloc(sizeof *id * PROMPTS * SAMPLES * 80);
+	int32_t *id = xmalloc(sizeof *id * PROMPTS * SAMPLES * CONTEXT);
 	float *logprob = xmalloc(sizeof *logprob * PROMPTS * SAMPLES * LONGEST);
 	int i, j, at = 0;
 
 	for (i = 0; i < PROMPTS; i++)
 		for (j = 0; j < SAMPLES; j++) {
-			int32_t *p = id + (i * SAMPLES + j) * 80;
+			int32_t *p = id + (i * SAMPLES + j) * CONTEXT;
 			const struct completion *c = &r->c[i][j];
 
 			memcpy(p, r->prompt[i], (size_t)prompt_length[i] * sizeof *p);
 			memcpy(p + prompt_length[i], c->id, (size_t)c->n * sizeof *p);
 			ex[i * SAMPLES + j] = (struct example){p, prompt_length[i] + c->n, prompt_length[i], 1 / temperature};
 		}
-	pass_score(m, &t, ex, PROMPTS * SAMPLES, 200, logprob, NULL);
+	pass_score(m, &t, ex, PROMPTS * SAMPLES, 2 * CONTEXT, logprob, NULL);
 	for (i = 0; i < PROMPTS; i++)
 		for (j = 0; j < SAMPLES; j++) {
 			const struct completion *c = &r->c[i][j];
@@ -169,6 +172,26 @@ static bool after_two(void *arg, void *user, int32_t sample, const int32_t *id, 
 	(void)sample;
 	(void)id;
 	return n == 2;
+}
+
+/* Prompts that begin alike: what they share is computed once, and its bits are those of a pass of their own. */
+static void shares(struct backend *be, struct sampler_params p)
+{
+	static const int64_t lengths[PROMPTS] = {72, 80, 66, 1, 79}, slots[] = {1, 7, 64};
+	struct run *base, *other;
+	int i;
+
+	memcpy(prompt_length, lengths, sizeof prompt_length);
+	alike = 65;
+	p.max_tokens = 6;
+	base = sample(be, &p, 4, false);
+	trainer_agrees(be, base, p.temperature);
+	for (i = 0; i < (emulated(be) ? 0 : 3); i++) {
+		other = sample(be, &p, slots[i], i == 1);
+		same(be, base, other);
+		free(other);
+	}
+	free(base);
 }
 
 int main(void)
@@ -222,6 +245,7 @@ int main(void)
 	CHECK(sampler_add(s, &(struct sampler_prompt){.id = stop, .n = 0, .samples = 1}, &e) < 0);
 	sampler_free(s);
 	model_free(m);
+	shares(two, (struct sampler_params){.temperature = 0.8, .top_p = 1, .seed = 11, .stop = stop, .stops = 1});
 	backend_close(one);
 	backend_close(two);
 	return 0;
