@@ -26,6 +26,7 @@
 #include "races.h"
 
 #define R1_EMULATED 1
+#define CUDART_VERSION 13000
 
 #define __global__
 #define __device__
@@ -153,7 +154,8 @@ static inline int __all_sync(unsigned mask, int x) { return __ballot_sync(mask, 
 /* ---- the runtime's functions ---- */
 
 enum cudaError_t {
-	cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorInvalidConfiguration = 9, cudaErrorNoDevice = 100, cudaErrorNotReady = 600
+	cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorInvalidConfiguration = 9, cudaErrorInsufficientDriver = 35,
+	cudaErrorNoDevice = 100, cudaErrorNotReady = 600
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout };

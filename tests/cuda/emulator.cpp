@@ -287,18 +287,25 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
 /* R1_EMULATED_DEVICES: as many, all alike */
 static int device;
 
+/* R1_EMULATED_DRIVER: the CUDA that the driver knows, as cudaDriverGetVersion says it; 0 is none */
+cudaError_t cudaDriverGetVersion(int *version)
+{
+	const char *s = getenv("R1_EMULATED_DRIVER");
+
+	*version = s ? atoi(s) : CUDART_VERSION;
+	return cudaSuccess;
+}
+
 cudaError_t cudaGetDeviceCount(int *n)
 {
 	const char *some = getenv("R1_EMULATED_DEVICES");
+	int driver;
 
+	cudaDriverGetVersion(&driver);
+	if (driver / 1000 < CUDART_VERSION / 1000)
+		return cudaErrorInsufficientDriver;
 	*n = some ? atoi(some) : getenv("R1_EMULATED_NONE") ? 0 : 1;
 	return *n ? cudaSuccess : cudaErrorNoDevice;
-}
-
-cudaError_t cudaDriverGetVersion(int *version)
-{
-	*version = 13000;
-	return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int number)
