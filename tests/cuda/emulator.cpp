@@ -405,6 +405,12 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 	});
 }
 
+cudaError_t cudaFuncGetName(const char **name, const void *)
+{
+	*name = "a kernel";
+	return cudaSuccess;
+}
+
 cudaError_t cudaGetLastError()
 {
 	return cudaSuccess;
@@ -545,6 +551,23 @@ const emu_lanes *emu_exchange(unsigned mask, const void *mine, size_t bytes, con
 	return f->got;
 }
 
+/* Copies on their way to shared memory, by thread: they arrive when they are waited for, no sooner. */
+static std::deque<emu_copy> copies[MOST_THREADS];
+
+void emu_copy_later(void *to, const void *from)
+{
+	copies[current].push_back({to, from});
+}
+
+bool emu_next_copy(emu_copy *c)
+{
+	if (copies[current].empty())
+		return false;
+	*c = copies[current].front();
+	copies[current].pop_front();
+	return true;
+}
+
 static void barrier(int x)
 {
 	thread[current].state = AT_BARRIER;
@@ -634,7 +657,7 @@ static void run_threads()
 				begin(f);
 			current = i;
 			threadIdx = f->index;
-			races_thread(i);
+			races_thread(i, f->stack, STACK);
 			emu_switch(&scheduler, f->at);
 			if (f->state == ENDED) {
 				spare_stacks.push_back(f->stack);
@@ -681,6 +704,7 @@ static void run_grid(const void *kernel, bool early, const std::function<void()>
 	if (!shared_base) {
 		shared_base = (char *)mmap(NULL, pages(MOST_SHARED) + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		mprotect(shared_base + pages(MOST_SHARED), PAGE, PROT_NONE);
+		races_own(got, MOST_THREADS * sizeof *got);
 	}
 	shared_bytes = (shared + 15) / 16 * 16;
 	shared_now = shared_base + pages(MOST_SHARED) - shared_bytes;
