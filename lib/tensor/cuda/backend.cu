@@ -62,7 +62,7 @@ static int open_device(struct cuda *c, int number, cudaDeviceProp *p, struct err
 		return err_set(e, "backend 'cuda': r1-cuda.so has no code for %s, make it with CUDA_ARCHS=%d%d: %s", p->name, p->major, p->minor,
 			       cudaGetErrorString(r));
 	/* Older code has no wait_for_last in it, an older driver no place in graphs for what begins early. */
-	c->early = code.ptxVersion >= 90 && cudaDriverGetVersion(&driver) == cudaSuccess && driver >= 12030 && !getenv("R1_CUDA_SERIAL");
+	c->early = code.ptxVersion >= 90 && cudaDriverGetVersion(&driver) == cudaSuccess && driver >= 12030 && !getenv("R1_CUDA_SERIAL") && !getenv("R1_CUDA_WAIT");
 	c->multiprocessors = p->multiProcessorCount;
 	c->shared_most = p->sharedMemPerBlockOptin;
 	return 0;
@@ -81,6 +81,7 @@ struct backend *backend_cuda_new(int number, struct err *e)
 		return NULL;
 	}
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
+	c->waits = c->managed || getenv("R1_CUDA_WAIT");
 	be->name = "cuda";
 	be->rounds = be->half_rows = true;
 	be->logits_at_once = LOGITS;
