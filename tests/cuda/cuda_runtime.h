@@ -26,6 +26,7 @@
 #include "races.h"
 
 #define R1_EMULATED 1
+#define CUDART_VERSION 13000
 
 #define __global__
 #define __device__
@@ -104,6 +105,9 @@ static const int warpSize = 32;
 struct emu_lanes { alignas(16) unsigned char lane[32][64]; };
 const emu_lanes *emu_exchange(unsigned mask, const void *mine, size_t bytes, const char *what);
 int emu_lane();
+struct emu_copy { void *to; const void *from; };        /* from NULL: of zeros */
+void emu_copy_later(void *to, const void *from);
+bool emu_next_copy(emu_copy *c);        /* of those of this thread, which then is none any more */
 void *emu_shared();                     /* the block's dynamic shared memory */
 size_t emu_shared_bytes();
 
@@ -153,7 +157,8 @@ static inline int __all_sync(unsigned mask, int x) { return __ballot_sync(mask, 
 /* ---- the runtime's functions ---- */
 
 enum cudaError_t {
-	cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorInvalidConfiguration = 9, cudaErrorNoDevice = 100, cudaErrorNotReady = 600
+	cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorInvalidConfiguration = 9, cudaErrorInsufficientDriver = 35,
+	cudaErrorNoDevice = 100, cudaErrorNotReady = 600
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout };
@@ -179,11 +184,20 @@ cudaError_t emu_launch(const void *kernel, const std::function<void()> &thread, 
 		       cudaStream_t s);
 void emu_device_range(const void *p, size_t bytes, const char *what);   /* dies where that is not in one allocation */
 
+/* A thread: its arguments are its own from here on. */
+template <class A> static void emu_thread(void (*kernel)(A), const A &a)
+{
+	const A own = a;
+
+	races_begun();
+	kernel(own);
+}
+
 /* static: structs of the same name in several files are not the same */
 template <class A> static cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t s)
 {
 	const A a = *(const A *)args[0];
-	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, grid, block, shared, sizeof a, false, s);
+	return emu_launch((const void *)kernel, [kernel, a] { emu_thread(kernel, a); }, grid, block, shared, sizeof a, false, s);
 }
 
 enum cudaLaunchAttributeID { cudaLaunchAttributeProgrammaticStreamSerialization = 6 };
@@ -203,7 +217,7 @@ template <class A> static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_
 {
 	const bool early = how->numAttrs && how->attrs[0].val.programmaticStreamSerializationAllowed;
 
-	return emu_launch((const void *)kernel, [kernel, a] { kernel(a); }, how->gridDim, how->blockDim, how->dynamicSmemBytes, sizeof a, early, how->stream);
+	return emu_launch((const void *)kernel, [kernel, a] { emu_thread(kernel, a); }, how->gridDim, how->blockDim, how->dynamicSmemBytes, sizeof a, early, how->stream);
 }
 
 cudaError_t cudaGetDeviceCount(int *n);
@@ -241,6 +255,7 @@ template <class F> static cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *
 	a->ptxVersion = a->binaryVersion = 90;
 	return cudaSuccess;
 }
+cudaError_t cudaFuncGetName(const char **name, const void *kernel);
 cudaError_t cudaGetLastError();
 cudaError_t cudaDriverGetVersion(int *version);
 const char *cudaGetErrorString(cudaError_t e);

@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <vector>
 
 #include "cuda_runtime.h"
 
@@ -35,13 +34,6 @@ static inline void emu_in_shared(const void *p, const char *what)
 	}
 }
 
-/* Copies on their way, by thread: they arrive when they are waited for, no sooner. */
-struct emu_copy {
-	uint16_t *to;
-	const uint16_t *from;
-};
-EMU_OWN static std::vector<emu_copy> emu_copies[1024];
-
 static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
 {
 	emu_in_shared(to, "where an asynchronous copy goes to");
@@ -50,14 +42,15 @@ static inline void copy_async(uint16_t *to, const uint16_t *from, bool there)
 		abort();
 	}
 	races_writes(to, 16);                     /* from now on, until it has arrived */
-	emu_copies[threadIdx.x].push_back({to, there ? from : NULL});
+	emu_copy_later(to, there ? from : NULL);
 }
 
 static inline void copies_arrived()
 {
-	for (const emu_copy &c : emu_copies[threadIdx.x])
+	emu_copy c;
+
+	while (emu_next_copy(&c))
 		*(uint4 *)c.to = c.from ? *(const uint4 *)c.from : make_uint4(0, 0, 0, 0);
-	emu_copies[threadIdx.x].clear();
 }
 
 static inline const uint16_t *emu_matrix_row(const emu_lanes *l, int lane)

@@ -173,6 +173,13 @@ int main(int argc, char **argv)
 		cudaLaunchKernel(good, dim3(1, 0), 64, args, 256, s);
 	} else if (!strcmp(name, "not-device")) {
 		cudaMemcpyAsync(host, host + 1, 4, cudaMemcpyHostToDevice, s);
+	} else if (!strcmp(name, "host-memory")) {
+		float *there = a.x;
+
+		a.x = host;
+		cudaLaunchKernel(good, 1, 64, args, 256, s);
+		cudaStreamSynchronize(s);
+		a.x = there;
 	} else if (!strcmp(name, "copy-end")) {
 		cudaMemsetAsync(a.x, 0, 257, s);
 	} else if (!strcmp(name, "no-barrier")) {

@@ -29,12 +29,15 @@ static const char *shared_at;
 static size_t shared_size;
 /* Shared memory that is declared lies among this library's variables, all of which are taken for such: what the emulator itself has is in EMU_OWN. */
 extern char __bss_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
+extern char __ehdr_start[] __attribute__((visibility("hidden")));
 extern char __start_emu_own[] __attribute__((visibility("hidden"))), __stop_emu_own[] __attribute__((visibility("hidden")));
 
 static const void *kernel, *kernels[1 << LAUNCH_BITS];  /* the latter by launch; NULL: a copy, or a product of the library */
 static unsigned launch, stable = 1, turn, block_now, now, barrier_time;      /* stable: launches below that one have ended whenever this one begins */
 static unsigned warp_time[32];
-static bool running, early, waited[1024];
+static bool running, early, waited[1024], begun[1024];
+static const char *stack_at, *own_at;
+static size_t stack_size, own_size;
 static bool fenced;
 /* Blocks that came to an atomic variable behind a fence, and when the last barrier before was: what they did before it is there for whoever comes after. */
 static std::map<const void *, std::map<unsigned, unsigned>> released;
@@ -178,20 +181,34 @@ void races_block(uint64_t block, const void *shared, size_t shared_bytes)
 	for (int i = 0; i < 32; i++)
 		warp_time[i] = 1;
 	for (int i = 0; i < 1024; i++)
-		waited[i] = !early;
+		waited[i] = !early, begun[i] = false;
 	fenced = false;
 	acquired.clear();
 	shared_at = (const char *)shared;
 	shared_size = shared_bytes;
 }
 
-void races_thread(int thread)
+void races_thread(int thread, const void *stack, size_t stack_bytes)
 {
 	turn = (unsigned)thread;
+	stack_at = (const char *)stack;
+	stack_size = stack_bytes;
+}
+
+void races_own(const void *p, size_t bytes)
+{
+	own_at = (const char *)p;
+	own_size = bytes;
+}
+
+void races_begun()
+{
+	begun[turn] = true;
 }
 
 void races_ended()
 {
+	begun[turn] = false;
 	if (!waited[turn])
 		race(NULL, "and ends without having waited");
 }
@@ -319,6 +336,8 @@ static void used(const void *p, size_t bytes, bool write, bool atomic, const voi
 		c = cells_fixed + (at - __bss_start);
 	else if (at >= range && at < range_end)
 		c = cell_of(p), shared = false;
+	else if (begun[turn] && (size_t)(at - stack_at) >= stack_size && (size_t)(at - own_at) >= own_size && (at < __ehdr_start || at >= _end))
+		race(pc, "%s the host's memory", write ? "writes" : "reads");
 	else
 		return;
 	if (!waited[turn] && !shared && write)

@@ -181,6 +181,12 @@ int main(void)
 #define FEED(alone) feed(be, rows, k, f, without, alone)
 			SAME(FEED);
 		}
+	for (rows = 7; rows <= 8; rows++) {     /* A in shared memory: just below what may be had unasked, and all of it */
+		const int64_t k = 3072, f = 3;
+		const unsigned without = 0;
+
+		SAME(FEED);
+	}
 	for (i = 0; i < 60; i++) {
 		const int64_t kv_heads = 1 + below(3), heads = kv_heads * (1 + below(5)), dim = 2 * (1 + below(20));
 		const int n = below(2) ? 1 : 1 + (int)below(5);

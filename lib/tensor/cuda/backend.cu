@@ -32,12 +32,25 @@ static __global__ void nothing(int unused)
 	(void)unused;
 }
 
+/* An old driver, or none: that is a version of 0 */
+static int no_driver(struct err *e)
+{
+	int driver = 0;
+
+	if (cudaDriverGetVersion(&driver) != cudaSuccess || !driver)
+		return err_set(e, "backend 'cuda': no device: no driver is there");
+	return err_set(e, "backend 'cuda': no device: the driver knows CUDA %d.%d, and r1-cuda.so was made with %d.%d: a newer driver is needed, or an older nvcc",
+		       driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+}
+
 static int open_device(struct cuda *c, int number, cudaDeviceProp *p, struct err *e)
 {
 	cudaFuncAttributes code;
 	int n = 0, driver = 0;
 	cudaError_t r = cudaGetDeviceCount(&n);
 
+	if (r == cudaErrorInsufficientDriver)
+		return no_driver(e);
 	if (r != cudaSuccess || n == 0)
 		return err_set(e, "backend 'cuda': no device: %s", r == cudaSuccess ? "none is there" : cudaGetErrorString(r));
 	if ((r = cudaSetDevice(number % n)) != cudaSuccess || (r = cudaGetDeviceProperties(p, number % n)) != cudaSuccess ||
@@ -49,7 +62,7 @@ static int open_device(struct cuda *c, int number, cudaDeviceProp *p, struct err
 		return err_set(e, "backend 'cuda': r1-cuda.so has no code for %s, make it with CUDA_ARCHS=%d%d: %s", p->name, p->major, p->minor,
 			       cudaGetErrorString(r));
 	/* Older code has no wait_for_last in it, an older driver no place in graphs for what begins early. */
-	c->early = code.ptxVersion >= 90 && cudaDriverGetVersion(&driver) == cudaSuccess && driver >= 12030 && !getenv("R1_CUDA_SERIAL");
+	c->early = code.ptxVersion >= 90 && cudaDriverGetVersion(&driver) == cudaSuccess && driver >= 12030 && !getenv("R1_CUDA_SERIAL") && !getenv("R1_CUDA_WAIT");
 	c->multiprocessors = p->multiProcessorCount;
 	c->shared_most = p->sharedMemPerBlockOptin;
 	return 0;
@@ -68,6 +81,7 @@ struct backend *backend_cuda_new(int number, struct err *e)
 		return NULL;
 	}
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
+	c->waits = c->managed || getenv("R1_CUDA_WAIT");
 	be->name = "cuda";
 	be->rounds = be->half_rows = true;
 	be->logits_at_once = LOGITS;

@@ -57,6 +57,7 @@ struct cuda {
 	int multiprocessors;
 	size_t shared_most;             /* bytes of shared memory that a block may have */
 	bool managed;                   /* R1_CUDA_MANAGED: memory that the host may look at, and nothing is put off; for tests */
+	bool waits;                     /* managed, or R1_CUDA_WAIT: for each entry by itself, so that it is known which one failed */
 	cudaStream_t stream;
 	struct list *list;
 	int64_t added;                  /* entries that were ever put on the list, and what else changed memory */
@@ -132,6 +133,7 @@ void *cuda_fetch(struct cuda *c, const void *from, size_t bytes);
 struct entry {
 	cudaError_t (*run)(struct cuda *c, const struct entry *e);
 	int64_t bytes;                  /* of all of the entry, a multiple of 16 */
+	const void *kernel;             /* NULL: a copy, or a product of the library */
 };
 /* Room at the end of the list, cleared, whose `run` and `bytes` are set; then cuda_added. */
 struct entry *cuda_add(struct cuda *c, cudaError_t (*run)(struct cuda *, const struct entry *), size_t bytes, bool early = false);
@@ -153,7 +155,8 @@ template <class A> struct launch_entry {
 	A a;
 };
 
-#define SHARED_UNASKED ((size_t)48 << 10)       /* more than that must be asked for */
+/* More than that is asked for: without that a block has 48 KB, of which the variables that its kernel declares take some. */
+#define SHARED_UNASKED ((size_t)40 << 10)
 
 template <class A> static cudaError_t cuda_start_early(struct cuda *c, const struct launch_entry<A> *l)
 {
@@ -204,6 +207,7 @@ template <class A> static void cuda_launch(struct cuda *c, void (*kernel)(A), di
 		cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), "shared memory");
 	l = (struct launch_entry<A> *)cuda_add(c, cuda_run_launch<A>, sizeof *l, early);
 	l->kernel = kernel;
+	l->e.kernel = (const void *)kernel;
 	l->shared = shared;
 	l->early = early;
 	l->grid[0] = grid.x, l->grid[1] = grid.y, l->grid[2] = grid.z;

@@ -170,15 +170,22 @@ struct product_entry {
 static cudaError_t run_product(struct cuda *c, const struct entry *e)
 {
 	const struct product_entry *g = (const struct product_entry *)e;
+	const struct shape *s = &g->shape;
 	struct products *p = c->products;
-	plan *x = plan_of(p, &g->shape, g->bias);
+	plan *x = plan_of(p, s, g->bias);
 	const float one = 1, beta = g->plus ? 1 : 0;
 	const void *plus = g->plus ? g->plus : g->c;
+	cublasStatus_t r;
 
 	if (g->bias)
 		lt_check(cublasLtMatmulDescSetAttribute(x->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &g->bias, sizeof g->bias), "a bias");
-	lt_check(cublasLtMatmul(p->lt, x->desc, &one, g->b, x->b, g->a, x->a, &beta, plus, x->c, g->c, x->c, &x->algo, p->workspace, WORKSPACE, c->stream),
-		 "a product");
+	r = cublasLtMatmul(p->lt, x->desc, &one, g->b, x->b, g->a, x->a, &beta, plus, x->c, g->c, x->c, &x->algo, p->workspace, WORKSPACE, c->stream);
+	if (r != CUBLAS_STATUS_SUCCESS)
+		fprintf(stderr, "cuda: a product of %lld x %lld x %lld (m n k), rows of %lld %lld %lld, %lld times%s%s%s%s%s%s\n", (long long)s->m, (long long)s->n,
+			(long long)s->k, (long long)s->lda, (long long)s->ldb, (long long)s->ldc, (long long)s->batch, s->trans_a ? ", A turned" : "",
+			s->trans_b ? ", B turned" : "", s->half ? ", of bfloat16" : "", s->c_half ? ", C too" : "", s->bias ? ", a bias" : "",
+			g->plus ? ", added to" : "");
+	lt_check(r, "a product");
 	return cudaSuccess;
 }
 

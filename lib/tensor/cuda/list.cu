@@ -89,14 +89,30 @@ static uint64_t hash_of(const char *p, size_t n)
 	return all;
 }
 
+static const char *name_of(const struct entry *e)
+{
+	const char *name = "a kernel";
+
+	if (!e->kernel)
+		return "a copy or a product";
+#if CUDART_VERSION >= 12030
+	cudaFuncGetName(&name, e->kernel);
+#endif
+	return name;
+}
+
 static void run_entries(struct cuda *c)
 {
 	const char *p = c->list->bytes.data(), *end = p + c->list->used;
 
 	while (p < end) {
 		const struct entry *e = (const struct entry *)p;
+		cudaError_t r = e->run(c, e);
 
-		cuda_check(e->run(c, e), "a launch");
+		if (r == cudaSuccess && c->waits)
+			r = cudaStreamSynchronize(c->stream);
+		if (r != cudaSuccess)
+			cuda_check(r, name_of(e));
 		p += e->bytes;
 	}
 }
@@ -147,7 +163,7 @@ void cuda_run(struct cuda *c)
 	if (!l->entries)
 		return;
 	l->ran++;
-	if (l->entries < LEAST) {
+	if (l->entries < LEAST || c->waits) {
 		run_entries(c);
 	} else {
 		graph *found = NULL;
@@ -241,7 +257,6 @@ void cuda_added(struct cuda *c)
 
 	if (c->managed) {               /* constants and what was fetched stay where they are: nothing begins again in the middle */
 		cuda_run(c);
-		cuda_check(cudaStreamSynchronize(c->stream), "the device");
 	} else if (l->entries >= MOST_ENTRIES || (!l->running && l->entries >= FIRST && l->kind == LAST_OTHER)) {
 		cuda_run(c);                    /* the device need not wait for the rest of the first list, unless the next may be done with its last entry */
 	}
