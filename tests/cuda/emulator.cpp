@@ -40,7 +40,7 @@ struct block_of_memory {
 static std::map<uintptr_t, block_of_memory> memory;     /* by first address */
 static size_t used;
 
-/* R1_EMULATED_IDLE: nothing is computed, so that what the host does can be measured. */
+/* R1_EMULATED_IDLE: nothing is computed: what the host does, be the model ever so large, can be measured, and what it asks for is looked at. */
 static bool idle()
 {
 	static const bool it_is = getenv("R1_EMULATED_IDLE") != NULL;
@@ -53,6 +53,14 @@ static size_t capacity()
 	const char *s = getenv("R1_EMULATED_MEMORY");
 
 	return s ? strtoull(s, NULL, 10) : (size_t)8 << 30;
+}
+
+/* R1_EMULATED_SMS: multiprocessors, by which work is cut up. An H200 has 132. */
+static int multiprocessors()
+{
+	const char *s = getenv("R1_EMULATED_SMS");
+
+	return s ? atoi(s) : 4;
 }
 
 /* R1_EMULATED_SHARED: bytes of shared memory that a block may have; an H200's. An A100's are 166912, an RTX 4090's 101376. */
@@ -325,7 +333,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 	*p = cudaDeviceProp();
 	snprintf(p->name, sizeof p->name, "emulated GPU");
 	p->major = 9;
-	p->multiProcessorCount = 4;
+	p->multiProcessorCount = multiprocessors();
 	p->totalGlobalMem = capacity();
 	p->sharedMemPerBlockOptin = most_shared();
 	return cudaSuccess;
@@ -333,7 +341,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attr, int)
 {
-	*value = attr == cudaDevAttrMultiProcessorCount ? 4 : (int)most_shared();
+	*value = attr == cudaDevAttrMultiProcessorCount ? multiprocessors() : (int)most_shared();
 	return cudaSuccess;
 }
 

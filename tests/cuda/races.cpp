@@ -21,7 +21,7 @@ struct cell {
 	use write, read;
 };
 
-static const size_t RANGE = (size_t)1 << 40, MOST_SHARED = 256 << 10;
+static const size_t MOST_SHARED = 256 << 10;
 static char *range, *range_end;         /* of device memory; what is behind range_end was never given out */
 /* Of the range, of dynamic shared memory, and of the library's variables; NULL where nobody looks for races */
 static cell *cells, *cells_shared, *cells_fixed;
@@ -97,11 +97,21 @@ static void forget(cell *c, size_t bytes)
 	madvise(c, bytes * sizeof *c, MADV_DONTNEED);
 }
 
+/* R1_EMULATED_IDLE: where nothing is computed nobody uses memory, of which there can be more then. */
+static bool watched()
+{
+	static const bool it_is = R1_RACES && !getenv("R1_EMULATED_IDLE");
+
+	return it_is;
+}
+
 char *races_range(size_t bytes)
 {
+	const size_t RANGE = (size_t)1 << (watched() ? 40 : 45);
+
 	if (!range) {
 		range = range_end = mapped(RANGE, PROT_NONE);
-		if (R1_RACES) {
+		if (watched()) {
 			cells = cells_for(RANGE);
 			cells_shared = cells_for(MOST_SHARED);
 			cells_fixed = cells_for(fixed_bytes());
@@ -120,7 +130,7 @@ static cell *cell_of(const void *p)
 
 void races_forget(const void *p, size_t bytes)
 {
-	if (R1_RACES)
+	if (watched())
 		forget(cell_of(p), bytes);
 }
 
@@ -128,7 +138,7 @@ void races_forget(const void *p, size_t bytes)
 static unsigned next_launch()
 {
 	if (launch == LAST_LAUNCH) {
-		if (R1_RACES) {
+		if (watched()) {
 			forget(cells, (size_t)(range_end - range));
 			forget(cells_shared, MOST_SHARED);
 			forget(cells_fixed, fixed_bytes());
@@ -143,7 +153,7 @@ void races_written(const void *p, size_t bytes, bool by_kernel)
 {
 	use u = {};
 
-	if (!R1_RACES || !bytes || (const char *)p < range || (const char *)p >= range_end)
+	if (!watched() || !bytes || (const char *)p < range || (const char *)p >= range_end)
 		return;
 	u.launch = next_launch();
 	if (!by_kernel)
