@@ -152,7 +152,7 @@ $B/plugins.c: $(PLUGIN_SRC) Makefile
 $B/plugins.o: $B/plugins.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path '*/scratch' -prune -o -name '*.d' -print 2>/dev/null)
 
 # Debian's packages (FLINT 3 has Arb in it, and what apt has no version of is not asked for): to build, and for the pipes of stages/ and the tests
 PACKAGES := gcc make pkg-config libflint-dev libflint-arb-dev libjansson-dev libarchive-dev libpcre2-dev libseccomp-dev libcurl4-openssl-dev libsnappy-dev liblz4-dev libzstd-dev zlib1g-dev jq parallel gnuplot-nox
@@ -189,17 +189,17 @@ $(if $(MISNAMED),$(error $(MISNAMED)))
 PREFIX ?= /usr/local
 PAGES := $(wildcard man/*.[157])
 SANDBOX := $(if $(filter bin,$(BIN)),sandbox,$(BIN))/r1-sandbox
-INSTALLED := $(TOOLS:%=$(BIN)/%) $(SANDBOX)
-INSTALLED_LIBS := $(strip $(LOADED:%=$(BIN)/%) $(if $(BUNDLE),$(wildcard lib/r1/*.so*)))
+placed := $(TOOLS:%=$(BIN)/%) $(SANDBOX)
+placed_libs := $(strip $(LOADED:%=$(BIN)/%) $(if $(BUNDLE),$(wildcard lib/r1/*.so*)))
 man_folder = "$(DESTDIR)$(PREFIX)/share/man/man$1"
-install: $(INSTALLED) $(INSTALLED_LIBS) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
-	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(INSTALLED_LIBS),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
-	install -m 755 $(INSTALLED) "$(DESTDIR)$(PREFIX)/bin"
-	$(if $(INSTALLED_LIBS),install -m 755 $(INSTALLED_LIBS) "$(DESTDIR)$(PREFIX)/lib/r1")
+install: $(placed) $(placed_libs) ## copy the programs and their manual pages to PREFIX=/usr/local (below DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/bin" $(if $(placed_libs),"$(DESTDIR)$(PREFIX)/lib/r1") $(foreach s,1 5 7,$(call man_folder,$s))
+	install -m 755 $(placed) "$(DESTDIR)$(PREFIX)/bin"
+	$(if $(placed_libs),install -m 755 $(placed_libs) "$(DESTDIR)$(PREFIX)/lib/r1")
 	$(foreach s,1 5 7,install -m 644 $(filter %.$s,$(PAGES)) $(call man_folder,$s);)
 
 uninstall: ## remove from PREFIX what make install put there
-	rm -f $(foreach p,$(notdir $(INSTALLED)),"$(DESTDIR)$(PREFIX)/bin/$p") $(foreach l,$(sort r1-cuda.so r1-mpi.so $(notdir $(INSTALLED_LIBS))),"$(DESTDIR)$(PREFIX)/lib/r1/$l") \
+	rm -f $(foreach p,$(notdir $(placed)),"$(DESTDIR)$(PREFIX)/bin/$p") $(foreach l,$(sort r1-cuda.so r1-mpi.so $(notdir $(placed_libs))),"$(DESTDIR)$(PREFIX)/lib/r1/$l") \
 	  $(foreach s,1 5 7,$(foreach p,$(notdir $(filter %.$s,$(PAGES))),$(call man_folder,$s)/$p))
 	if [ -d "$(DESTDIR)$(PREFIX)/lib/r1" ]; then rmdir "$(DESTDIR)$(PREFIX)/lib/r1"; fi
 
@@ -208,17 +208,17 @@ help: ## list the targets and their knobs
 
 # All that was built with the libraries that it needs, jq and parallel: not the C and C++ libraries, which a system has, nor MPI, which is the cluster's own.
 BUNDLE_FILE ?= build/r1-$(ARCH).tar.gz
-BUNDLED := build/bundle/r1
-CARRIED := $(INSTALLED) $(LOADED:%=$(BIN)/%) $(CLOCKWORK) $(BENCHES) $(if $(filter r1-cuda.so,$(LOADED)),$(GPU_TESTS:%=$B/tests/unit/%))
+bundled := build/bundle/r1
+packed := $(placed) $(LOADED:%=$(BIN)/%) $(CLOCKWORK) $(BENCHES) $(if $(filter r1-cuda.so,$(LOADED)),$(GPU_TESTS:%=$B/tests/unit/%))
 needed = ldd $1 | awk '$$3 ~ /^\// && $$1 !~ /^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|nsl|gcc_s|stdc\+\+)\.so)/ {print $$3}' | sort -u
-bundle: $(CARRIED) ## pack what was built into BUNDLE_FILE=, with all that it needs, for machines without compiler, packages or root
-	@rm -rf $(BUNDLED); mkdir -p $(BUNDLED)/tests $(BUNDLED)/lib/r1/bin
-	@cp -r Makefile README.md LICENSE man stages data $(BUNDLED); rm -rf $(BUNDLED)/data/world/*.[ch]
-	@cp -r tests/bench.mk tests/check-* tests/run-cuda tests/pytorch $(BUNDLED)/tests
-	@cp --parents $(CARRIED) $(wildcard tests/bench/*.py) $(BUNDLED); cd $(BUNDLED) && strip --strip-debug $(CARRIED)
-	@cp $$($(call needed,$(filter-out %.so,$(CARRIED)) $$(command -v jq))) $$(command -v jq) $(BUNDLED)/lib/r1
-	@cp $$(command -v parallel) $(BUNDLED)/lib/r1/bin
-	@printf '#!/bin/sh\nlib=$$(dirname "$$0")/..\nLD_LIBRARY_PATH=$$lib exec "$$lib/jq" "$$@"\n' > $(BUNDLED)/lib/r1/bin/jq; chmod +x $(BUNDLED)/lib/r1/bin/jq
+bundle: $(packed) ## pack what was built into BUNDLE_FILE=, with all that it needs, for machines without compiler, packages or root
+	@rm -rf $(bundled); mkdir -p $(bundled)/tests $(bundled)/lib/r1/bin
+	@cp -r Makefile README.md LICENSE man stages data $(bundled); rm -rf $(bundled)/data/world/*.[ch]
+	@cp -r tests/bench.mk tests/check-* tests/run-cuda tests/pytorch $(bundled)/tests
+	@cp --parents $(packed) $(wildcard tests/bench/*.py) $(bundled); cd $(bundled) && strip --strip-debug $(packed)
+	@cp $$($(call needed,$(filter-out %.so,$(packed)) $$(command -v jq))) $$(command -v jq) $(bundled)/lib/r1
+	@cp $$(command -v parallel) $(bundled)/lib/r1/bin
+	@printf '#!/bin/sh\nlib=$$(dirname "$$0")/..\nLD_LIBRARY_PATH=$$lib exec "$$lib/jq" "$$@"\n' > $(bundled)/lib/r1/bin/jq; chmod +x $(bundled)/lib/r1/bin/jq
 	@tar -C build/bundle --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUNDLE_FILE).tmp r1
 	@mv $(BUNDLE_FILE).tmp $(BUNDLE_FILE); rm -rf build/bundle; ls -sh $(BUNDLE_FILE)
 
