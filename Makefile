@@ -211,7 +211,8 @@ BUNDLE_FILE ?= build/r1-$(ARCH).tar.gz
 bundled := build/bundle/r1
 packed := $(placed) $(LOADED:%=$(BIN)/%) $(CLOCKWORK) $(BENCHES) $(if $(filter r1-cuda.so,$(LOADED)),$(GPU_TESTS:%=$B/tests/unit/%))
 needed = ldd $1 | awk '$$3 ~ /^\// && $$1 !~ /^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|nsl|gcc_s|stdc\+\+)\.so)/ {print $$3}' | sort -u
-bundle: $(packed) ## pack what was built into BUNDLE_FILE=, with all that it needs, for machines without compiler, packages or root
+bundle: $(packed) ## pack what was built and all that it needs into BUNDLE_FILE= (.tar.gz, .tar.xz ...), for machines without compiler, packages or root
+	@[ $(BIN) = bin ] || { echo 'a bundle is made of the plain build alone' >&2; exit 1; }
 	@rm -rf $(bundled); mkdir -p $(bundled)/tests $(bundled)/lib/r1/bin
 	@cp -r Makefile README.md LICENSE man stages data $(bundled); rm -rf $(bundled)/data/world/*.[ch]
 	@cp -r tests/bench.mk tests/check-* tests/run-cuda tests/pytorch $(bundled)/tests
@@ -219,7 +220,7 @@ bundle: $(packed) ## pack what was built into BUNDLE_FILE=, with all that it nee
 	@cp $$($(call needed,$(filter-out %.so,$(packed)) $$(command -v jq))) $$(command -v jq) $(bundled)/lib/r1
 	@cp $$(command -v parallel) $(bundled)/lib/r1/bin
 	@printf '#!/bin/sh\nlib=$$(dirname "$$0")/..\nLD_LIBRARY_PATH=$$lib exec "$$lib/jq" "$$@"\n' > $(bundled)/lib/r1/bin/jq; chmod +x $(bundled)/lib/r1/bin/jq
-	@tar -C build/bundle --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUNDLE_FILE).tmp r1
-	@mv $(BUNDLE_FILE).tmp $(BUNDLE_FILE); rm -rf build/bundle; ls -sh $(BUNDLE_FILE)
+	@tar -C build/bundle --sort=name --owner=0 --group=0 --numeric-owner -caf $(dir $(BUNDLE_FILE)).$(notdir $(BUNDLE_FILE)) r1
+	@mv $(dir $(BUNDLE_FILE)).$(notdir $(BUNDLE_FILE)) $(BUNDLE_FILE); rm -rf build/bundle; ls -sh $(BUNDLE_FILE)
 
 .PHONY: all deps bundle install uninstall clean help packages no-nvcc
