@@ -17,7 +17,7 @@ bench-gpu: all $B/tests/bench/gpu ## measure --backend cuda on this machine's GP
 	  python3 tests/bench/transformers-gpu.py $(BENCH); else echo 'no PyTorch with transformers and a GPU to compare with'; fi
 
 # Unit tests that other backends than the CPU's pass, too: on a GPU, and on the emulated one (run-tests)
-GPU_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/backend_*.c tests/unit/cuda_*.c)) gradient sampler pytorch recompute
+GPU_TESTS := $(if $(BUNDLE),$(notdir $(wildcard $B/tests/unit/*)),$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/backend_*.c tests/unit/cuda_*.c)) gradient sampler pytorch recompute)
 check-gpu: all $(GPU_TESTS:%=$B/tests/unit/%) ## test --backend cuda on this machine's GPU
 	@tests/check-gpu $B $(GPU_TESTS) || [ $$? = 77 ]
 
