@@ -357,12 +357,41 @@ static int limit_memory(const struct cgroups *c, int slot, int64_t bytes)
 	return -1;
 }
 
+/* What boxes leave with the kernel for a while (namespaces, mounts) is memory of their group's, too, and where they follow each other faster than it is
+ * cleared away, a small program would be killed for it. A group with much of it is made anew; what is left goes to the parent. */
+static void renew(struct cgroups *c, int slot, int64_t limit)
+{
+	enum { MUCH = 4 << 20 };
+	struct cgroup *g = &c->group[slot];
+	const char *usage = c->v == 2 ? "memory.current" : "memory.usage_in_bytes";
+	char *procs;
+	int i = 0, fd;
+
+	while (c->v == 1 && !has(g->path[i], "memory.limit_in_bytes"))
+		i++;
+	if (get(g->path[i], usage, NULL) <= (limit / 8 < MUCH ? limit / 8 : MUCH) || rmdir(g->path[i]) < 0)
+		return;
+	mkdir(g->path[i], 0755);
+	procs = xasprintf("%s/cgroup.procs", g->path[i]);
+	fd = open(procs, O_WRONLY | O_CLOEXEC);
+	free(procs);
+	if (fd < 0)
+		return;
+	dup3(fd, g->procs[i], O_CLOEXEC);
+	close(fd);
+	g->memory = 0;
+	if (c->v == 2)
+		g->processes = 0;
+}
+
 int cgroup_begin(struct cgroups *c, int slot, const struct jail_limits *l, struct err *e)
 {
 	struct cgroup *g = &c->group[slot];
 
 	if (!c->v)
 		return 0;
+	if (c->memory)
+		renew(c, slot, l->memory);
 	if (c->memory && g->memory != l->memory) {
 		if (limit_memory(c, slot, l->memory) < 0)
 			return err_errno(e, "set the limit of memory in %s", dir_of(c, slot, "memory.limit_in_bytes"));
