@@ -159,17 +159,23 @@ static char *make_parent(const char *own, const char *file)
 	return NULL;
 }
 
+/* A group, and what takes processes into it; -1: that cannot be opened */
+static int make_group(const char *dir)
+{
+	char path[PATH_MAX];
+
+	mkdir(dir, 0755);
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
 static void add_tree(struct cgroups *c, char *parent)
 {
 	int i;
 
 	for (i = 0; i < CGROUP_SLOTS; i++) {
-		char *dir = xasprintf("%s/%d", parent, i), *procs = xasprintf("%s/cgroup.procs", dir);
-
-		mkdir(dir, 0755);
-		c->group[i].path[c->n] = dir;
-		c->group[i].procs[c->n] = open(procs, O_WRONLY | O_CLOEXEC);
-		free(procs);
+		c->group[i].path[c->n] = xasprintf("%s/%d", parent, i);
+		c->group[i].procs[c->n] = make_group(c->group[i].path[c->n]);
 	}
 	c->parent[c->n++] = parent;
 }
@@ -263,15 +269,22 @@ static void open_v1(struct cgroups *c)
 	}
 }
 
-/* The hierarchy's folder of this slot in which a file of that name is */
-static const char *dir_of(const struct cgroups *c, int slot, const char *file)
+/* The hierarchy in which this slot has a file of that name; -1 */
+static int tree_of(const struct cgroups *c, int slot, const char *file)
 {
 	int i;
 
 	for (i = 0; i < c->n; i++)
 		if (c->v == 2 || has(c->group[slot].path[i], file))
-			return c->group[slot].path[i];
-	return "";
+			return i;
+	return -1;
+}
+
+static const char *dir_of(const struct cgroups *c, int slot, const char *file)
+{
+	const int i = tree_of(c, slot, file);
+
+	return i < 0 ? "" : c->group[slot].path[i];
 }
 
 void cgroups_open(struct cgroups *c)
@@ -364,17 +377,11 @@ static void renew(struct cgroups *c, int slot, int64_t limit)
 	enum { MUCH = 4 << 20 };
 	struct cgroup *g = &c->group[slot];
 	const char *usage = c->v == 2 ? "memory.current" : "memory.usage_in_bytes";
-	char *procs;
-	int i = 0, fd;
+	int i = tree_of(c, slot, "memory.limit_in_bytes"), fd;
 
-	while (c->v == 1 && !has(g->path[i], "memory.limit_in_bytes"))
-		i++;
-	if (get(g->path[i], usage, NULL) <= (limit / 8 < MUCH ? limit / 8 : MUCH) || rmdir(g->path[i]) < 0)
+	if (i < 0 || get(g->path[i], usage, NULL) <= (limit / 8 < MUCH ? limit / 8 : MUCH) || rmdir(g->path[i]) < 0)
 		return;
-	mkdir(g->path[i], 0755);
-	procs = xasprintf("%s/cgroup.procs", g->path[i]);
-	fd = open(procs, O_WRONLY | O_CLOEXEC);
-	free(procs);
+	fd = make_group(g->path[i]);
 	if (fd < 0)
 		return;
 	dup3(fd, g->procs[i], O_CLOEXEC);

@@ -67,8 +67,8 @@ static int64_t pages_for(int64_t tokens)
 	return (tokens + KV_PAGE - 1) / KV_PAGE;
 }
 
-/* Pages enough whatever comes (the trunk goes where one is missing). Completions that run, and the prefixes that they began with: a context of each, and one more where the first page of its
- * own is not full. Prefixes of which none runs: each but the last has a free slot waiting for it (admit), and so a context. */
+/* Pages enough whatever comes (the trunk goes where one is missing). Completions that run, and the prefixes that they began with: a context of each, and
+ * one more where the first page of its own is not full. Prefixes of which none runs: each but the last has a free slot waiting for it (admit), and so a context. */
 static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
 {
 	return (struct kv_cache){.layers = m->config.layers, .pages = (slots + 1) * pages_for(context) + slots, .k_width = m->k_width, .v_width = m->v_width,

@@ -43,7 +43,7 @@ void tokens_free(struct tokens *t);
 /* NULL and e ("FILE: 'model.merges[17]': ...") on error. The file is tokenizer.json itself, not its folder. */
 struct tokenizer *tokenizer_load(const char *path, struct err *e);
 struct tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, struct err *e);
-void tokenizer_free(struct tokenizer *t);                       /* NULL is fine; the tables go with their last handle */
+void tokenizer_free(struct tokenizer *t);                       /* NULL is fine */
 
 enum {
 	/* Encode: put the post-processor's tokens (such as BOS) around the text's. A prefix that the text already begins with is
