@@ -101,7 +101,7 @@ static bool rounded(struct eval *ev, struct value *v, bool down)
 		arb_ceil(x, acb_realref(v->z), ev->prec);
 	ok = arb_get_unique_fmpz(k, x);
 	if (ok) {
-		fmpq_set_fmpz(v->q, k);
+		set_integer(v->q, k);
 		v->rational = true;
 	} else {
 		ev->imprecise = true;

@@ -23,6 +23,13 @@
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
 #endif
 
+/* fmpq_set_fmpz(), which FLINT has from 2.9 on only */
+static inline void set_integer(fmpq_t q, const fmpz_t n)
+{
+	fmpz_set(fmpq_numref(q), n);
+	fmpz_one(fmpq_denref(q));
+}
+
 /* ---- tokens (lex.c) ---- */
 
 enum token_kind {

@@ -55,7 +55,7 @@ struct node *parse_number(struct parser *p, const char *s, size_t n)
 	fmpq_init(q);
 	fmpz_init(x);
 	fmpz_set_str(x, *digits ? digits : "0", 10);
-	fmpq_set_fmpz(q, x);
+	set_integer(q, x);
 	exponent -= (slong)decimals;
 	fmpz_ui_pow_ui(x, 10, (ulong)(exponent < 0 ? -exponent : exponent));
 	if (exponent > 0)

@@ -82,7 +82,7 @@ static bool general_power(struct eval *ev, struct value *v, const struct node *b
 		for (side = 0; side < 2; side++) {
 			factor_small(f, side ? fmpq_denref(a.q) : fmpq_numref(a.q));
 			for (j = 0; ok && j < f->num && !fmpz_is_one(f->p + j); j++) {
-				fmpq_set_fmpz(times, f->p + j);
+				set_integer(times, f->p + j);
 				log = node_new(ev->m, N_FUNCTION, 1, node_number(ev->m, times));
 				log->code = F_LN;
 				log = node_new(ev->m, N_MULTIPLY, 2, exponent, log);

@@ -341,6 +341,20 @@ static void adjoin(struct eval *ev, const fmpz_t of, const struct node *node, ul
 	ev->degree *= (double)k;
 }
 
+/* Whether n is p to the k; p is to become that. (Whether fmpz_root() itself says so depends on FLINT's version.) */
+static bool perfect_root(fmpz_t p, const fmpz_t n, ulong k)
+{
+	fmpz_t power;
+	bool perfect;
+
+	fmpz_init(power);
+	fmpz_root(p, n, (slong)k);
+	fmpz_pow_ui(power, p, k);
+	perfect = fmpz_equal(power, n);
+	fmpz_clear(power);
+	return perfect;
+}
+
 /* Of a rational above 0: n^(1/k) / d for whole numbers n, d */
 static bool root_of_rational(struct eval *ev, struct value *v, const fmpq_t q, ulong k)
 {
@@ -367,7 +381,7 @@ static bool root_of_rational(struct eval *ev, struct value *v, const fmpq_t q, u
 		fmpz_t p;
 
 		fmpz_init(p);
-		if (f->num == 1 && e == 1 && fmpz_bits(f->p + i) > 64 && fmpz_root(p, f->p + i, (slong)k)) {
+		if (f->num == 1 && e == 1 && fmpz_bits(f->p + i) > 64 && perfect_root(p, f->p + i, k)) {
 			fmpz_mul(whole, whole, p);
 			fmpz_clear(p);
 			continue;
