@@ -27,8 +27,8 @@
  * So a prompt computed alone, in a batch, token by token through the cache, or in training gives the same bits, and AVX2, AVX-512 and
  * the portable code give the same bits.
  *
- * cpu-bf16 differs in products of A with a packed weight of bfloat16 (trans_a apart): A is rounded to bfloat16 first, to nearest, and the chain is
- * of pairs, the second of a pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126 taken for 0.
+ * cpu-bf16 differs in products of A with a packed weight of bfloat16 (trans_a apart) and, where `half` is set, in those of trans_a with what is not
+ * packed (gradients of weights): A is rounded to bfloat16 first, to nearest, and B too unless it is a weight, and the chain is of pairs, the second of a pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126 taken for 0.
  * All else is alike: a row's bits depend on nothing but the row.
  *
  * Threads: a backend is used by one thread at a time; it spreads the work over its pool itself.
@@ -208,7 +208,7 @@ struct backend {
 	int64_t logits_at_once;         /* so many of them are worth their memory: as few as a product is fast with (op_logprob) */
 	void *state;
 	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.
-	 * The CPU computes in float32 all the same. */
+	 * cpu computes in float32 all the same, and cpu-bf16 does but for the gradients of weights. */
 	bool half;
 
 	void *(*alloc)(struct backend *, size_t bytes);         /* 64-byte aligned at least, not cleared; dies when there is none */

@@ -58,7 +58,6 @@ static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
 static inline int2 make_int2(int x, int y) { return {x, y}; }
 static inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 
-static inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 #define __expf(x) expf(x)
 #define __logf(x) logf(x)
 static inline float __fdividef(float x, float y) { return x / y; }

@@ -1,4 +1,4 @@
-/* cpu-bf16: products of what was rounded to bfloat16 with weights of bfloat16, in pairs, as VDPBF16PS is defined; the same bits on all
+/* cpu-bf16: products of what was rounded to bfloat16 with weights of bfloat16, and those of two such for weights' gradients, in pairs, as VDPBF16PS is defined; the same bits on all
  * instruction sets, a row's whatever rows are beside it. */
 #include "backend_util.h"
 
@@ -97,7 +97,42 @@ static void check_batch(struct backend *be, int64_t batch, int64_t m, int64_t n,
 	be->free(be, c);
 }
 
-/* Weights of float32, and gradients of weights, are as cpu has them. */
+/* The gradient of a weight of bfloat16, C[m,n] += A[k,m]^T B[k,n] */
+static void check_gradient(struct backend *be, int64_t m, int64_t n, int64_t k, bool accumulate, bool small)
+{
+	const int64_t lda = m + 1, ldb = n + 2;
+	const double size = small ? 1e-19 : 1;
+	float *a = random_floats(be, k * lda, size), *b = random_floats(be, k * ldb, size), *c = random_floats(be, m * n, 1);
+	float *before = copy_floats(be, c, m * n), *column = xmalloc((size_t)k * sizeof *column), *other = xmalloc((size_t)k * sizeof *other);
+
+	be->half = true;
+	be->gemm(be, &(struct gemm){.m = m, .n = n, .k = k, .a = a, .lda = lda, .trans_a = true, .b = b, .ldb = ldb, .c = c, .ldc = n, .accumulate = accumulate});
+	be->half = false;
+	for (int64_t i = 0; i < m; i++) {
+		for (int64_t l = 0; l < k; l++)
+			column[l] = a[l * lda + i];
+		for (int64_t j = 0; j < n; j++) {
+			float want;
+
+			for (int64_t l = 0; l < k; l++)
+				other[l] = rounded(b[l * ldb + j]);
+			want = chain(column, other, 1, k);
+			if (accumulate)
+				want = before[i * n + j] + want;
+			if (memcmp(&want, &c[i * n + j], sizeof want))
+				TEST_FAIL("%s: a gradient of %lldx%lld over %lld: C[%lld,%lld] is %a, not %a", be->what, (long long)m, (long long)n, (long long)k,
+					  (long long)i, (long long)j, (double)c[i * n + j], (double)want);
+		}
+	}
+	free(column);
+	free(other);
+	be->free(be, a);
+	be->free(be, b);
+	be->free(be, c);
+	be->free(be, before);
+}
+
+/* Weights of float32, and their gradients, are as cpu has them. */
 static void check_others(struct backend *be)
 {
 	enum { M = 9, N = 20, K = 33 };
@@ -154,6 +189,11 @@ int main(void)
 						check(be, rows[i], cols[j], depth[k], turn & ~1u & 63);
 					}
 			check_batch(be, 3, 7, 24, 31);
+			for (i = 0; i < sizeof rows / sizeof *rows; i++)
+				for (j = 0; j < sizeof cols / sizeof *cols; j++)
+					for (k = 0; k < sizeof depth / sizeof *depth; k++)
+						if (rows[i] * cols[j] * depth[k] < 2000000)
+							check_gradient(be, rows[i], cols[j], depth[k], (i + j + k) % 2, (i + k) % 3 == 0);
 			check_others(be);
 			backend_close(be);
 		}

@@ -598,8 +598,8 @@ static bool apart(const struct words *w, size_t i, size_t n)
 static void look_run(struct state *s, struct within *b, const char *string, size_t len)
 {
 	const struct text *t = &s->set.text[b->text];
-	size_t i, a_len, b_len;
-	const char *a = words_span(&s->set.words, t->first, b->signs, &a_len);
+	size_t i, a_len, c_len;
+	const char *a = words_span(&s->set.words, t->first, b->signs, &a_len), *c;
 
 	if (b->looked == s->looked)
 		return;
@@ -609,7 +609,8 @@ static void look_run(struct state *s, struct within *b, const char *string, size
 	for (i = 0; i + b->signs <= s->signs.n; i++) {
 		if (s->signs.word[i].hash != s->set.words.word[t->first].hash || !apart(&s->signs, i, b->signs))
 			continue;
-		if (!memcmp(a, words_span(&s->signs, i, b->signs, &b_len), a_len < b_len ? a_len : b_len) && a_len == b_len) {
+		c = words_span(&s->signs, i, b->signs, &c_len);
+		if (a_len == c_len && !memcmp(a, c, a_len)) {
 			reject(s, t, t->first, b->signs, 0);
 			return;
 		}

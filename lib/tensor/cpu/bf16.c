@@ -1,4 +1,5 @@
-/* bf16.c - the backend cpu-bf16: as cpu, but where a weight is of bfloat16, what it is multiplied by is rounded to bfloat16, too
+/* bf16.c - the backend cpu-bf16: as cpu, but where a weight is of bfloat16, what it is multiplied by is rounded to bfloat16, too, and so are both
+ * factors of its gradient
  *
  * Products are as VDPBF16PS has them (isa/pairs.c). Processors with AVX512-BF16 have the instruction, and multiply at about twice the rate of
  * float32; others come to the same bits with fused multiply-adds, at the rate of float32.
@@ -11,6 +12,14 @@
 #include <xmmintrin.h>
 #define FLUSH 0x8040            /* of MXCSR: flush to zero, denormals are zeros */
 #endif
+
+#define COLUMNS 64
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+static int64_t columns_of(const struct gemm *g)
+{
+	return (g->m + COLUMNS - 1) / COLUMNS;
+}
 
 struct rounding {
 	const struct kernels *kern;
@@ -33,12 +42,41 @@ static void round_rows(void *arg, int64_t from, int64_t to, int worker)
 	}
 }
 
+/* Items are COLUMNS columns of A, which are rows of what is multiplied: PANEL numbers of each at once. */
+static void round_columns(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rounding *r = arg;
+	const struct gemm *g = r->g;
+	const int64_t each = columns_of(g);
+	float turned[COLUMNS * PANEL];
+	uint16_t half[COLUMNS * PANEL];
+
+	(void)worker;
+	for (; from < to; from++) {
+		const int64_t b = from / each, col = from % each * COLUMNS, cols = MIN(COLUMNS, g->m - col);
+		const float *a = (const float *)g->a + b * g->step_a + col;
+		uint16_t *rows = r->to + (b * g->m + col) * r->ld;
+
+		for (int64_t k = 0; k < g->k; k += PANEL) {
+			const int64_t some = MIN(PANEL, r->ld - k);
+
+			r->kern->transpose(turned, a + k * g->lda, g->lda, MIN(PANEL, g->k - k), cols);
+			r->kern->narrow(half, turned, cols * PANEL);
+			for (int64_t i = 0; i < cols; i++)
+				memcpy(rows + i * r->ld + k, half + i * PANEL, (size_t)some * sizeof *half);
+		}
+	}
+}
+
 const uint16_t *cpu_round(struct cpu *c, const struct gemm *g, int64_t ld)
 {
 	const int64_t rows = g->batch * g->m;
 	struct rounding r = {c->kern, g, (uint16_t *)cpu_scratch(&c->rounded, (rows * ld + 1) / 2), ld};
 
-	pool_run(c->pool, rows, cpu_grain((double)g->k / 4), round_rows, &r);
+	if (g->trans_a)
+		pool_run(c->pool, g->batch * columns_of(g), cpu_grain((double)(g->k * COLUMNS) / 2), round_columns, &r);
+	else
+		pool_run(c->pool, rows, cpu_grain((double)g->k / 4), round_rows, &r);
 	return r.to;
 }
 

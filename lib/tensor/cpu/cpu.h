@@ -34,7 +34,7 @@ float *cpu_scratch(struct scratch *s, int64_t floats);  /* at least so many, not
 int64_t cpu_grain(double cost);
 
 void cpu_gemm(struct backend *, const struct gemm *);
-/* A of g, whose B is a weight, in bfloat16: [batch][m][ld], 0 behind k; kept until the next */
+/* op(A) of g in bfloat16: [batch][m][ld], 0 behind k; kept until the next */
 const uint16_t *cpu_round(struct cpu *, const struct gemm *g, int64_t ld);
 /* From begin to end, numbers too small to be normal are 0 for the calling thread, as operands and as results (on x86-64; elsewhere they are kept) */
 unsigned cpu_flush_begin(void);
@@ -42,7 +42,7 @@ void cpu_flush_end(unsigned before);
 void cpu_weight_ops(struct backend *be);        /* sets the entries that weight.c implements */
 /* Columns col .. col+cols-1 (a panel's at most), rows k .. k+depth-1 of the packed B of g, which is no panels of float32: to[depth][PANEL] */
 void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
-/* The same as they are, for mm_pairs, of dense rows of bfloat16; k is even */
+/* The same in bfloat16, for mm_pairs; B is of dense rows of that type, or not packed, and then of rows of floats; k is even */
 void cpu_pairs(struct cpu *, uint16_t *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);
 void cpu_attention(struct backend *, const struct attention *);
 void cpu_attention_back(struct backend *, const struct attention *, const void *dout, void *dqkv);

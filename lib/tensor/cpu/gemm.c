@@ -5,7 +5,8 @@
  * then the kernels of kernels.h take a few panels by a few rows at once: the panels stay in the first-level cache while A streams from the
  * second. Between chunks the sums rest in C or, if C is to be added to, aside; so each element is one chain over k in order, however it is cut.
  *
- * cpu-bf16 rounds A to bfloat16 before, where B is a weight of that type. Panels of B are of pairs then (mm_pairs), those of a weight as they are.
+ * cpu-bf16 rounds A to bfloat16 before, where B is a weight of that type or a weight's gradient is made. Panels of B are of pairs then (mm_pairs),
+ * those of a weight as they are.
  */
 #include "tensor/cpu/cpu.h"
 
@@ -23,7 +24,7 @@ struct plan {
 	int64_t rows_each, panels_each;         /* of a piece */
 	int64_t row_pieces, panel_pieces;
 	int64_t depth;
-	const uint16_t *rounded;                /* A in bfloat16, [batch][m][ld_rounded], for mm_pairs; else NULL */
+	const uint16_t *rounded;                /* op(A) in bfloat16, [batch][m][ld_rounded], for mm_pairs; else NULL */
 	int64_t ld_rounded;
 	bool direct;                            /* B's rows are read where they are */
 	bool in_place;                          /* so are the panels of a packed weight */
@@ -95,7 +96,7 @@ static void block(const struct piece *p, int64_t row, int64_t rows, int64_t k, i
 	const bool first = k == 0, last = k + depth == g->k;
 	const bool pairs = p->plan->rounded, half = p->plan->in_place && g->packed->type == WEIGHT_BF16;
 	mm_fn *const (*kernels)[MM_ROWS + 1] = pairs ? p->plan->cpu->pairs : half ? kern->mm_half : g->trans_a ? kern->mm_trans : kern->mm;
-	int64_t most = g->trans_a ? 2 : MM_PANELS, i, j, n;
+	int64_t most = g->trans_a && !pairs ? 2 : MM_PANELS, i, j, n;
 	struct mm m = {.k = depth, .lda = pairs ? p->plan->ld_rounded : g->lda, .ldc = g->ldc};
 
 	while (kern->mm_rows[most] < most_rows)
@@ -160,7 +161,7 @@ static void run_piece(const struct plan *plan, int64_t index, struct scratch *sc
 
 	p.rows = MIN(plan->rows_each, g->m - p.row);
 	p.panels = MIN(plan->panels_each, plan->panels - p.panel);
-	a_floats = g->trans_a ? MIN(p.rows, ROWS_AT_ONCE) * plan->depth + PANEL : 0;
+	a_floats = g->trans_a && !plan->rounded ? MIN(p.rows, ROWS_AT_ONCE) * plan->depth + PANEL : 0;
 	b_floats = plan->in_place || plan->direct ? 0 : p.panels * PANEL * plan->depth;         /* of pairs: half would do */
 	sums = g->accumulate && plan->depth < g->k ? p.rows * p.panels * PANEL : 0;
 	p.b = cpu_scratch(scratch, a_floats + b_floats + sums);
@@ -312,11 +313,11 @@ void cpu_gemm(struct backend *be, const struct gemm *given)
 		g.step_b *= g.ldb;
 		g.packed = NULL;
 	}
-	if (p.cpu->pairs && g.packed && g.packed->type == WEIGHT_BF16 && !g.trans_a)
+	if (p.cpu->pairs && (g.packed ? g.packed->type == WEIGHT_BF16 && !g.trans_a : be->half && g.trans_a && !g.trans_b))
 		p.rounded = cpu_round(p.cpu, &g, p.ld_rounded = even(g.k));
 	cut(&p);
 	p.in_place = takes_panels(&p);
-	p.direct = !g.packed && !g.trans_b && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
+	p.direct = !g.packed && !g.trans_b && !p.rounded && p.rows_each <= 2 * p.cpu->kern->mm_rows[1];
 	depth = p.rounded ? 2 * DEPTH : DEPTH;          /* as many bytes */
 	chunks = div_up(g.k, depth + depth / 2);
 	if ((p.in_place || p.direct) && p.rows_each <= p.cpu->kern->mm_rows[1] && !g.trans_a)

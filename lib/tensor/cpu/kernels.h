@@ -99,6 +99,8 @@ struct kernels {
 	void (*narrow)(uint16_t *to, const float *from, int64_t n);
 	/* to[k][PANEL], from a panel of mm_half's layout (k is even at its beginning), or as transpose does */
 	void (*widen_panel)(float *to, const uint16_t *panel, int64_t k);
+	/* A panel of mm_half's layout from k rows of `cols` numbers, `ld` apart; 0 in the columns behind */
+	void (*narrow_panel)(uint16_t *panel, const float *from, int64_t ld, int64_t cols, int64_t k);
 	void (*widen_transpose)(float *to, const uint16_t *from, int64_t ld, int64_t n, int64_t k);
 
 	int64_t (*attend_scratch)(const struct attend *);

@@ -213,10 +213,14 @@ void cpu_widen(struct cpu *c, float *to, const struct gemm *g, int64_t col, int6
 void cpu_pairs(struct cpu *c, uint16_t *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth)
 {
 	const struct packed *w = g->packed;
-	const uint16_t *h = w->data;
+	const uint16_t *h = w ? w->data : NULL;
 	float stage[PANEL * STAGE / 2];
 	int64_t i, j, some;
 
+	if (!w) {
+		c->kern->narrow_panel(to, (const float *)g->b + k * g->ldb + col, g->ldb, cols, depth);
+		return;
+	}
 	if (g->trans_b && w->k % 2 == 0) {      /* words of two numbers, turned round as if they were floats */
 		c->kern->transpose((float *)to, (const float *)(h + col * w->k + k), w->k / 2, cols, depth / 2);
 		return;

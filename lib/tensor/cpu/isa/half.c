@@ -69,16 +69,40 @@ void ISA_FN(widen)(float *to, const uint16_t *from, int64_t n)
 }
 
 /* A NaN stays one, whatever bits are cut off. */
+INLINE uint32_t half_of(const float *x)
+{
+	uint32_t u;
+
+	memcpy(&u, x, sizeof u);
+	return (u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : (u + 0x7fff + (u >> 16 & 1)) >> 16;
+}
+
 void ISA_FN(narrow)(uint16_t *to, const float *from, int64_t n)
 {
 	int64_t i;
 
-	for (i = 0; i < n; i++) {
-		uint32_t u, rounded;
+	for (i = 0; i < n; i++)
+		to[i] = (uint16_t)half_of(from + i);
+}
 
-		memcpy(&u, from + i, sizeof u);
-		rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16;
-		to[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : rounded);
+void ISA_FN(narrow_panel)(uint16_t *panel, const float *from, int64_t ld, int64_t cols, int64_t k)
+{
+	static const float none[PANEL];
+	float edge[2][PANEL] = {0};
+	uint32_t word[PANEL];
+
+	for (; k > 0; k -= 2, from += 2 * ld, panel += 2 * PANEL) {
+		const float *first = from, *second = k > 1 ? from + ld : none;
+
+		if (cols < PANEL) {
+			memcpy(edge[0], first, (size_t)cols * sizeof *first);
+			memcpy(edge[1], second, (size_t)cols * sizeof *second);
+			first = edge[0];
+			second = edge[1];
+		}
+		for (int j = 0; j < PANEL; j++)
+			word[j] = half_of(first + j) | half_of(second + j) << 16;
+		memcpy(panel, word, sizeof word);
 	}
 }
 

@@ -19,6 +19,7 @@ extern mm_fn *const ISA_FN(mm_dot)[MM_PANELS + 1][MM_ROWS + 1];
 void ISA_FN(widen)(float *to, const uint16_t *from, int64_t n);
 void ISA_FN(narrow)(uint16_t *to, const float *from, int64_t n);
 void ISA_FN(widen_panel)(float *to, const uint16_t *panel, int64_t k);
+void ISA_FN(narrow_panel)(uint16_t *panel, const float *from, int64_t ld, int64_t cols, int64_t k);
 void ISA_FN(widen_transpose)(float *to, const uint16_t *from, int64_t ld, int64_t n, int64_t k);
 void ISA_FN(transpose)(float *to, const float *from, int64_t ld, int64_t n, int64_t k);
 void ISA_FN(column_blocks)(float *to, const float *from, int64_t ld, int64_t n, int64_t blocks, int64_t depth);

@@ -9,7 +9,8 @@ const struct kernels ISA_FN(kernels) = {
 #if defined ISA_avx512
 	ENTRY(mm_dot),
 #endif
-	ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(widen_transpose), ENTRY(transpose), ENTRY(column_blocks),
+	ENTRY(widen), ENTRY(narrow), ENTRY(widen_panel), ENTRY(narrow_panel), ENTRY(widen_transpose),
+	ENTRY(transpose), ENTRY(column_blocks),
 	ENTRY(attend_scratch), ENTRY(attend), ENTRY(attend_back_scratch), ENTRY(attend_back),
 	ENTRY(attend_latent_scratch), ENTRY(attend_latent), ENTRY(attend_latent_back),
 	ENTRY(rmsnorm), ENTRY(rmsnorm_back), ENTRY(rope), ENTRY(swiglu), ENTRY(swiglu_back), ENTRY(sigmoid), ENTRY(combine), ENTRY(weigh_back),
