@@ -215,7 +215,8 @@ static __global__ void narrow_rows(struct narrow a)
 		if (col + 4 <= a.cols && (uintptr_t)x % 16 == 0) {
 			const float4 v = *(const float4 *)x;
 
-			*(uint2 *)(to + row * a.ld_to + col) = make_uint2(to_bf16x2(v.x, v.y), to_bf16x2(v.z, v.w));
+			/* one word: nvcc makes two stores of a uint2 here */
+			*(uint64_t *)(to + row * a.ld_to + col) = (uint64_t)to_bf16x2(v.z, v.w) << 32 | to_bf16x2(v.x, v.y);
 		} else {
 			for (int64_t j = 0; j < 4 && col + j < a.cols; j++)
 				to[row * a.ld_to + col + j] = to_bf16(x[j]);
