@@ -93,7 +93,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t, 
 	return CUBLAS_STATUS_SUCCESS;
 }
 
-/* Nothing is found where rows of 16 bits are of odd length: as with the real one in some cases, so that the way without it is tried. */
+/* Nothing is found where rows of 16 bits are of odd length, so that the way without it is tried. (The real one has a kernel for those, too.) */
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t,
 					      cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int, cublasLtMatmulHeuristicResult_t *r, int *found)
 {
