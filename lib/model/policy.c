@@ -173,7 +173,6 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	float *all;
 	size_t i;
 
-	t.recompute = true;                     /* nothing goes back: a layer's memory is the next one's */
 	for (i = 0; i < n; i++) {
 		ex[i] = example_of(&r[i]);
 		offset[i + 1] = offset[i] + r[i].n - r[i].first;

@@ -80,9 +80,10 @@ struct tensor *op_swiglu(struct tape *t, struct tensor *gate_up);
 /* a + b, both [N, C]. Gradient: both. */
 struct tensor *op_add(struct tape *t, struct tensor *a, struct tensor *b);
 
-/* run(t, x, arg), which is of x's shape and of no activation but x. Where the tape recomputes, all that is made on the way there is given back at
- * once, and on the way back it is made once more, by the same calls and so to the same bits. `arg` (size bytes) is copied; what it points to must
- * live until the reset. Segments do not lie in one another. Gradient: x, and what run's own ops have. */
+/* run(t, x, arg), which is of x's shape and of no activation but x. Where the tape records nothing, what is made on the way, x among it, is there
+ * until the next but one begins; where it recomputes, it is given back at once, and on the way back it is made once more, by the same calls and so
+ * to the same bits. `arg` (size bytes) is copied; what it points to must live until the reset. Segments do not lie in one another. Gradient: x,
+ * and what run's own ops have. */
 typedef struct tensor *segment_run(struct tape *t, struct tensor *x, const void *arg);
 struct tensor *op_segment(struct tape *t, struct tensor *x, segment_run *run, const void *arg, size_t size);
 

@@ -58,19 +58,26 @@ void tape_reset(struct tape *t)
 	if (t->chunk)
 		t->chunk->used = 0;
 	t->used = 0;
+	t->turn = 0;
 	arena_reset(&t->host);
 }
 
 size_t tape_peak(const struct tape *t)
 {
-	return t->peak + (t->inner ? t->inner->peak : 0);
+	size_t peak = t->peak;
+
+	for (int i = 0; i < 2; i++)
+		peak += t->inner[i] ? t->inner[i]->peak : 0;
+	return peak;
 }
 
 void tape_free(struct tape *t)
 {
-	if (t->inner)
-		tape_free(t->inner);
-	free(t->inner);
+	for (int i = 0; i < 2; i++) {
+		if (t->inner[i])
+			tape_free(t->inner[i]);
+		free(t->inner[i]);
+	}
 	free_chunks(t);
 	free(t->node);
 	arena_free(&t->host);

@@ -1,7 +1,7 @@
 /* tape.h - matrices, and the tape that remembers how they were made so that gradients can be had
  *
  *     struct tape t = tape_new(be);
- *     t.record = true;                                        // training; sampling leaves it false and keeps nothing
+ *     t.record = true;                                        // training; sampling leaves it false and keeps one layer or two (op_segment)
  *     struct tensor *h = op_embedding(&t, table, ids, N);     // [N, C]
  *     h = op_rmsnorm(&t, h, w, 1e-6f);                        // ops.h: each op computes at once
  *     ...
@@ -69,7 +69,8 @@ struct tape {
 	struct tape_chunk *chunk, *current;     /* backend memory, bump-allocated */
 	struct tape_free *spare;        /* gradients given back */
 	size_t used, peak;              /* bytes of backend memory */
-	struct tape *inner;             /* of op_segment, with memory of its own; NULL: there was none */
+	struct tape *inner[2];          /* of op_segment, with memory of their own; NULL: there was none */
+	int turn;                       /* which of them is next */
 };
 
 struct tape tape_new(struct backend *be);
