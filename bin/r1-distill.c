@@ -17,7 +17,7 @@
 
 struct options {
 	const char *model, *output, *template, *schedule, *objective, *on, *label, *held_out;
-	int64_t epochs, batch, tokens, max_tokens, warmup, save_every, log_every, stop_after;
+	int64_t epochs, batch, max_tokens, warmup, save_every, log_every, stop_after;
 	double lr, final_lr, warmup_ratio;
 	struct trainer_args trainer;
 	bool resume, train_prompt;
@@ -91,7 +91,7 @@ static int train_step(struct work *w, struct tape *t, const size_t *order, int64
 	double loss;
 
 	t->record = true;
-	w->trainer.state.tokens += lessons_pass(&w->data, w->trainer.model, t, w->replicas, order, n, w->o->tokens, &s);
+	w->trainer.state.tokens += lessons_pass(&w->data, w->trainer.model, t, w->replicas, order, n, w->trainer.tokens, &s);
 	*norm = optimizer_step(w->trainer.optimizer, lr);
 	loss = s.loss / (double)s.n;
 	sums->loss += loss;
@@ -142,7 +142,7 @@ static int log_held_out(struct work *w, struct tape *t, struct err *e)
 	for (i = 0; i < n; i++)
 		order[i] = (size_t)i;
 	t->record = false;
-	lessons_pass(&w->held_out, w->trainer.model, t, w->replicas, order, n, w->o->tokens, &s);
+	lessons_pass(&w->held_out, w->trainer.model, t, w->replicas, order, n, w->trainer.tokens, &s);
 	record_set_int(&r, "step", w->trainer.state.step);
 	set_scores(&r, w->o->goal, &s, "eval_loss", "eval_accuracy", "eval_margin");
 	record_set_int(&r, "eval_samples", n);
@@ -178,7 +178,7 @@ static int train(struct work *w, struct err *e)
 
 	t.recompute = o->trainer.recompute;
 	progress_rate(&p, "tok/s");
-	trainer_warn_memory(&w->trainer, o->tokens, (int64_t)w->data.tokens, w->data.longest);
+	trainer_warn_memory(&w->trainer, (int64_t)w->data.tokens, w->data.longest);
 	while (rc == 0 && w->trainer.state.step < steps && !team_any(tool_interrupted()) && !(o->stop_after && w->trainer.state.step >= o->stop_after)) {
 		int64_t s = w->trainer.state.step % each, from = s * o->batch, n = count - from < o->batch ? count - from : o->batch;
 		double lr = schedule_rate(&sched, w->trainer.state.step + 1);
@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...", .speaks = true,
 			 .summary = "Fine-tune a model on completions, conversations or plain text"};
-	struct options o = {.template = "auto", .schedule = "cosine", .objective = "sft", .on = "response", .epochs = 1, .batch = 64, .tokens = 16384, .max_tokens = 32768, .log_every = 10,
+	struct options o = {.template = "auto", .schedule = "cosine", .objective = "sft", .on = "response", .epochs = 1, .batch = 64, .max_tokens = 32768, .log_every = 10,
 			    .lr = 1e-5, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS};
 	struct opt opts[] = {
 		OPT_HEADING("Model and data"),
@@ -357,7 +357,7 @@ int main(int argc, char **argv)
 		{"save-every", 0, OPT_INT, &o.save_every, "N", "write the checkpoint every N steps too; 0: at the end only", 0, 1e15},
 		{"resume", 0, OPT_FLAG, &o.resume, NULL, "go on from --output if it is there"},
 		{"log-every", 0, OPT_INT, &o.log_every, "N", "a metrics record every N steps", 1, 1e15},
-		TRAINER_TOKENS(&o.trainer, &o.tokens),
+		TRAINER_TOKENS(&o.trainer),
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS_COMPUTE(&t),
 		TOOL_OPTIONS(&t),

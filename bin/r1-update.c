@@ -13,7 +13,7 @@
 
 struct options {
 	const char *model, *output, *reference, *loss, *kl, *kl_in, *schedule;
-	int64_t reference_every, warmup, steps, minibatches, epochs, tokens, max_length;
+	int64_t reference_every, warmup, steps, minibatches, epochs, max_length;
 	double kl_coef, clip, clip_low, clip_high, dual_clip, entropy_coef, is_cap;
 	double lr, final_lr;
 	struct trainer_args trainer;
@@ -118,7 +118,7 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	struct state *s = &w->trainer.state;
 	struct schedule sched = {schedule_kind(o->schedule), o->lr, o->final_lr, o->warmup, o->steps};
 	struct progress p = progress_new("updating", (int64_t)w->batch.n * o->epochs, "completions");
-	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = o->tokens,
+	struct policy_args a = {.loss = o->kind, .minibatches = o->minibatches, .epochs = o->epochs, .tokens = w->trainer.tokens,
 				.replicas = o->trainer.replicas, .recompute = o->trainer.recompute, .seed = t->seed, .step = (uint64_t)s->step};
 	const bool in_reward = o->kl_in[0] == 'r';
 	int rc;
@@ -131,11 +131,11 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.made.longest};
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
-	rc = o->kl_coef != 0 ? reference_score(&w->reference, w->batch.rollout, w->batch.n, o->tokens, e) : 0;
+	rc = o->kl_coef != 0 ? reference_score(&w->reference, w->batch.rollout, w->batch.n, w->trainer.tokens, e) : 0;
 	if (rc == 0)
 		rc = trainer_begin(&w->trainer, true, e) < 0 ? -1 : 0;
 	if (rc == 0)
-		trainer_warn_memory(&w->trainer, o->tokens, w->batch.tokens, w->batch.longest);
+		trainer_warn_memory(&w->trainer, w->batch.tokens, w->batch.longest);
 	if (rc == 0)
 		rc = policy_step(w->trainer.model, w->trainer.optimizer, &a, w->batch.rollout, w->batch.n, m, t->quiet ? NULL : show_progress, &p, e);
 	progress_end(&p);
@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 			 .summary = "Take a policy-gradient step on scored completions and write the new checkpoint"};
 	struct options o = {.loss = "grpo", .kl = "k3", .kl_in = "loss", .schedule = "constant", .kl_coef = 0.001, .clip = -1, .clip_low = -1, .clip_high = -1,
 			    .lr = 3e-6, .final_lr = 0.1, .trainer = TRAINER_DEFAULTS, .minibatches = 1,
-			    .epochs = 1, .tokens = 16384};
+			    .epochs = 1};
 	struct opt opts[] = {
 		OPT_HEADING("Models"),
 		{"model", 'm', OPT_STRING, &o.model, "DIR", "checkpoint to train: a folder or an archive"},
@@ -276,7 +276,7 @@ int main(int argc, char **argv)
 		TRAINER_LORA(&o.trainer),
 		OPT_HEADING("Computing"),
 		TRAINER_DTYPE(&o.trainer),
-		TRAINER_TOKENS(&o.trainer, &o.tokens),
+		TRAINER_TOKENS(&o.trainer),
 		{"timing", 0, OPT_FLAG, &o.timing, NULL, "add step_time to the metrics (which then differ from run to run)"},
 		TOOL_OPTIONS_SEED(&t),
 		TOOL_OPTIONS_COMPUTE(&t),

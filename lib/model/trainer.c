@@ -51,7 +51,7 @@ static int open_here(struct trainer *t, const char *path, struct backend *be, co
 {
 	struct config *c;
 
-	*t = (struct trainer){.args = a, .be = be, .ck = checkpoint_open(path, e)};
+	*t = (struct trainer){.args = a, .be = be, .tokens = a->tokens ? a->tokens : pass_tokens(be), .ck = checkpoint_open(path, e)};
 	if (!t->ck || state_read(t->ck, &t->state, e) < 0)
 		return -1;
 	if (a->lora && ask_for_adapter(t, path, e) < 0)
@@ -152,9 +152,10 @@ static void warn_device(const struct trainer *t, int64_t tokens)
 	buf_free(&advice);
 }
 
-void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, int64_t longest)
+void trainer_warn_memory(const struct trainer *t, int64_t all, int64_t longest)
 {
-	tokens = longest > tokens ? longest : tokens;
+	int64_t tokens = longest > t->tokens ? longest : t->tokens;
+
 	tokens = all < tokens ? all : tokens;
 	if (t->be->room)
 		warn_device(t, tokens);

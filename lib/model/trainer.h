@@ -30,6 +30,7 @@ struct trainer_args {
 	const char *lora_targets;
 	uint64_t seed;                  /* of the rounding of moments, of a new adapter */
 	int64_t replicas;               /* that a step is dealt to; 0: as many as there are processes (replicas.h) */
+	int64_t tokens;                 /* of a pass, at most; 0: as pass_tokens() has it */
 	bool recompute;                 /* of tapes: layers' activations are not kept but made again on the way back */
 	bool scalar;                    /* a model that scores texts is trained: one, or a language model that becomes one */
 };
@@ -52,8 +53,8 @@ struct trainer_args {
 	{"lora-alpha", 0, OPT_FLOAT, &(a)->lora_alpha, "A", "what it adds is scaled by A / RANK; 0: twice the rank", 0, 1e9}, \
 	{"lora-targets", 0, OPT_STRING, &(a)->lora_targets, "LIST", "modules that it adapts: q_proj,v_proj,... or all"}
 
-#define TRAINER_TOKENS(a, at) \
-	{"tokens", 0, OPT_INT, at, "N", "tokens in one pass, at most: memory, not results", 1, 1e12}, \
+#define TRAINER_TOKENS(a) \
+	{"tokens", 0, OPT_INT, &(a)->tokens, "N", "tokens in one pass, at most: memory, not results; 0: 2048, on a GPU 16384", 0, 1e12}, \
 	{"recompute", 0, OPT_FLAG, &(a)->recompute, NULL, "keep only what goes into each layer, and compute the rest again: memory, not results"}, \
 	{"replicas", 0, OPT_INT, &(a)->replicas, "N", "deal each step to N replicas, as mpirun -n N does; 0: as many as there are processes", 0, 4096}
 
@@ -64,6 +65,7 @@ struct trainer {
 	struct model *model;
 	struct optimizer *optimizer;    /* after trainer_begin */
 	struct state state;             /* the checkpoint's; to be counted on */
+	int64_t tokens;                 /* of a pass, at most */
 	const struct js *run;           /* NULL, or what is written beside it (state.h) */
 };
 
@@ -76,9 +78,9 @@ int trainer_check(const struct trainer_args *a, const char *model, const char *o
 int trainer_open(struct trainer *t, const char *path, struct backend *be, const struct trainer_args *a, struct err *e);
 /* resume: the checkpoint's moments and what is finer than its weights, 1 if they were there. Otherwise, or without any, all begins anew: 0. */
 int trainer_begin(struct trainer *t, bool resume, struct err *e);
-/* A line on stderr if a pass beside all else will not fit the memory that there is: the device's free memory, or this machine's. Passes are of `tokens`
+/* A line on stderr if a pass beside all else will not fit the memory that there is: the device's free memory, or this machine's. Passes are of t->tokens
  * at most, but a sequence is never cut; `all`, `longest`: what all sequences have, and one. */
-void trainer_warn_memory(const struct trainer *t, int64_t tokens, int64_t all, int64_t longest);
+void trainer_warn_memory(const struct trainer *t, int64_t all, int64_t longest);
 /* The checkpoint, whole or not at all; in a team all call it, and the first one writes. also: NULL, or adds to it what the program alone has. */
 int trainer_save(const struct trainer *t, const char *path, int (*also)(void *arg, struct checkpoint_writer *w, struct err *e), void *arg, struct err *e);
 void trainer_close(struct trainer *t);

@@ -8,7 +8,7 @@
 #include "model/pass.h"
 #include "task/scorer.h"
 
-enum { AT_ONCE = 256, TOKENS = 16384 };         /* completions; tokens of a pass */
+enum { AT_ONCE = 256 };         /* completions */
 
 struct options {
 	const char *on, *type;
@@ -200,7 +200,7 @@ static int grade(struct graders *g, struct grader *x, struct err *e)
 		n++;
 	}
 	score = xmalloc((size_t)(scores + 1) * sizeof *score);
-	score_all(x->model, &g->tape, ex, n, TOKENS, score);
+	score_all(x->model, &g->tape, ex, n, pass_tokens(g->tape.be), score);
 	for (i = 0; i < g->waiting && rc == 0; at += (int64_t)x->ids[i].n - x->first[i], i++) {
 		if (x->spec.options)
 			rc = add_reward(x, &g->held[i], x->ids[i].n ? score[at] : NAN, e);
