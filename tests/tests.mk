@@ -68,7 +68,8 @@ fuzz-run: $(FUZZ_NAMES:%=$B/fuzz/%)
 $B/fuzz/%: tests/fuzz/%.c $B/libr1.a
 	$(LINK_TEST)
 
-valgrind: $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/backend_*.c) tests/unit/gradient.c tests/unit/pytorch.c tests/unit/sampler.c) ## the tests of the kernels under valgrind (slow)
-	@for t in $^; do echo "$$t"; valgrind -q --error-exitcode=9 $$t || exit 1; done
+# Not those that measure memory, nor those of regular expressions, whose compiled code reads ahead
+valgrind: $(filter-out %/record_parquet %/tokenizer,$(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))) ## the unit tests under valgrind (slow)
+	@for t in $^; do echo "$$t"; R1_ROOT=$(CURDIR) R1_BUILD=$(abspath $B) valgrind -q --error-exitcode=9 $$t || [ $$? = 77 ] || exit 1; done
 
 .PHONY: valgrind test check-zero fuzz fuzz-run
