@@ -50,8 +50,8 @@ void score_backward(struct tape *t, struct scores *s, const float *dscore);
 /* Those of all examples without gradient, in passes of `tokens`; host [sum of n - first]. */
 void score_all(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *score);
 
-/* Of a pass, at most, where nobody says how many: a GPU is the faster the more there are; a CPU is as fast with few, and spends its time on
- * memory that was never touched with many. */
+/* Of a pass, at most, where nobody says how many: a GPU is the faster the more there are; a CPU is as fast with few, and with many
+ * spends its time on memory that was never touched before. */
 static inline int64_t pass_tokens(const struct backend *be)
 {
 	return be->room ? 16384 : 2048;
