@@ -28,9 +28,9 @@
  * the portable code give the same bits.
  *
  * cpu-bf16 differs in products of A with a packed weight of bfloat16 (trans_a apart) and, where `half` is set, in those of trans_a with what is not
- * packed (gradients of weights). A is rounded to bfloat16 first, to nearest, and B too unless it is a weight; the chain is of pairs, the second of a
- * pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126 taken for 0. All else is
- * alike: a row's bits depend on nothing but the row.
+ * packed (gradients of weights, and of latent attention's keys). A is rounded to bfloat16 first, to nearest, and B too unless it is a weight; the
+ * chain is of pairs, the second of a pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126
+ * taken for 0. All else is alike: a row's bits depend on nothing but the row.
  *
  * Threads: a backend is used by one thread at a time; it spreads the work over its pool itself.
  */

@@ -1,9 +1,9 @@
 /* A part of the way of which only the ends are kept (Chen et al., "Training deep nets with sublinear memory cost", 2016, arXiv:1604.06174).
  *
  * It runs on a tape of its own, whose memory is for one segment at a time. Where nothing goes back there are two of them, in turn: the one holds a
- * segment's input, which the last one gave, while the other takes what is made of it. With t->recompute, on the way there the inner tape is reset
- * as soon as the output has been copied; on the way back the segment runs again from its input, goes backward, and is reset. The inner tape
- * records both times, so that the same calls are made. */
+ * segment's input, which the last one gave, while the other takes what is made of it. With t->recompute there is one: on the way there its
+ * memory is the next segment's as soon as the output has been copied; on the way back the segment runs again from its input and goes backward. The
+ * inner tape records both times, so that the same calls are made. */
 #include "tensor/ops.h"
 
 #include <string.h>
