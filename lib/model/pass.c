@@ -168,7 +168,7 @@ void pass_score(struct model *m, struct tape *t, const struct example *ex, int64
 	t->record = record;
 }
 
-int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, bool recompute)
+int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, unsigned how)
 {
 	int64_t n = tokens < DRY_TOKENS ? tokens : DRY_TOKENS;
 	struct backend *be = backend_dry_new(like);
@@ -178,16 +178,21 @@ int64_t pass_measure(const struct config *c, const struct backend *like, int64_t
 	struct tape t = tape_new(be);
 	double bytes;
 
-	t.record = true;
-	t.recompute = recompute;
-	if (m->score) {
-		struct scores s = score_forward(m, &t, &(struct example){.id = id, .n = n, .first = 0}, 1);
+	t.recompute = how & PASS_RECOMPUTES;
+	for (int back = how & PASS_SCORES ? 0 : 1; back < 2; back++) {
+		t.record = back;
+		if (m->score) {
+			struct scores s = score_forward(m, &t, &(struct example){.id = id, .n = n, .first = 0}, 1);
 
-		score_backward(&t, &s, d);
-	} else {
-		struct pass p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+			if (back)
+				score_backward(&t, &s, d);
+		} else {
+			struct pass p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
 
-		pass_backward(&t, &p, d, NULL);
+			if (back)
+				pass_backward(&t, &p, d, NULL);
+		}
+		tape_reset(&t);
 	}
 	bytes = (double)tape_peak(&t) / (double)n * (double)tokens;
 	tape_free(&t);

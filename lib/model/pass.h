@@ -61,8 +61,12 @@ static inline int64_t pass_tokens(const struct backend *be)
 #define PASS_COPIES 1.1
 
 /* Bytes that the activations of a pass of so many tokens take, forward and back, by going through the motions on the dry backend; on one
- * `like` that (NULL: the CPU); recompute: on a tape that recomputes. */
-int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, bool recompute);
+ * `like` that (NULL: the CPU). */
+enum {
+	PASS_RECOMPUTES = 1,            /* on a tape that recomputes */
+	PASS_SCORES = 2                 /* on one that passes without gradient go through as well: it keeps their memory */
+};
+int64_t pass_measure(const struct config *c, const struct backend *like, int64_t tokens, unsigned how);
 
 /* Logprobs of all examples without gradient, in passes of `tokens`; logprob (and entropy, if not NULL) are host [sum of n - first]. */
 void pass_score(struct model *m, struct tape *t, const struct example *ex, int64_t count, int64_t tokens, float *logprob, float *entropy);

@@ -80,8 +80,8 @@ static void measure_memory(struct summary *s)
 
 	k->trainer = measure_trainer(s, own);
 	k->lora = own ? 0 : measure_trainer(s, true);
-	k->activations = pass_measure(c, NULL, k->length, false);
-	k->recomputing = pass_measure(c, NULL, k->length, true);
+	k->activations = pass_measure(c, NULL, k->length, 0);
+	k->recomputing = pass_measure(c, NULL, k->length, PASS_RECOMPUTES);
 	be = backend_dry_new(NULL);
 	m = dry_model(s, be, MODEL_SAMPLE);
 	k->sampler = (int64_t)backend_dry_peak(be);

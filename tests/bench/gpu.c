@@ -128,7 +128,7 @@ static void bench_decode(const struct shape *s, struct backend *be, const struct
 static double trainer_bytes(const struct shape *s, struct backend *be, bool recompute)
 {
 	struct config c = config_of(s, "bfloat16");
-	const double bytes = 16 * weights_of(s) + PASS_COPIES * (double)pass_measure(&c, be, s->train_seqs * s->train_len, recompute);
+	const double bytes = 16 * weights_of(s) + PASS_COPIES * (double)pass_measure(&c, be, s->train_seqs * s->train_len, recompute ? PASS_RECOMPUTES : 0);
 
 	js_free(c.json);
 	return bytes;

@@ -163,7 +163,7 @@ struct taken {
 	double said, held, host;        /* by tape_peak; of the backend after all passes; the most that one of the host's arenas has had */
 };
 
-enum how { KEEP, RECOMPUTE, FORWARD };  /* FORWARD: nothing goes back */
+enum how { KEEP, RECOMPUTE, FORWARD, TURNS };   /* FORWARD: nothing goes back; TURNS: every other pass does not */
 
 /* Passes of other numbers of tokens one after the other, the longest in the middle */
 static struct taken take(const char *form, int layers, enum how how)
@@ -186,11 +186,12 @@ static struct taken take(const char *form, int layers, enum how how)
 	params_need_grad(&m->params);
 	model_reserve_positions(m, 8193);
 	before = backend_dry_used(be);
-	t.record = how != FORWARD;
 	t.recompute = how == RECOMPUTE;
-	for (i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-		struct pass p = pass_forward(m, &t, &(struct example){id, tokens[i] + 1, 1, 1}, 1, true);
+	for (i = 0; i < 2 * (sizeof tokens / sizeof *tokens); i++) {
+		struct pass p;
 
+		t.record = how != FORWARD && (how != TURNS || i % 2);
+		p = pass_forward(m, &t, &(struct example){id, tokens[i / 2] + 1, 1, 1}, 1, true);
 		if (t.record)
 			pass_backward(&t, &p, d, d);
 		else
@@ -201,7 +202,12 @@ static struct taken take(const char *form, int layers, enum how how)
 	k.host = (double)(t.host.peak + (t.inner[0] ? t.inner[0]->host.peak : 0) + (t.inner[1] ? t.inner[1]->host.peak : 0));
 	tape_free(&t);
 	CHECK_INT(backend_dry_used(be), before);
-	CHECK(pass_measure(&c, NULL, 2000, true) < pass_measure(&c, NULL, 2000, false));
+	CHECK(pass_measure(&c, NULL, 2000, PASS_RECOMPUTES) < pass_measure(&c, NULL, 2000, 0));
+	if (how != FORWARD) {
+		const double told = (double)pass_measure(&c, NULL, 8192, how == TURNS ? PASS_SCORES : how == RECOMPUTE ? PASS_RECOMPUTES : 0);
+
+		CHECK(k.said < 1.01 * told && k.said > 0.95 * told);
+	}
 	model_free(m);
 	config_free(&c);
 	be->destroy(be);
@@ -213,7 +219,7 @@ static struct taken take(const char *form, int layers, enum how how)
 static void less(const char *form)
 {
 	const double input = 8192 * 256 * 4;
-	const struct taken few = take(form, 4, RECOMPUTE), many = take(form, 24, RECOMPUTE), all = take(form, 24, KEEP);
+	const struct taken few = take(form, 4, RECOMPUTE), many = take(form, 24, RECOMPUTE), all = take(form, 24, KEEP), turns = take(form, 4, TURNS);
 	const struct taken there = take(form, 4, FORWARD), far = take(form, 24, FORWARD);
 
 	CHECK(many.said - few.said < 20 * input * 1.05 && many.said - few.said > 20 * input * 0.95);
@@ -221,6 +227,7 @@ static void less(const char *form)
 	CHECK(there.said == far.said && there.held == far.held && there.host == far.host && far.said < few.said);
 	CHECK(many.held < 1.05 * many.said + (32 << 20));       /* chunks of other sizes than a pass needs do not pile up */
 	CHECK(many.said < all.said / 5 && many.held < all.held / 5);
+	CHECK(turns.said > take(form, 4, KEEP).said && turns.held < 1.05 * turns.said + (32 << 20));
 	CHECK(many.host < 1.1 * few.host);
 }
 
@@ -232,23 +239,23 @@ static void half_takes(const char *form, bool latent)
 	struct config c;
 	char text[1000];
 	struct err e;
-	int recompute;
+	unsigned how;
 
 	snprintf(text, sizeof text, form, 6);
 	if (config_parse(&c, text, strlen(text), "config.json", &e) < 0)
 		TEST_FAIL("%s", e.msg);
 	CHECK_STR(c.dtype, "float32");
-	for (recompute = 0; recompute < 2; recompute++)
-		CHECK_INT(pass_measure(&c, &gpu, 2000, recompute), pass_measure(&c, NULL, 2000, recompute));
+	for (how = 0; how < 4; how++)
+		CHECK_INT(pass_measure(&c, &gpu, 2000, how), pass_measure(&c, NULL, 2000, how));
 	strcpy(c.dtype, "bfloat16");
-	for (recompute = 0; recompute < 2; recompute++) {
-		const int64_t half = pass_measure(&c, &gpu, 2000, recompute), full = pass_measure(&c, NULL, 2000, recompute);
+	for (how = 0; how < 4; how++) {
+		const int64_t half = pass_measure(&c, &gpu, 2000, how), full = pass_measure(&c, NULL, 2000, how);
 
 		CHECK(latent ? half == full : half < full);
 	}
 	if (!latent)
-		CHECK((double)pass_measure(&c, &gpu, 2000, false) < 0.7 * (double)pass_measure(&c, NULL, 2000, false));
-	CHECK(pass_measure(&c, &gpu, 2000, true) < pass_measure(&c, &gpu, 2000, false));
+		CHECK((double)pass_measure(&c, &gpu, 2000, 0) < 0.7 * (double)pass_measure(&c, NULL, 2000, 0));
+	CHECK(pass_measure(&c, &gpu, 2000, PASS_RECOMPUTES) < pass_measure(&c, &gpu, 2000, 0));
 	config_free(&c);
 }
 

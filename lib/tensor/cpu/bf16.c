@@ -11,6 +11,8 @@
 #if defined __x86_64__
 #include <xmmintrin.h>
 #define FLUSH 0x8040            /* of MXCSR: flush to zero, denormals are zeros */
+#elif defined __aarch64__
+#define FLUSH (1 << 24)         /* of FPCR: FZ, both */
 #endif
 
 #define COLUMNS 64
@@ -80,22 +82,30 @@ const uint16_t *cpu_round(struct cpu *c, const struct gemm *g, int64_t ld)
 	return r.to;
 }
 
-unsigned cpu_flush_begin(void)
+uint64_t cpu_flush_begin(void)
 {
 #if defined __x86_64__
 	const unsigned before = _mm_getcsr();
 
 	_mm_setcsr(before | FLUSH);
 	return before;
+#elif defined __aarch64__
+	uint64_t before;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(before));
+	__asm__ volatile("msr fpcr, %0" : : "r"(before | FLUSH) : "memory");
+	return before;
 #else
 	return 0;
 #endif
 }
 
-void cpu_flush_end(unsigned before)
+void cpu_flush_end(uint64_t before)
 {
 #if defined __x86_64__
-	_mm_setcsr(before);
+	_mm_setcsr((unsigned)before);
+#elif defined __aarch64__
+	__asm__ volatile("msr fpcr, %0" : : "r"(before) : "memory");
 #else
 	(void)before;
 #endif

@@ -36,9 +36,10 @@ int64_t cpu_grain(double cost);
 void cpu_gemm(struct backend *, const struct gemm *);
 /* op(A) of g in bfloat16: [batch][m][ld], 0 behind k; kept until the next */
 const uint16_t *cpu_round(struct cpu *, const struct gemm *g, int64_t ld);
-/* From begin to end, numbers too small to be normal are 0 for the calling thread, as operands and as results (on x86-64; elsewhere they are kept) */
-unsigned cpu_flush_begin(void);
-void cpu_flush_end(unsigned before);
+/* From begin to end, numbers too small to be normal are 0 for the calling thread, as operands and as results (on x86-64 and aarch64; elsewhere
+ * vf_flush does it, in isa/pairs.c) */
+uint64_t cpu_flush_begin(void);
+void cpu_flush_end(uint64_t before);
 void cpu_weight_ops(struct backend *be);        /* sets the entries that weight.c implements */
 /* Columns col .. col+cols-1 (a panel's at most), rows k .. k+depth-1 of the packed B of g, which is no panels of float32: to[depth][PANEL] */
 void cpu_widen(struct cpu *, float *to, const struct gemm *g, int64_t col, int64_t cols, int64_t k, int64_t depth);

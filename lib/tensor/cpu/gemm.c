@@ -205,7 +205,7 @@ static void run_pieces(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct plan *all = arg;
 	const int64_t each = all->row_pieces * all->panel_pieces;
-	const unsigned before = all->rounded ? cpu_flush_begin() : 0;
+	const uint64_t before = all->rounded ? cpu_flush_begin() : 0;
 
 	for (; from < to; from++) {
 		struct plan plan = *all;

@@ -1,7 +1,7 @@
 /* pairs.c - products of numbers of bfloat16: what VDPBF16PS of AVX512-BF16 computes, with it or without
  *
  * As the instruction is defined (Intel's manual, "VDPBF16PS"), a pair's second products are added first, each by a fused multiply-add; its
- * operands and results too small for a normal number are 0, which without it cpu_flush_begin sees to. So all of these give the same bits.
+ * operands and results too small for a normal number are 0, which without it cpu_flush_begin or vf_flush sees to. So all of these give the same bits.
  */
 #include "mm.h"
 #include "half.h"
@@ -23,14 +23,14 @@ INLINE void pairs_half_step(const int R, const int P, const int second, mm_acc a
 	UNROLL for (int j = 0; j < P * LANE_REGS; j++) {
 		const uint16_t *p = b[j / LANE_REGS] + at + j % LANE_REGS * 2 * VL;
 
-		bv[j] = second ? half_second(p) : half_first(p);
+		bv[j] = vf_flush(second ? half_second(p) : half_first(p));
 	}
 	UNROLL for (int i = 0; i < R; i++) {
 		const uint32_t w = pair_at(a + i * lda);
-		vf av = second ? half_pair_second(w) : half_pair_first(w);
+		vf av = vf_flush(second ? half_pair_second(w) : half_pair_first(w));
 
 		UNROLL for (int j = 0; j < P * LANE_REGS; j++)
-			acc[i][j] = vf_fma(av, bv[j], acc[i][j]);
+			acc[i][j] = vf_flush(vf_fma(av, bv[j], acc[i][j]));
 	}
 }
 

@@ -167,6 +167,19 @@ INLINE vf vf_head(vf a, vf b, int64_t n)
 }
 #endif
 
+/* What is too small for a normal number as 0, with its sign, where the processor has no such state (cpu_flush_begin) */
+#if defined __x86_64__ || defined __aarch64__
+INLINE vf vf_flush(vf a) { return a; }
+#else
+INLINE vf vf_flush(vf a)
+{
+	const vf_int sign = (vf_int)a & INT32_MIN;
+	const vf size = (vf)((vf_int)a ^ sign);
+
+	return vf_select(size < vf_set(0x1p-126f), (vf)sign, a);
+}
+#endif
+
 /* 16 lanes */
 #define LANE_REGS (16 / VL)
 typedef struct {
