@@ -242,6 +242,8 @@ static void kernel_interfaces(void)
 
 static void rule_machine(void)
 {
+	int got = 0;
+
 	say("reboot", reboot(RB_AUTOBOOT));
 	say("kexec_load", syscall(SYS_kexec_load, 0, 0, NULL, 0));
 	say("init_module", syscall(SYS_init_module, "", 0, ""));
@@ -253,9 +255,10 @@ static void rule_machine(void)
 	say("quotactl", syscall(SYS_quotactl, 0, "x", 0, NULL));
 	say("personality", personality(ADDR_NO_RANDOMIZE));
 #ifdef SYS_iopl
-	say("iopl", syscall(SYS_iopl, 3));
-	say("modify_ldt", syscall(SYS_modify_ldt, 0, NULL, 0));
+	got = syscall(SYS_iopl, 3) == 0 || syscall(SYS_modify_ldt, 0, NULL, 0) >= 0;
 #endif
+	printf("what only x86 has: %s\n", got ? "let through" : "refused");
+	count(got);
 }
 
 static void sockets(void)
