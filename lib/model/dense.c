@@ -83,10 +83,8 @@ struct tensor *dense_layer(struct model *m, struct tape *t, int64_t index, struc
 	struct tensor *y;
 
 	y = op_linear_rows(t, op_rmsnorm(t, x, l->attention_norm, eps), l->qkv, l->qkv_bias);   /* [N, (H+2G)*D] */
-	if (l->q_norm) {
-		y = op_rmsnorm_heads(t, y, l->q_norm, eps, 0, H, D);
-		y = op_rmsnorm_heads(t, y, l->k_norm, eps, H, G, D);
-	}
+	if (l->q_norm)
+		y = op_rmsnorm_heads(t, y, l->q_norm, l->k_norm, eps, H, G, D);
 	y = op_rope(t, y, position, m->cos_sin, H + G, D);
 	y = op_attention(t, y, s, index, H, G, D, scale);                                       /* [N, H*D] */
 	x = op_linear_add(t, x, y, l->o, l->o_bias);

@@ -103,6 +103,17 @@ struct norm {
 	bool half;                      /* of out and dout */
 };
 
+/* The same of heads, in place: each of `heads` heads of every row by itself, the first `queries` of them with w, the others with w2. */
+struct head_norms {
+	int64_t rows, heads, queries, head_dim, stride;
+	void *x;                        /* row i, head h at x[i * stride + h * head_dim] */
+	const float *w, *w2;            /* [head_dim] */
+	void *raw;                      /* [rows, heads, head_dim] of x's type: what was there, for the way back */
+	float *rstd;                    /* [rows, heads]; both NULL if there is none */
+	float eps;
+	bool half;                      /* of x, raw and d */
+};
+
 /* Rotary positions (Su et al. 2021, eq. 34): every head of D numbers of every row, from x to out, which may be the same. */
 struct rope {
 	int64_t rows, heads, head_dim;
@@ -236,6 +247,10 @@ struct backend {
 	/* out = x * rstd * w. Back: dx (+)= , dw[cols] += (NULL: not wanted); dx may be dout, if that is float32. */
 	void (*rmsnorm)(struct backend *, const struct norm *, void *out);
 	void (*rmsnorm_back)(struct backend *, const struct norm *, const void *dout, float *dx, float *dw, bool accumulate);
+
+	/* Back: d, which lies as x does, becomes the gradient of what was there; dw[head_dim], dw2 += (NULL: not wanted). */
+	void (*head_norms)(struct backend *, const struct head_norms *);
+	void (*head_norms_back)(struct backend *, const struct head_norms *, void *d, float *dw, float *dw2);
 
 	void (*rope)(struct backend *, const struct rope *);
 

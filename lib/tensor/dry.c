@@ -133,6 +133,14 @@ static void rmsnorm_back(UNUSED struct backend *be, UNUSED const struct norm *n,
 {
 }
 
+static void head_norms(UNUSED struct backend *be, UNUSED const struct head_norms *h)
+{
+}
+
+static void head_norms_back(UNUSED struct backend *be, UNUSED const struct head_norms *h, UNUSED void *d, UNUSED float *dw, UNUSED float *dw2)
+{
+}
+
 static void rope(UNUSED struct backend *be, UNUSED const struct rope *r)
 {
 }
@@ -242,7 +250,7 @@ struct backend *backend_dry_new(const struct backend *like)
 		.name = "dry", .what = "dry: computes nothing, counts memory", .alloc = alloc, .free = give_back, .zero = zero, .copy = copy,
 		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .pack_rows = pack_rows,
 		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,
-		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .rope = rope, .attention = attention,
+		.embed_back = embed_back, .rmsnorm = rmsnorm, .rmsnorm_back = rmsnorm_back, .head_norms = head_norms, .head_norms_back = head_norms_back, .rope = rope, .attention = attention,
 		.attention_back = attention_back, .latent = latent, .latent_back = latent_back, .route = route, .route_back = route_back,
 		.combine = combine, .weigh_back = weigh_back, .columns = columns, .swiglu = swiglu, .swiglu_back = swiglu_back, .add = add, .bias_back = bias_back,
 		.logprob = logprob, .logprob_back = logprob_back, .sample = sample, .adamw = adamw,

@@ -20,8 +20,9 @@ struct tensor *op_rows(struct tape *t, struct tensor *x, const int32_t *row, int
 /* x [N, C], w [1, C] -> rows [N, C]: x / sqrt(mean(x^2) + eps) * w. Gradient: x, w. */
 struct tensor *op_rmsnorm(struct tape *t, struct tensor *x, struct tensor *w, float eps);
 
-/* In place: each of `heads` heads of rows x [N, ...], from head `first` on, by itself, w [1, D] for all; returns x. Gradient: x, w. */
-struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor *w, float eps, int64_t first, int64_t heads, int64_t head_dim);
+/* In place: each of the first H + G heads of rows x [N, ...] by itself, H queries with w [1, D], then G keys with w2; returns x. Gradient: x, w, w2. */
+struct tensor *op_rmsnorm_heads(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *w2, float eps, int64_t heads, int64_t kv_heads,
+				int64_t head_dim);
 
 /* x [N, K] (or rows), w [M, K], bias [1, M] or NULL -> [N, M]: x w^T + bias, and what w->lora adds. Gradient: x, w, bias. */
 struct tensor *op_linear(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias);

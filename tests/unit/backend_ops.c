@@ -410,6 +410,65 @@ static void check_close(const struct backend *be, const char *what, const float 
 		TEST_FAIL("%s: %s is off what float32 gives by %g of its size", be->what, what, off);
 }
 
+/* Heads of rows that have values behind them, against vectors that are normalised one by one; half: in bfloat16 */
+static void check_head_norms(struct backend *be, int64_t rows, int64_t queries, int64_t keys, int64_t dim, bool half)
+{
+	const int64_t heads = queries + keys, stride = (heads + keys) * dim, n = rows * stride, vectors = rows * heads;
+	float *x = random_floats(be, n, 2), *d = random_floats(be, n, 1), *rstd = random_floats(be, vectors, 1), *raw = random_floats(be, vectors * dim, 1);
+	float *w[2], *dw[2], *want_dw[2];
+	uint16_t *x16 = halves(be, x, n), *d16 = halves(be, d, n);
+	float *out = copy_floats(be, x, n), *dx = copy_floats(be, d, n), *again = copy_floats(be, x, n), *alone = copy_floats(be, d, n);
+	const size_t bytes = (size_t)n * (half ? sizeof *x16 : sizeof *x);
+	struct head_norms h = {.rows = rows, .heads = heads, .queries = queries, .head_dim = dim, .stride = stride, .x = again, .eps = EPS, .half = half};
+	void *in = half ? (void *)x16 : (void *)x, *din = half ? (void *)d16 : (void *)d;
+	int64_t i;
+	int k;
+
+	for (k = 0; k < 2; k++) {
+		const int64_t each = k ? keys : queries, first = k ? queries : 0;
+
+		w[k] = random_floats(be, dim, 1);
+		dw[k] = random_floats(be, dim, 1);
+		want_dw[k] = copy_floats(be, dw[k], dim);
+		for (i = 0; i < rows * each; i++) {
+			const int64_t at = i / each * stride + (first + i % each) * dim;
+			struct norm norm = {.rows = 1, .cols = dim, .x = x + at, .w = w[k], .rstd = rstd + i / each * heads + first + i % each, .eps = EPS};
+
+			be->rmsnorm(be, &norm, out + at);
+			be->rmsnorm_back(be, &norm, d + at, dx + at, want_dw[k], false);
+		}
+	}
+	h.w = w[0], h.w2 = w[1];
+	memcpy(again, in, bytes);
+	memcpy(alone, din, bytes);
+	be->head_norms(be, &h);
+	h.x = in, h.raw = raw, h.rstd = copy_floats(be, raw, vectors);
+	be->head_norms(be, &h);
+	CHECK_MEM(again, bytes, in, bytes);
+	be->head_norms_back(be, &h, din, dw[0], dw[1]);
+	be->head_norms_back(be, &h, alone, NULL, NULL);
+	CHECK_MEM(alone, bytes, din, bytes);
+	check_close(be, "head_norms: rstd", h.rstd, rstd, vectors);
+	for (k = 0; k < 2; k++)
+		check_close(be, "head_norms: dw", dw[k], want_dw[k], dim);
+	if (half) {
+		check_halves(be, "head_norms", x16, out, n);
+		check_halves(be, "head_norms: dx", d16, dx, n);
+	} else {
+		check_close(be, "head_norms", x, out, n);
+		check_close(be, "head_norms: dx", d, dx, n);
+		note(x, n), note(d, n), note(dw[0], dim), note(dw[1], dim), note(h.rstd, vectors);
+	}
+	if (exact(be)) {
+		CHECK_MEM(out, bytes, x, bytes);
+		CHECK_MEM(dx, bytes, d, bytes);
+	}
+	be->free(be, x), be->free(be, d), be->free(be, rstd), be->free(be, raw), be->free(be, h.rstd), be->free(be, x16), be->free(be, d16), be->free(be, out);
+	be->free(be, dx), be->free(be, again), be->free(be, alone);
+	for (k = 0; k < 2; k++)
+		be->free(be, w[k]), be->free(be, dw[k]), be->free(be, want_dw[k]);
+}
+
 static void check_rmsnorm_half(struct backend *be, int64_t rows, int64_t cols, bool accumulate)
 {
 	const int64_t n = rows * cols;
@@ -545,6 +604,7 @@ static void check_half_rows(struct backend *be)
 	for (i = 0; i < sizeof odd / sizeof *odd; i++) {
 		check_rmsnorm_half(be, odd[i][0], odd[i][1], i % 2);
 		check_rmsnorm_half(be, odd[i][0], odd[i][1], !(i % 2));
+		check_head_norms(be, odd[i][0], 1 + below(5), 1 + below(3), 2 * (1 + below(40)), true);
 		check_swiglu_half(be, odd[i][0], odd[i][1]);
 		check_bias_half(be, odd[i][0], odd[i][1]);
 		check_logprob_half(be, odd[i][0], odd[i][1], i % 2);
@@ -573,6 +633,10 @@ int main(void)
 		check_rope(be, 70, 5, 64, false);
 		check_rope(be, 9, 3, 2, true);
 		check_rope(be, 70, 5, 12, true);
+		check_head_norms(be, 1, 1, 1, 2, false);
+		check_head_norms(be, 3, 4, 2, 10, false);
+		check_head_norms(be, 200, 3, 1, 64, false);
+		check_head_norms(be, 70, 2, 2, 130, false);
 		check_swiglu(be, 1, 1);
 		check_swiglu(be, 5, 33);
 		check_swiglu(be, 300, 72);

@@ -3,7 +3,7 @@
 #include "backend_util.h"
 
 struct made {
-	uint64_t hash[6];
+	uint64_t hash[8];
 	int n;
 };
 
@@ -87,7 +87,7 @@ static struct made feed(struct backend *be, int64_t rows, int64_t k, int64_t f, 
 
 /* Two sequences of `n` new rows each behind past ones, turned, written and attended to; half: in bfloat16, and made by a product of width k (0: by none),
  * with what `without` has set left out: 1 its norm, 2 its bias; or otherwise: 4 pairs side by side, 8 turned back, 16 turned twice, 32 added to what is there,
- * 64 only queries are turned */
+ * 64 only queries are turned; 128: heads are normalised first */
 static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int64_t dim, int n, bool half, int64_t k, unsigned without, bool alone)
 {
 	struct made made = {.n = 0};
@@ -101,6 +101,7 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 	int32_t at[32], *position = be->alloc(be, sizeof at);
 	float *x = numbers(be, rows * k + 1), *w = numbers(be, k + 1), *bias = numbers(be, stride), *host = xmalloc((size_t)(stride * k + 1) * sizeof *host);
 	uint16_t *normed = half_numbers(be, rows * k + 1);
+	float *rstd = numbers(be, rows * (heads + kv_heads)), *raw = below(2) ? numbers(be, rows * (heads + kv_heads) * dim) : NULL;
 	struct packed *p = NULL;
 	int64_t j;
 	int i, round;
@@ -127,6 +128,11 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 		else if (k)
 			be->gemm(be, &(struct gemm){.m = rows, .n = stride, .k = k, .a = normed, .a_half = true, .lda = k, .trans_b = true, .c = qkv, .c_half = true,
 						    .ldc = stride, .packed = p, .accumulate = true});
+		if (without & 128) {
+			part(be, table, alone);
+			be->head_norms(be, &(struct head_norms){.rows = rows, .heads = heads + kv_heads, .queries = heads, .head_dim = dim, .stride = stride, .x = qkv,
+								.w = bias, .w2 = table, .raw = raw, .rstd = raw ? rstd : NULL, .eps = 1e-6f, .half = half});
+		}
 		for (j = 0; j < (without & 16 ? 2 : 1); j++) {
 			part(be, table, alone);
 			be->rope(be, &(struct rope){.rows = rows, .heads = heads + (without & 64 ? 0 : kv_heads), .head_dim = dim, .x = qkv, .out = qkv,
@@ -142,9 +148,12 @@ static struct made turn(struct backend *be, int64_t heads, int64_t kv_heads, int
 	see(be, &made, cache.v, pages * size);
 	see(be, &made, out, rows * heads * dim * size);
 	see(be, &made, lse, rows * heads * 4);
+	see(be, &made, rstd, rows * (heads + kv_heads) * 4);
+	if (raw)
+		see(be, &made, raw, rows * (heads + kv_heads) * dim * size);
 	be->unpack(be, p);
 	free(host);
-	be->free(be, x), be->free(be, w), be->free(be, bias), be->free(be, normed);
+	be->free(be, x), be->free(be, w), be->free(be, bias), be->free(be, normed), be->free(be, rstd), be->free(be, raw);
 	be->free(be, qkv), be->free(be, table), be->free(be, lse), be->free(be, out), be->free(be, position), be->free(be, cache.k), be->free(be, cache.v);
 	return made;
 }
@@ -187,12 +196,12 @@ int main(void)
 
 		SAME(FEED);
 	}
-	for (i = 0; i < 60; i++) {
+	for (i = 0; i < 100; i++) {
 		const int64_t kv_heads = 1 + below(3), heads = kv_heads * (1 + below(5)), dim = 2 * (1 + below(20));
 		const int n = below(2) ? 1 : 1 + (int)below(5);
 		const bool half = i % 2;
 		const int64_t k = half && i % 4 == 3 ? widths[below(5)] : 0;
-		const unsigned without = i < 16 ? (unsigned)below(4) : (unsigned)below(4) | 4u << i % 5;
+		const unsigned without = i < 16 ? (unsigned)below(4) : (unsigned)below(4) | (i < 76 ? 4u << i % 6 : 128u | (i % 3 ? 0 : 4u << i % 4));
 
 #define TURN(alone) turn(be, heads, kv_heads, dim, n, half, k, without, alone)
 		SAME(TURN);

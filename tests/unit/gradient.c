@@ -142,7 +142,7 @@ static struct tensor *f_rmsnorm_heads(struct setup *s, struct tensor **in)
 {
 	struct tensor *x = op_linear(&s->t, in[0], in[1], NULL);
 
-	return op_rmsnorm_heads(&s->t, op_rmsnorm_heads(&s->t, x, in[2], 1e-6f, 0, H, D), in[3], 1e-6f, H, G, D);
+	return op_rmsnorm_heads(&s->t, x, in[2], in[3], 1e-6f, H, G, D);
 }
 
 static struct tensor *f_attention(struct setup *s, struct tensor **in)

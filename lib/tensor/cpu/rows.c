@@ -24,6 +24,7 @@ struct rows {
 	float number;
 	bool flag;
 	const struct norm *norm;
+	const struct head_norms *heads;
 	const struct rope *rope;
 	const struct adamw *adamw;
 	double *partial;
@@ -109,6 +110,70 @@ static void cpu_rmsnorm_back(struct backend *be, const struct norm *n, const voi
 		 &(struct rows){.cpu = c, .out = dx, .dw = sums, .in = dout, .norm = n, .flag = accumulate});
 	if (dw)
 		add_blocks(c, dw, sums, blocks, n->cols);
+}
+
+static void head_norms_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+	const struct head_norms *h = a->heads;
+	const int64_t D = h->head_dim, keys = h->heads - h->queries;
+
+	(void)worker;
+	for (; from < to; from++) {
+		float *x = (float *)h->x + from * h->stride, *k = x + h->queries * D;
+		float *rstd = h->rstd ? h->rstd + from * h->heads : NULL;
+
+		if (h->raw)
+			memcpy((float *)h->raw + from * h->heads * D, x, (size_t)(h->heads * D) * sizeof *x);
+		a->cpu->kern->rmsnorm(x, rstd, x, h->w, h->eps, h->queries, D);
+		a->cpu->kern->rmsnorm(k, rstd ? rstd + h->queries : NULL, k, h->w2, h->eps, keys, D);
+	}
+}
+
+static void cpu_head_norms(struct backend *be, const struct head_norms *h)
+{
+	pool_run(cpu_of(be)->pool, h->rows, cpu_grain((double)(h->heads * h->head_dim) * 0.4), head_norms_rows, &(struct rows){.cpu = cpu_of(be), .heads = h});
+}
+
+/* dw: [blocks][3][head_dim]: sums for w, for w2, and those of a row */
+static void head_norms_back_rows(void *arg, int64_t from, int64_t to, int worker)
+{
+	const struct rows *a = arg;
+	const struct head_norms *h = a->heads;
+	const struct kernels *kern = a->cpu->kern;
+	const int64_t D = h->head_dim;
+
+	(void)worker;
+	for (; from < to; from++) {
+		const int64_t first = from * SUM_ROWS, end = min64(first + SUM_ROWS, h->rows);
+		float *dw = a->dw + from * 3 * D, *some = dw + 2 * D;
+
+		memset(dw, 0, (size_t)(2 * D) * sizeof *dw);
+		for (int64_t i = first; i < end; i++)
+			for (int keys = 0; keys < 2; keys++) {
+				const int64_t head = keys ? h->queries : 0, n = keys ? h->heads - h->queries : h->queries, at = i * h->heads + head;
+				float *d = a->out + i * h->stride + head * D;
+
+				kern->rmsnorm_back(d, some, d, (const float *)h->raw + at * D, keys ? h->w2 : h->w, h->rstd + at, n, D, false);
+				kern->add_rows(dw + keys * D, 0, some, 0, NULL, 1, D);
+			}
+	}
+}
+
+static void cpu_head_norms_back(struct backend *be, const struct head_norms *h, void *d, float *dw, float *dw2)
+{
+	struct cpu *c = cpu_of(be);
+	const int64_t blocks = (h->rows + SUM_ROWS - 1) / SUM_ROWS, D = h->head_dim;
+	float *sums = cpu_scratch(&c->shared, blocks * 3 * D);
+
+	pool_run(c->pool, blocks, cpu_grain((double)(h->heads * D * SUM_ROWS) * 0.8), head_norms_back_rows,
+		 &(struct rows){.cpu = c, .out = d, .dw = sums, .heads = h});
+	for (int64_t i = 0; i < blocks; i++, sums += 3 * D) {
+		if (dw)
+			add_blocks(c, dw, sums, 1, D);
+		if (dw2)
+			add_blocks(c, dw2, sums + D, 1, D);
+	}
 }
 
 static void rope_rows(void *arg, int64_t from, int64_t to, int worker)
@@ -329,6 +394,8 @@ void cpu_rows_ops(struct backend *be)
 	be->embed_back = cpu_embed_back;
 	be->rmsnorm = cpu_rmsnorm;
 	be->rmsnorm_back = cpu_rmsnorm_back;
+	be->head_norms = cpu_head_norms;
+	be->head_norms_back = cpu_head_norms_back;
 	be->rope = cpu_rope;
 	be->swiglu = cpu_swiglu;
 	be->swiglu_back = cpu_swiglu_back;

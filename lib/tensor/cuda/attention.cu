@@ -2,6 +2,7 @@
 #include "attention.cuh"
 #include "attention_tile.cuh"
 #include "gemm.cuh"
+#include "heads.cuh"
 
 /* K and V of a page are [G][KV_PAGE][D]. A thread moves four numbers. */
 template <class T> static __global__ void put_pages(struct write_pages w)
@@ -72,7 +73,7 @@ static bool turn_and_write(struct cuda *c, const struct write_pages *w, const st
 	const struct rope *r = cuda_last_launch<struct rope>(c, LAST_ROPE);
 	struct turned z;
 
-	if (cuda_pages_few(c, w, a))
+	if (cuda_pages_few(c, w, a) || cuda_pages_heads(c, w, a))
 		return true;
 	if (!r || r->out != a->qkv || r->x != a->qkv || r->half != a->half || r->rows != a->rows || r->heads != a->heads + a->kv_heads || r->head_dim != a->head_dim ||
 	    r->x_stride != a->qkv_stride || r->out_stride != a->qkv_stride || r->x_head != a->head_dim || r->out_head != a->head_dim || r->interleaved || r->inverse)

@@ -104,6 +104,7 @@ struct backend *backend_cuda_new(int number, struct err *e)
 	be->sample = cuda_sample;
 	cuda_weight_ops(be);
 	cuda_rows_ops(be);
+	cuda_heads_ops(be);
 	cuda_sums_ops(be);
 	cuda_route_ops(be);
 	cuda_logprob_ops(be);

@@ -141,7 +141,7 @@ void cuda_added(struct cuda *c);
 bool cuda_behind_kernel(const struct cuda *c);          /* the last entry is a kernel, or a product: neither a copy, nor none yet */
 
 /* What the last entry is, where somebody may want to do it in one with the next. */
-enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_CONSTANT };
+enum last_kind { LAST_OTHER, LAST_NORM, LAST_FEW, LAST_ROPE, LAST_HEADS, LAST_CONSTANT };
 void cuda_mark(struct cuda *c, enum last_kind kind);    /* the entry that was just added */
 const struct entry *cuda_last(struct cuda *c, enum last_kind kind);     /* NULL: the last entry is no such, or runs already */
 void cuda_take_back(struct cuda *c);                    /* the last entry is not on the list any more */
@@ -243,6 +243,9 @@ void cuda_rows_ops(struct backend *be);
 void cuda_sums_ops(struct backend *be);
 /* to[cols] += the sums of the columns of d (half: of bfloat16) or, with x, of d x rstd (rstd [rows]), in an order that the sizes fix */
 void cuda_add_columns(struct cuda *c, float *to, const void *d, bool half, const float *x, const float *rstd, int64_t rows, int64_t cols);
+/* to[cols] += the sums of parts [n][cols], in their order */
+void cuda_add_parts(struct cuda *c, float *to, const float *parts, int64_t n, int64_t cols);
+void cuda_heads_ops(struct backend *be);
 void cuda_route_ops(struct backend *be);
 void cuda_logprob_ops(struct backend *be);
 void cuda_sample(struct backend *, float *logits, int64_t rows, int64_t vocab, const struct sampling *how, int32_t *id, float *logprob);

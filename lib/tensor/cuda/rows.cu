@@ -2,6 +2,7 @@
 #include "cuda.cuh"
 #include "device.cuh"
 #include "gemm.cuh"
+#include "heads.cuh"
 
 enum { THREADS = NORM_THREADS };
 
@@ -182,7 +183,7 @@ static void op_rope(struct backend *be, const struct rope *given)
 	r.x_stride = given->x_stride, r.x_head = given->x_head, r.out_stride = given->out_stride, r.out_head = given->out_head;
 	r.position = given->position, r.cos_sin = given->cos_sin;
 	r.interleaved = given->interleaved, r.inverse = given->inverse, r.half = given->half;
-	if (cuda_turn_few(cuda_of(be), &r))
+	if (cuda_turn_few(cuda_of(be), &r) || cuda_turn_heads(cuda_of(be), &r))
 		return;
 	cuda_launch(cuda_of(be), given->half ? rope_pairs<uint16_t> : rope_pairs<float>, cuda_grid(r.rows, 1), THREADS, 0, r,
 		    true, LAST_ROPE);

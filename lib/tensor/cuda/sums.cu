@@ -49,16 +49,21 @@ static __global__ void add_parts(struct column_sums a)
 	a.to[col] += sum;
 }
 
+void cuda_add_parts(struct cuda *c, float *to, const float *parts, int64_t n, int64_t cols)
+{
+	const struct column_sums all = {to, parts, NULL, NULL, n, cols, 0, 0};
+
+	cuda_launch(c, add_parts, cuda_grid(cols, 64), 64, 0, all);
+}
+
 void cuda_add_columns(struct cuda *c, float *to, const void *d, bool half, const float *x, const float *rstd, int64_t rows, int64_t cols)
 {
 	const int64_t each = MAX(LEAST_ROWS, div_up(rows, PARTS)), parts = div_up(rows, each);
 	struct column_sums a = {NULL, d, x, rstd, rows, cols, each, half};
-	struct column_sums all = {to, NULL, NULL, NULL, parts, cols, 0, 0};
 
 	a.to = (float *)cuda_scratch_of(c, SCRATCH_SUMS, (size_t)(parts * cols) * sizeof *a.to);
-	all.d = a.to;
 	cuda_launch(c, sum_parts, dim3((unsigned)div_up(cols, COLUMNS), (unsigned)parts), dim3(COLUMNS, LANES), 0, a);
-	cuda_launch(c, add_parts, cuda_grid(cols, 64), 64, 0, all);
+	cuda_add_parts(c, to, a.to, parts, cols);
 }
 
 static void op_bias_back(struct backend *be, float *dbias, const void *dout, int64_t rows, int64_t cols, bool half)
