@@ -175,13 +175,13 @@ template <class T> static __global__ void __launch_bounds__(WARPS * 32) head_row
 
 static void op_head_norms_back(struct backend *be, const struct head_norms *h, void *d, float *dw, float *dw2)
 {
-	enum { LEAST = 64, BLOCKS = 512 };
+	const int64_t least = 64, most = 512;   /* vectors of a block, blocks */
 	struct cuda *c = cuda_of(be);
 	const int64_t size = h->half ? sizeof(uint16_t) : sizeof(float);
 
 	for (int keys = 0; keys < 2; keys++) {
-		const int64_t first = keys ? h->queries : 0, heads = keys ? h->heads - h->queries : h->queries, each = MAX(LEAST, div_up(h->rows * heads, BLOCKS));
-		const int64_t blocks = div_up(h->rows * heads, each);
+		const int64_t first = keys ? h->queries : 0, heads = keys ? h->heads - h->queries : h->queries;
+		const int64_t each = MAX(least, div_up(h->rows * heads, most)), blocks = div_up(h->rows * heads, each);
 		float *to = keys ? dw2 : dw;
 		struct heads_back z = {(char *)d + first * h->head_dim * size, (const char *)h->raw + first * h->head_dim * size, h->rstd + first,
 				       keys ? h->w2 : h->w, NULL, h->rows, heads, h->heads, h->head_dim, h->stride, each};
