@@ -178,21 +178,24 @@ int64_t pass_measure(const struct config *c, const struct backend *like, int64_t
 	struct tape t = tape_new(be);
 	double bytes;
 
+	t.record = true;
 	t.recompute = how & PASS_RECOMPUTES;
-	for (int back = how & PASS_SCORES ? 0 : 1; back < 2; back++) {
-		t.record = back;
-		if (m->score) {
-			struct scores s = score_forward(m, &t, &(struct example){.id = id, .n = n, .first = 0}, 1);
+	if (m->score) {
+		const struct example ex = {.id = id, .n = n, .first = 0};
+		struct scores s;
 
-			if (back)
-				score_backward(&t, &s, d);
-		} else {
-			struct pass p = pass_forward(m, &t, &(struct example){.id = id, .n = n + 1, .first = 1, .inv_temperature = 1}, 1, true);
+		if (how & PASS_SCORES)
+			score_all(m, &t, &ex, 1, n, d);
+		s = score_forward(m, &t, &ex, 1);
+		score_backward(&t, &s, d);
+	} else {
+		const struct example ex = {.id = id, .n = n + 1, .first = 1, .inv_temperature = 1};
+		struct pass p;
 
-			if (back)
-				pass_backward(&t, &p, d, NULL);
-		}
-		tape_reset(&t);
+		if (how & PASS_SCORES)
+			pass_score(m, &t, &ex, 1, n + 1, d, NULL);
+		p = pass_forward(m, &t, &ex, 1, true);
+		pass_backward(&t, &p, d, NULL);
 	}
 	bytes = (double)tape_peak(&t) / (double)n * (double)tokens;
 	tape_free(&t);

@@ -121,7 +121,8 @@ static void warn_machine(const struct trainer *t, int64_t tokens)
 	struct params *p = model_trained(t->model);
 	double moment = t->optimizer ? (double)st_dtype_size(t->optimizer->dtype) : 4;
 	double rest = (double)p->size * (4 + 4) + (double)p->owned * 2 * moment + sum_bytes(t) + (p == &t->model->params ? 0 : 2.0 * (double)t->model->params.size);
-	double pass = (double)pass_measure(&t->ck->config, NULL, tokens, recompute ? PASS_RECOMPUTES : 0), all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	double pass = (double)pass_measure(&t->ck->config, NULL, tokens, recompute ? PASS_RECOMPUTES : 0);
+	double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
 	if (pass + rest > all)
 		tool_warn("a pass of %s tokens will take %.1f GiB beside the model's %.1f, and this machine has %.1f: lower --tokens%s", HUMAN_COUNT(tokens),

@@ -168,12 +168,10 @@ static void cpu_head_norms_back(struct backend *be, const struct head_norms *h, 
 
 	pool_run(c->pool, blocks, cpu_grain((double)(h->heads * D * SUM_ROWS) * 0.8), head_norms_back_rows,
 		 &(struct rows){.cpu = c, .out = d, .dw = sums, .heads = h});
-	for (int64_t i = 0; i < blocks; i++, sums += 3 * D) {
-		if (dw)
-			add_blocks(c, dw, sums, 1, D);
-		if (dw2)
-			add_blocks(c, dw2, sums + D, 1, D);
-	}
+	if (dw)
+		c->kern->add_rows(dw, 0, sums, 3 * D, NULL, blocks, D);
+	if (dw2)
+		c->kern->add_rows(dw2, 0, sums + D, 3 * D, NULL, blocks, D);
 }
 
 static void rope_rows(void *arg, int64_t from, int64_t to, int worker)

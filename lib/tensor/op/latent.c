@@ -2,7 +2,6 @@
  *     keys_j = [norm(c_j), rope(k_j)]     queries_ih = [q_ih K_h, rope(r_ih)]     out_ih = (softmax(scale queries_ih . keys_j) norm(c_j)) V_h^T
  * where kv_b's rows are, head by head, K_h [Dn, R] and V_h [Dv, R]. A sampler's cache holds keys_j, of R + Dr numbers, and nothing else; since
  * training goes the same way, both get the same bits. */
-#include "tensor/op/norm.h"
 #include "tensor/ops.h"
 
 struct heads {
@@ -33,20 +32,62 @@ static struct gemm by_heads(const struct latent_shape *s, const struct tensor *w
 
 struct keys {
 	struct rope rope;
-	struct norm_part norm;          /* of the first R */
+	struct norm norm;               /* of the first R; x is a copy of them */
 };
+
+/* The norm of x's first R columns, into out's; in k what the way back needs, if the tape records */
+static void norm_keys(struct tape *t, struct keys *k, const struct tensor *w, float eps, const struct tensor *x, struct tensor *out)
+{
+	const int64_t N = x->rows, R = w->rows * w->cols;
+	struct columns in = {.rows = N, .cols = R, .ld_to = R, .ld = x->cols, .from = x->data, .from_half = x->half};
+	struct columns back = {.rows = N, .cols = R, .ld_to = out->cols, .ld = R, .to = out->data, .to_half = out->half};
+	struct tape_mark mark;
+	float *raw, *normed;
+
+	k->norm = (struct norm){.rows = N, .cols = R, .w = w->data, .eps = eps};
+	if (t->record)
+		k->norm.rstd = tape_memory(t, (size_t)N * sizeof *k->norm.rstd);
+	mark = tape_mark(t);
+	k->norm.x = raw = tape_memory(t, (size_t)(N * R) * sizeof *raw);
+	if (t->record)
+		mark = tape_mark(t);
+	normed = tape_memory(t, (size_t)(N * R) * sizeof *normed);
+	in.to = raw;
+	t->be->columns(t->be, &in);
+	t->be->rmsnorm(t->be, &k->norm, normed);
+	back.from = normed;
+	t->be->columns(t->be, &back);
+	tape_release(t, mark);
+}
+
+/* x's gradient, which must be there, is overwritten; dw is added to (NULL: not wanted). */
+static void norm_keys_back(struct tape *t, const struct keys *k, float *dw, const struct tensor *out, struct tensor *x)
+{
+	const int64_t N = x->rows, R = k->norm.cols;
+	struct columns in = {.rows = N, .cols = R, .ld_to = R, .ld = out->cols, .from = out->grad, .from_half = out->half};
+	struct columns back = {.rows = N, .cols = R, .ld_to = x->cols, .ld = R, .to = x->grad, .to_half = x->half};
+	struct tape_mark mark = tape_mark(t);
+	float *d = tape_memory(t, (size_t)(N * R) * sizeof *d), *draw = tape_memory(t, (size_t)(N * R) * sizeof *draw);
+
+	in.to = d;
+	t->be->columns(t->be, &in);
+	t->be->rmsnorm_back(t->be, &k->norm, d, draw, dw, false);
+	back.from = draw;
+	t->be->columns(t->be, &back);
+	tape_release(t, mark);
+}
 
 static void keys_back(struct tape *t, struct node *n)
 {
 	const struct keys *k = n->aux;
 	struct tensor *x = n->in[0], *out = n->out;
-	const int64_t R = k->norm.width;
+	const int64_t R = k->norm.cols;
 	struct rope rope = k->rope;
 	bool accumulate;
 	void *dx = tape_grad(t, x, &accumulate);
 
 	tape_check(!accumulate, "latent_keys", "its input is used elsewhere too");
-	norm_part_back(t, &k->norm, n->in[1]->grad, out, 0, x, 0);
+	norm_keys_back(t, k, n->in[1]->grad, out, x);
 	rope.x = tensor_at(out, out->grad, R);
 	rope.out = tensor_at(x, dx, R);
 	rope.inverse = true;
@@ -61,11 +102,9 @@ struct tensor *op_latent_keys(struct tape *t, struct tensor *x, struct tensor *w
 	struct keys *k = arena_alloc(&t->host, sizeof *k);
 
 	tape_check(x->cols == R + s->rope && w->rows * w->cols == R && s->rope % 2 == 0, "latent_keys", "the row is not the rank and a head's rotated part");
-	*k = (struct keys){.norm = {.width = R, .norm.cols = R},
-			   .rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = tensor_at(x, x->data, R), .out = tensor_at(out, out->data, R),
-				    .x_stride = x->cols, .out_stride = out->cols, .position = position, .cos_sin = cos_sin,
-				    .interleaved = s->interleaved}};
-	norm_part(t, &k->norm, w, eps, x, 0, out, 0);
+	*k = (struct keys){.rope = {.rows = N, .heads = 1, .head_dim = s->rope, .x = tensor_at(x, x->data, R), .out = tensor_at(out, out->data, R),
+				    .x_stride = x->cols, .out_stride = out->cols, .position = position, .cos_sin = cos_sin, .interleaved = s->interleaved}};
+	norm_keys(t, k, w, eps, x, out);
 	t->be->rope(t->be, &k->rope);
 	if (t->record) {
 		struct node *n = tape_record(t, "latent_keys", keys_back, out);
