@@ -26,67 +26,6 @@ template <class T> static __global__ void put_pages(struct write_pages w)
 	}
 }
 
-/* The same after turning. A block for each row; a thread has two numbers of it. */
-struct turned {
-	struct turn t;
-	void *qkv;
-};
-
-template <class T> static __global__ void turn_pages(struct turned z)
-{
-	const struct write_pages &w = z.t.w;
-	const int half = w.dim / 2, values = (int)z.t.heads, keys = values - w.kv_heads, n = (values + w.kv_heads) * half;
-
-	next_may_start();
-	for (int64_t row = blockIdx.x; row < w.b.rows; row += gridDim.x) {
-		const float *turn = z.t.cos_sin + (int64_t)__ldcg(z.t.position + row) * w.dim;
-		const int64_t place = page_place(w, (int)row);
-
-		wait_for_last();
-		for (int i = threadIdx.x; i < n; i += blockDim.x) {
-			const int head = i / half, j = i - head * half, g = head < values ? head - keys : head - values;
-			T *x = (T *)z.qkv + row * w.stride + head * w.dim;
-			float a = load<1>(x + j).x[0], b = load<1>(x + half + j).x[0];
-
-			if (head < values) {
-				const float c = turn[j], s = turn[half + j], was = a;
-
-				a = turn_first(was, b, c, s);
-				b = turn_second(was, b, c, s);
-				store(x + j, vec<1>{{a}});
-				store(x + half + j, vec<1>{{b}});
-			}
-			if (head >= keys) {
-				T *to = (T *)(head < values ? w.to_k : w.to_v) + place + (int64_t)g * KV_PAGE * w.dim;
-
-				store(to + j, vec<1>{{a}});
-				store(to + half + j, vec<1>{{b}});
-			}
-		}
-	}
-	wait_for_last();                        /* a block without a row, too */
-}
-
-/* If turning the rows is the last that is on the list, or has been done by the product that made them: with it. */
-static bool turn_and_write(struct cuda *c, const struct write_pages *w, const struct attention *a)
-{
-	const struct rope *r = cuda_last_launch<struct rope>(c, LAST_ROPE);
-	struct turned z;
-
-	if (cuda_pages_few(c, w, a) || cuda_pages_heads(c, w, a))
-		return true;
-	if (!r || r->out != a->qkv || r->x != a->qkv || r->half != a->half || r->rows != a->rows || r->heads != a->heads + a->kv_heads || r->head_dim != a->head_dim ||
-	    r->x_stride != a->qkv_stride || r->out_stride != a->qkv_stride || r->x_head != a->head_dim || r->out_head != a->head_dim || r->interleaved || r->inverse)
-		return false;
-	memset(&z, 0, sizeof z);
-	z.t.w = *w;
-	z.t.position = r->position, z.t.cos_sin = r->cos_sin, z.t.heads = r->heads;
-	z.qkv = r->out;
-	cuda_take_back(c);
-	cuda_launch(c, a->half ? turn_pages<uint16_t> : turn_pages<float>, cuda_grid(a->rows, 1), a->rows < c->multiprocessors ? 1024 : 256, 0, z, true);
-	return true;
-}
-
 void attention_write_pages(struct cuda *c, const struct write_pages *w)
 {
 	cuda_launch(c, w->half ? put_pages<uint16_t> : put_pages<float>, cuda_grid(w->b.rows * w->kv_heads * div_up(w->dim, 4), 256), 256, 0, *w, true);
@@ -145,7 +84,7 @@ void cuda_attention(struct backend *be, const struct attention *given)
 					(char *)cache->v + before * kv_page_bytes(cache, cache->v_width), a.k_stride, a.kv_heads, a.dk, a.wide, given->half};
 
 		a.wide = w.wide = w.wide && attention_wide(w.to_k, given->half, 0, 0) && attention_wide(w.to_v, given->half, 0, 0);
-		if (!turn_and_write(c, &w, given))
+		if (!cuda_pages_few(c, &w, given) && !cuda_pages_heads(c, &w, given))
 			attention_write_pages(c, &w);
 		*written = c->added;
 		a.k = w.to_k, a.v = w.to_v;

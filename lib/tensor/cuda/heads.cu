@@ -1,4 +1,4 @@
-/* heads.cu - norms of heads, in place: Qwen3's of queries and keys; rotary positions and pages, where they come next, in the same kernel */
+/* heads.cu - heads of queries and keys, in place: their norms (Qwen3), rotary positions, and the pages that they go to: what comes next in the same kernel */
 #include "attention_tile.cuh"
 #include "heads.cuh"
 
@@ -15,7 +15,8 @@ template <> __device__ __forceinline__ float kept<uint16_t>(float x)
 	return from_bf16(to_bf16(x));
 }
 
-/* A warp to a head of a row; a lane has the same pairs of it, half a head apart, all the time. Values are only taken to their pages. */
+/* A warp to a head of a row; a lane has the same pairs of it, half a head apart, all the time. Without w nothing is normalised; values are only taken to
+ * their pages. */
 template <class T> static __global__ void __launch_bounds__(WARPS * 32) head_rows(struct headed z)
 {
 	const struct write_pages &w = z.t.w;
@@ -35,7 +36,7 @@ template <class T> static __global__ void __launch_bounds__(WARPS * 32) head_row
 		else if (w.to_k && head >= keys)
 			to = (T *)w.to_k + place + (int64_t)(head - keys) * KV_PAGE * dim;
 		wait_for_last();
-		if (head < values) {
+		if (z.w && head < values) {
 			const int64_t at = row * values + head;
 
 			for (int j = lane; j < half; j += 32) {
@@ -55,8 +56,10 @@ template <class T> static __global__ void __launch_bounds__(WARPS * 32) head_row
 			float a = load<1>(x + j).x[0], b = load<1>(x + half + j).x[0];
 
 			if (head < values) {
-				a = kept<T>(a * rstd * by[j]);
-				b = kept<T>(b * rstd * by[half + j]);
+				if (z.w) {
+					a = kept<T>(a * rstd * by[j]);
+					b = kept<T>(b * rstd * by[half + j]);
+				}
 				if (turn) {
 					const float c = turn[j], s = turn[half + j], was = a;
 
@@ -93,17 +96,27 @@ static void op_head_norms(struct backend *be, const struct head_norms *h)
 	start(cuda_of(be), &z);
 }
 
+/* Whether a rotation is of all heads of z's rows, in place and in halves */
+static bool turns(const struct rope *r, const struct headed *z)
+{
+	return r->x == z->x && r->out == z->x && r->half == (bool)z->half && r->rows == z->rows && r->heads == z->heads && r->head_dim == z->dim &&
+	       r->x_stride == z->stride && r->out_stride == z->stride && r->x_head == z->dim && r->out_head == z->dim && !r->interleaved && !r->inverse;
+}
+
+static void turn_by(struct headed *z, const struct rope *r)
+{
+	z->t.position = r->position, z->t.cos_sin = r->cos_sin, z->t.heads = r->heads;
+}
+
 bool cuda_turn_heads(struct cuda *c, const struct rope *r)
 {
 	const struct headed *last = cuda_last_launch<struct headed>(c, LAST_HEADS);
 	struct headed z;
 
-	if (!last || last->t.cos_sin || last->half != (int32_t)r->half || last->x != r->x || r->out != r->x || last->rows != r->rows || last->heads != r->heads ||
-	    last->dim != r->head_dim || last->stride != r->x_stride || r->out_stride != r->x_stride || r->x_head != r->head_dim || r->out_head != r->head_dim ||
-	    r->interleaved || r->inverse)
+	if (!last || last->t.cos_sin || !turns(r, last))
 		return false;
 	z = *last;
-	z.t.position = r->position, z.t.cos_sin = r->cos_sin, z.t.heads = r->heads;
+	turn_by(&z, r);
 	cuda_take_back(c);
 	start(c, &z);
 	return true;
@@ -112,12 +125,20 @@ bool cuda_turn_heads(struct cuda *c, const struct rope *r)
 bool cuda_pages_heads(struct cuda *c, const struct write_pages *w, const struct attention *a)
 {
 	const struct headed *last = cuda_last_launch<struct headed>(c, LAST_HEADS);
+	const struct rope *r = cuda_last_launch<struct rope>(c, LAST_ROPE);
 	struct headed z;
 
-	if (!last || !last->t.cos_sin || last->t.w.to_k || last->half != (int32_t)a->half || last->x != a->qkv || last->stride != a->qkv_stride ||
-	    last->rows != a->rows || last->dim != a->head_dim || last->queries != a->heads || last->heads != a->heads + a->kv_heads)
+	memset(&z, 0, sizeof z);
+	z.x = (void *)a->qkv;
+	z.rows = a->rows, z.heads = a->heads + a->kv_heads, z.queries = a->heads, z.dim = a->head_dim, z.stride = a->qkv_stride;
+	z.half = a->half;
+	if (last && last->t.cos_sin && !last->t.w.to_k && last->half == z.half && last->x == z.x && last->rows == z.rows && last->heads == z.heads &&
+	    last->queries == z.queries && last->dim == z.dim && last->stride == z.stride)
+		z = *last;
+	else if (r && turns(r, &z))
+		turn_by(&z, r);
+	else
 		return false;
-	z = *last;
 	z.t.w = *w;
 	cuda_take_back(c);
 	start(c, &z);
