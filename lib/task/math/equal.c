@@ -19,7 +19,36 @@ struct question {
 struct wants {
 	bool whole, negative;           /* names within an exponent, a factorial or a binomial; an absolute value */
 	bool order;                     /* a maximum or a minimum */
+	bool turns;                     /* names within what goes round a circle: e^(2 pi i x), (-1)^x, sin(pi x) */
 };
+
+static bool mentions_kind(const struct node *t, int kind)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (mentions_kind(t->kid[i], kind))
+			return true;
+	return t->kind == kind;
+}
+
+/* Where names are whole, what goes round comes back to where it was: e^(2 pi i x) would be 1. */
+static bool goes_round(const struct node *t)
+{
+	const struct node *base;
+
+	if (t->kind == N_FUNCTION && t->code >= F_SIN && t->code <= F_CSC)
+		return math_has_names(t->kid[0]) && mentions_kind(t->kid[0], N_PI);
+	if (t->kind != N_POWER || !math_has_names(t->kid[1]))
+		return false;
+	base = t->kid[0];
+	return mentions_kind(t->kid[1], N_I) || (!math_has_names(base) && (mentions_kind(base, N_I) || mentions_kind(base, N_NEGATE)));
+}
+
+static bool counts(const struct node *t)
+{
+	return t->kind == N_FUNCTION && (t->code == F_FACTORIAL || t->code == F_BINOMIAL);
+}
 
 static void wanted(struct wants *w, const struct node *t, bool whole)
 {
@@ -28,34 +57,74 @@ static void wanted(struct wants *w, const struct node *t, bool whole)
 	w->whole |= whole && t->kind == N_NAME;
 	w->negative |= t->kind == N_FUNCTION && t->code == F_ABS;
 	w->order |= t->kind == N_FUNCTION && (t->code == F_MAX || t->code == F_MIN);
+	w->turns |= goes_round(t);
 	for (i = 0; i < t->n; i++)
-		wanted(w, t->kid[i], whole || (t->kind == N_POWER && i == 1) || (t->kind == N_FUNCTION && (t->code == F_FACTORIAL || t->code == F_BINOMIAL)));
+		wanted(w, t->kid[i], whole || (t->kind == N_POWER && i == 1) || counts(t));
+}
+
+/* Is the name within a factorial or a binomial of t? */
+static bool counted(const struct node *t, const char *name)
+{
+	size_t i;
+
+	if (counts(t))
+		return node_mentions(t, name);
+	for (i = 0; i < t->n; i++)
+		if (counted(t->kid[i], name))
+			return true;
+	return false;
+}
+
+/* Names that mostly stand for whole numbers */
+static bool usually_whole(const char *name)
+{
+	return strchr("jklmnKLMN", *name) && (!name[1] || name[1] == '_');
+}
+
+/* A whole number, odd at even points: at the first two it has no divisor of 3, 5 and 7, so that no root of unity of these orders is 1, at the others it
+ * has two of them. The large ones are for n and m. */
+static slong whole_number(uint64_t random, int p, bool large)
+{
+	slong k = (slong)(random % 21) * 4 + 11 + p;
+
+	if (p < 2) {
+		k += large ? 96 : 0;
+		while (k % 3 == 0 || k % 5 == 0 || k % 7 == 0)
+			k += 2;
+		return k;
+	}
+	k = (slong)(random % 3) + (large ? 3 : 0);
+	return p == 2 ? 21 * (2 * k + 1) : 30 * (k + 1);
 }
 
 /* Positive numbers, as names in answers mostly are; |x| is told from x by negative ones, max(x, y) by the order of the names, which is the other way
- * round there. Whole ones are odd at one point and even at the other (powers of -1), and what is called
- * n is the largest (n over k). */
-static void choose(struct eval *ev, struct name *n, const struct wants *w)
+ * round there. Whole ones are odd at one point and even at the next (powers of -1), and what is called n is the largest (n over k). What goes round
+ * has parts of a turn that no small multiple makes whole. */
+static void choose(struct eval *ev, struct name *n, const struct wants *w, bool counted_name)
 {
 	uint64_t random;
 	int p;
 
-	for (p = 0; p < 2; p++) {
+	n->part = w->whole && w->turns && !counted_name && !usually_whole(n->name);
+	for (p = 0; p < POINTS; p++) {
 		random = hash_mix(hash_mix(ev->seed, hash_str(n->name)), (uint64_t)p);
 		fmpq_init(n->at[p]);
-		if (w->whole)
-			fmpq_set_si(n->at[p], (slong)(random % 23) * 4 + 5 + p + (strchr("nNmM", *n->name) ? 96 : 0), 1);
+		if (n->part)
+			fmpq_set_si(n->at[p], (slong)(random % 1021) * 2 + 129, 128);
+		else if (w->whole)
+			fmpq_set_si(n->at[p], whole_number(random, p, strchr("nNmM", *n->name)), 1);
 		else
 			fmpq_set_si(n->at[p], (slong)(2 + random % 1048573), 1 + (ulong)((random >> 32) % 997));
 		fmpq_canonicalise(n->at[p]);
-		if (w->order && p && !w->whole)
-			fmpq_add_si(n->at[p], n->at[0], 1);
-		if ((w->negative || w->order) && p)
+		if (w->order && p % 2 && !w->whole)
+			fmpq_add_si(n->at[p], n->at[p - 1], 1);
+		if ((w->negative || w->order) && p % 2)
 			fmpq_neg(n->at[p], n->at[p]);
 	}
 }
 
-static void collect(struct eval *ev, const struct node *t, const struct wants *w)
+/* The names of t, which is a or b or a part of them */
+static void collect(struct eval *ev, const struct node *t, const struct wants *w, const struct node *a, const struct node *b)
 {
 	size_t i;
 
@@ -65,10 +134,10 @@ static void collect(struct eval *ev, const struct node *t, const struct wants *w
 				return;
 		ev->name = xrealloc(ev->name, (ev->names + 1) * sizeof *ev->name);
 		ev->name[ev->names].name = t->name;
-		choose(ev, &ev->name[ev->names++], w);
+		choose(ev, &ev->name[ev->names++], w, counted(a, t->name) || counted(b, t->name));
 	}
 	for (i = 0; i < t->n; i++)
-		collect(ev, t->kid[i], w);
+		collect(ev, t->kid[i], w, a, b);
 }
 
 static void forget(struct eval *ev)
@@ -93,16 +162,19 @@ static void begin(struct eval *ev, struct math *m, const struct node *a, const s
 	wanted(&w, a, false);
 	wanted(&w, b, false);
 	ev->whole = w.whole;
-	collect(ev, a, &w);
-	collect(ev, b, &w);
+	collect(ev, a, &w, a, b);
+	collect(ev, b, &w, a, b);
 }
 
 static void end(struct eval *ev)
 {
 	forget(ev);
 	while (ev->names) {
-		fmpq_clear(ev->name[--ev->names].at[0]);
-		fmpq_clear(ev->name[ev->names].at[1]);
+		int p;
+
+		ev->names--;
+		for (p = 0; p < POINTS; p++)
+			fmpq_clear(ev->name[ev->names].at[p]);
 	}
 	free(ev->name);
 	free(ev->atom);
@@ -161,14 +233,20 @@ static enum truth formally(struct eval *ev, const struct question *q, struct val
 	return t;
 }
 
-static void small_points(struct eval *ev)
+/* computed: balls say that there is no difference. Else what goes round keeps parts of a turn. */
+static void small_points(struct eval *ev, bool computed)
 {
 	size_t i;
 	int p;
 
-	for (i = 0; i < ev->names && !ev->whole; i++)
-		for (p = 0; p < 2; p++)
-			fmpq_set_si(ev->name[i].at[p], fmpq_sgn(ev->name[i].at[p]) * (slong)(2 + hash_mix(hash_mix(ev->seed, hash_str(ev->name[i].name)), (uint64_t)p + 7) % 29), 1);
+	for (i = 0; i < ev->names; i++)
+		for (p = 0; p < POINTS && (!ev->whole || ev->name[i].part); p++) {
+			const uint64_t random = hash_mix(hash_mix(ev->seed, hash_str(ev->name[i].name)), (uint64_t)p + 7);
+			const slong k = 2 + (slong)(random % 29);
+			const bool part = ev->name[i].part && !computed;
+
+			fmpq_set_si(ev->name[i].at[p], fmpq_sgn(ev->name[i].at[p]) * (part ? 2 * k + 1 : k), part ? 8 : 1);
+		}
 }
 
 static enum truth is_zero(struct math *m, const struct question *q)
@@ -180,11 +258,11 @@ static enum truth is_zero(struct math *m, const struct question *q)
 
 	begin(&ev, m, q->a, q->b);
 	value_init(&v);
-	for (p = 0; p < (ev.names ? q->points : 1) && t == YES; p++) {
+	for (p = 0; p < (!ev.names ? 1 : q->points > 1 && ev.whole ? POINTS : q->points) && t == YES; p++) {
 		ev.point = p;
 		t = by_balls(&ev, q, &v);
 		if (t == UNKNOWN && !m->fault) {
-			small_points(&ev);      /* what is big is not different by 512 bits; exponents are to be small */
+			small_points(&ev, !ev.imprecise);       /* what is big is not different by 512 bits; exponents are to be small */
 			t = formally(&ev, q, &v);
 			if (t == NO)            /* true numbers that are that close, and no equation that says so */
 				t = UNKNOWN;

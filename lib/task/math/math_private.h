@@ -144,9 +144,12 @@ struct value {
 	double u, l;
 };
 
+enum { POINTS = 4 };                    /* of which two are enough, unless names are whole numbers */
+
 struct name {
 	const char *name;
-	fmpq_t at[2];                   /* its value at the two points */
+	bool part;                      /* no whole number where others are: what goes round would come back */
+	fmpq_t at[POINTS];              /* its value at each point */
 };
 
 struct atom {                           /* a number that is taken for independent of all others, in formal mode */
