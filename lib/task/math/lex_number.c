@@ -208,25 +208,36 @@ static const char *base_number(const char *p, const char *end, int *base)
 	return NULL;
 }
 
-/* A base below the line, "8", "{8}", "{\\text{two}}", "{\\text{base }8}": behind it; NULL */
+/* A base below the line, "8", "{8}", "{(8)}", "{\\text{two}}", "{\\text{base }8}": behind it; NULL */
 static const char *base_below(const char *p, const char *end, int *base)
 {
-	static const char *const open[] = {"{\\text{", "{\\mathrm{", "\\text{", "\\mathrm{", "{", ""};
-	size_t i, braces;
+	static const char *const texts[] = {"\\text{", "\\textrm{", "\\textbf{", "\\textit{", "\\mathrm{", "\\mathbf{", "\\mbox{"};
+	const bool group = starts(p, end, "{");
+	bool text = false, bracket;
+	size_t i;
 
-	for (i = 0; !starts(p, end, open[i]); i++)
-		;
-	braces = (*open[i] == '{') + (*open[i] && open[i][strlen(open[i]) - 1] == '{' && open[i][1]);
-	p = skip_blanks(p + strlen(open[i]), end);
-	if (braces && starts(p, end, "base")) {
+	p = group ? skip_blanks(p + 1, end) : p;
+	for (i = 0; i < sizeof texts / sizeof *texts && !text; i++)
+		if (starts(p, end, texts[i])) {
+			text = true;
+			p = skip_blanks(p + strlen(texts[i]), end);
+		}
+	bracket = (group || text) && starts(p, end, "(");
+	p = skip_blanks(p + bracket, end);
+	if ((group || text) && starts(p, end, "base")) {
 		p = skip_blanks(p + 4, end);
-		if (braces > 1 && starts(p, end, "}"))
-			braces--, p++;
+		if (group && text && !bracket && starts(p, end, "}"))
+			text = false, p++;
+		p = skip_blanks(p, end);
 	}
 	p = base_number(p, end, base);
-	for (; p && braces; braces--) {
+	for (i = 0; p && i < 3; i++) {
+		const bool open[] = {bracket, text, group};
+
+		if (!open[i])
+			continue;
 		p = skip_blanks(p, end);
-		p = starts(p, end, "}") ? p + 1 : NULL;
+		p = starts(p, end, i ? "}" : ")") ? p + 1 : NULL;
 	}
 	return p;
 }
