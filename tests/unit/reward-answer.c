@@ -154,6 +154,11 @@ static void choice_read(void)
 		{NULL, "B is wrong, so A", "A", true}, {cities, "The answer is A, so Rome", "A", true},
 		/* What is said of other letters, and of the own one */
 		{cities, "B because A is wrong", "B", true}, {cities, "B since A is not correct and C is wrong", "B", true}, {cities, "B, not A", "B", true},
+		{cities, "B (not A)", "B", true}, {cities, "B (not A)", "A", false}, {NULL, "B (not A).", "B", true}, {NULL, "B (not A, not C)", "B", true},
+		{NULL, "The answer is B (not A)", "B", true}, {NULL, "B (not A nor C)", "B", true}, {NULL, "B (not B)", "B", false}, {NULL, "B (not A, C)", "B", false},
+		{NULL, "B (not A or B)", "B", false}, {NULL, "B (not A or C)", "B", false}, {NULL, "B (not A) or C", "B", false}, {NULL, "B (A)", "B", false},
+		{NULL, "B (not A, C)", "C", false}, {NULL, "b (not a)", "B", false}, {"?\n(A) x\n(B) y\n(C) not A", "B (not A)", "B", false},
+		{cities, "B (not Oslo)", "B", false},
 		{cities, "B, not A", "A", false}, {cities, "B. (A) is incorrect.", "B", true}, {cities, "B because A is right", "B", false}, {NULL, "B because A is right", "B", false},
 		{cities, "B. A is not wrong", "B", false}, {cities, "B because B is wrong", "B", false}, {NULL, "B because B is wrong", "B", false},
 		{cities, "B, if not A", "B", false}, {cities, "B, if A is wrong", "B", false}, {NULL, "B, if not A", "B", false}, {cities, "B, not A or C", "B", false},

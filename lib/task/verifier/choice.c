@@ -420,6 +420,30 @@ static bool agrees(const char *s, size_t n, int letter, const struct options *o,
 
 enum sure { NO_LETTER, LETTER, LETTER_ALONE };
 
+/* "(not A)", "(not A nor C)", "(not A, not C)": of other letters than its own, and nothing else. "(not A, C)" may say that it is C. */
+static bool denies_others(const char *s, size_t n, int letter)
+{
+	static const char *const first[] = {"not", NULL}, *const next[] = {"nor", "or not", "and not", ", not", ", or not", ", and not", ", nor", NULL};
+	const char *const *words = first;
+	size_t i, len;
+	int k;
+
+	n -= n && s[n - 1] == '.';
+	if (n < 3 || *s != '(' || s[n - 1] != ')')
+		return false;
+	for (i = 1; i < n - 1; words = next, i++) {
+		i += s[i] == ' ';
+		len = word_of(s + i, n - 1 - i, words);
+		if (!len || s[i + len] != ' ')
+			return false;
+		i += len + 1;
+		k = i < n - 1 ? alone(s, n, i) : -1;
+		if (k < 0 || k == letter)
+			return false;
+	}
+	return words == next;
+}
+
 /* *letter: its number; *text: what stands behind it begins there. A letter that begins a sentence ("a cat") is none. */
 static enum sure letter_of(const char *s, size_t n, const struct options *o, int *letter, size_t *text)
 {
@@ -462,6 +486,9 @@ static enum sure letter_of(const char *s, size_t n, const struct options *o, int
 	if ((options_of(o, rest.s, rest.n) >> *letter & 1) || (word_of(rest.s, rest.n, verbs) && !skip(rest.s, rest.n, praise).n) ||
 	    (rest.n > 2 && *rest.s == '(' && rest.s[rest.n - 1] == ')' && (options_of(o, rest.s + 1, rest.n - 2) >> *letter & 1)))
 		return LETTER;
+	/* "B (not A)" */
+	if (isupper((unsigned char)p.s[-1]) && denies_others(rest.s, rest.n, *letter))
+		return tells_other(rest.s, rest.n, *letter, o) ? NO_LETTER : LETTER;
 	return isupper((unsigned char)p.s[-1]) && word_of(rest.s, rest.n, reasons) && agrees(rest.s, rest.n, *letter, o, label) ? LETTER : NO_LETTER;
 }
 
