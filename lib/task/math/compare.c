@@ -157,6 +157,32 @@ static enum truth ratios(struct math *m, const struct node *a, const struct node
 	return all;
 }
 
+static bool in_words(const struct node *t)
+{
+	return t->kind == N_TUPLE && t->code == BY_TO;
+}
+
+static bool is_ratio(const struct node *t)
+{
+	return (t->kind == N_TUPLE && t->open == ':') || (t->kind == N_MULTIPLY && t->code == BY_COLON);
+}
+
+/* "3 to 2" is 3:2, by its numbers as they stand: it may be said of a range, and is no quotient. */
+static enum truth ratio_in_words(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *words = in_words(a) ? a : b, *other = words == a ? b : a;
+	struct node parts, *part[2];
+
+	if (!is_ratio(other))
+		return NO;
+	if (other->kind == N_TUPLE)
+		return in_order(m, words, other);
+	part[0] = other->kid[0];
+	part[1] = other->kid[1]->kid[0];
+	parts = (struct node){.kind = N_TUPLE, .n = 2, .kid = part};
+	return in_order(m, words, &parts);
+}
+
 static enum truth tuples(struct math *m, const struct node *a, const struct node *b)
 {
 	if (a->open == ':')
@@ -542,6 +568,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return NO;
 	if (each_is(m, a, b) || each_is(m, b, a))
 		return YES;
+	if ((in_words(a) || in_words(b)) && a->kind != N_RELATION && b->kind != N_RELATION)
+		return ratio_in_words(m, a, b);
 	if (math_regions(m, a, b, &t))
 		return t;
 	if (a->kind == N_IN && b->kind == N_IN && !node_equal(a->kid[0], b->kid[0]))

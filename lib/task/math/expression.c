@@ -737,8 +737,12 @@ static struct node *term(struct parser *p)
 		return NULL;
 	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
 		x->code = APPLIED;
+	else if (colons && x->kind == N_MULTIPLY && x->n == 2)
+		x->code = BY_COLON;
 	if (x->kind == N_MULTIPLY && k.n > 1)
 		x->spelled = spelled;
+	if (!currency && to_word(p->t))
+		return x;
 	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &k))
 		return parse_unit(p, x, currency);
 	return x;

@@ -98,7 +98,7 @@ struct node {
 	bool minus;                     /* N_PM: this is the one that begins with a minus */
 	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits; N_BASE: the base below the line */
 	char open, close;               /* N_TUPLE */
-	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined; N_MULTIPLY: APPLIED or 0 */
+	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined; N_MULTIPLY: APPLIED, BY_COLON or 0; N_TUPLE: BY_TO or 0 */
 	size_t n;
 	struct node **kid;              /* (n) */
 	fmpq_t number;                  /* N_NUMBER, N_BASE */
@@ -108,7 +108,9 @@ struct node {
 };
 
 enum joined { BY_COMMAS, BY_AND, BY_OR, BY_SEMICOLONS };
-enum { APPLIED = 1 };                   /* f(x), if f is a function: a name, and brackets behind it */
+enum { APPLIED = 1,                     /* f(x), if f is a function: a name, and brackets behind it */
+       BY_COLON,                        /* 3:2, the quotient of two */
+       BY_TO };                         /* 3 to 2, as a tuple whose brackets are colons */
 
 struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...);     /* n kids; NULL if one is NULL or all is too deep */
 struct node *node_list(struct math *m, enum node_kind kind, struct node **kid, size_t n);

@@ -155,8 +155,9 @@ static bool is_ratio(const struct node *t, const struct node *value)
 		return false;
 	above = t->kid[0];
 	below = t->kid[1]->kid[0];
-	return above->kind == N_NAME && below->kind == N_NAME && strcmp(above->name, below->name) && value->kind == N_MULTIPLY && value->n == 2
-	    && value->kid[1]->kind == N_INVERSE;
+	if (above->kind != N_NAME || below->kind != N_NAME || !strcmp(above->name, below->name))
+		return false;
+	return (value->kind == N_MULTIPLY && value->n == 2 && value->kid[1]->kind == N_INVERSE) || (value->kind == N_TUPLE && value->code == BY_TO && value->n == 2);
 }
 
 /* ---- names in their usual order ---- */

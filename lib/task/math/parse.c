@@ -261,6 +261,29 @@ bool parse_next_equation(const struct parser *p)
 	return t->kind == T_RELATION && depth == 0;
 }
 
+/* 3 to 2, 1 to 2 to 3: of plain numbers, behind the first one */
+static struct node *to_others(struct parser *p, struct node *x)
+{
+	struct items k = {0};
+
+	add(p, &k, x);
+	while (x && to_word(p->t)) {
+		p->t++;
+		x = parse_sum(p);
+		add(p, &k, x);
+		if (!x || x->kind > N_NEGATE)
+			return NULL;
+	}
+	if (!x || k.kid[0]->kind > N_NEGATE)
+		return NULL;
+	x = node_list(p->m, N_TUPLE, k.kid, k.n);
+	if (x) {
+		x->open = x->close = ':';
+		x->code = BY_TO;
+	}
+	return x;
+}
+
 struct node *parse_item(struct parser *p)
 {
 	struct items k = {0};
@@ -273,6 +296,8 @@ struct node *parse_item(struct parser *p)
 		return NULL;
 	p->chain = false;
 	x = unions(p);
+	if (x && to_word(p->t))
+		x = to_others(p, x);
 	if (x && p->t->kind == T_IN) {
 		p->t++;
 		in = unions(p);
@@ -293,6 +318,8 @@ struct node *parse_item(struct parser *p)
 			return NULL;
 		p->chain = true;
 		x = unions(p);
+		if (x && to_word(p->t))
+			x = to_others(p, x);
 		if (!x)
 			return NULL;
 		add(p, &k, x);

@@ -159,6 +159,11 @@ int power_word(const struct token *t)
 	return i < 0 ? 0 : i + 2;
 }
 
+bool to_word(const struct token *t)
+{
+	return which("to", t) >= 0 && (t[1].kind == T_NUMBER || t[1].kind == T_FRAC);
+}
+
 bool no_unit(const struct token *t)
 {
 	if (wrong(t))                           /* 5 is wrong, 5 undefined; but 5 wrong answers */
