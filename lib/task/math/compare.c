@@ -12,7 +12,7 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 static bool is_container(const struct node *t)
 {
 	return t->kind == N_TUPLE || t->kind == N_SET || t->kind == N_LIST || t->kind == N_UNION || t->kind == N_INTERSECTION || t->kind == N_DIFFERENCE ||
-		t->kind == N_MATRIX;
+		t->kind == N_MATRIX || t->kind == N_PIECES;
 }
 
 static bool has(const struct node *t, int kind)
@@ -245,6 +245,112 @@ static enum truth lists(struct math *m, const struct node *a, const struct node 
 	return m->options->ordered ? in_order(m, a, b) : any_order(m, a, b, false);
 }
 
+/* Is each name of a one of b? */
+static bool names_within(const struct node *a, const struct node *b)
+{
+	size_t i;
+
+	if (a->kind == N_NAME)
+		return node_mentions(b, a->name);
+	for (i = 0; i < a->n; i++)
+		if (!names_within(a->kid[i], b))
+			return false;
+	return true;
+}
+
+static bool same_condition(struct math *m, const struct node *a, const struct node *b)
+{
+	const char *fault = NULL;
+
+	if (a->kind == N_TEXT || b->kind == N_TEXT)
+		return a->kind == b->kind && !strcmp(a->name, b->name);
+	return names_within(a, b) && names_within(b, a) && item(m, a, b, &fault) == YES;
+}
+
+/* "n odd" and "n even", or regions of one name without a common point: it does not matter which stands first. "otherwise" is behind all others. */
+static bool apart(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node nothing = {.kind = N_SET};
+	const char *s, *e;
+	struct node *both;
+	enum truth empty;
+
+	if (a->kind == N_TEXT && b->kind == N_TEXT) {
+		s = strrchr(a->name, ' '), e = strrchr(b->name, ' ');
+		return s && e && s - a->name == e - b->name && !memcmp(a->name, b->name, (size_t)(s - a->name))
+		    && ((!strcmp(s, " odd") && !strcmp(e, " even")) || (!strcmp(s, " even") && !strcmp(e, " odd")));
+	}
+	if (a->kind == N_TEXT || b->kind == N_TEXT || !names_within(a, b) || !names_within(b, a))
+		return false;
+	both = node_new(m, N_INTERSECTION, 2, a, b);
+	return both && math_regions(m, both, &nothing, &empty) && empty == YES;
+}
+
+static const struct node *first_name(const struct node *t)
+{
+	const struct node *name = t->kind == N_NAME ? t : NULL;
+	size_t i;
+
+	for (i = 0; i < t->n && !name; i++)
+		name = first_name(t->kid[i]);
+	return name;
+}
+
+static bool has_root(const struct node *t)
+{
+	size_t i;
+
+	if (t->kind == N_POWER && (t->kid[1]->kind == N_NUMBER ? !fmpz_is_one(fmpq_denref(t->kid[1]->number)) : has(t->kid[1], N_INVERSE)))
+		return true;
+	for (i = 0; i < t->n; i++)
+		if (has_root(t->kid[i]))
+			return true;
+	return false;
+}
+
+/* A value of a piece, where names may be negative: sqrt(x^2) is no x. An absolute value on both sides says so. */
+static bool same_value(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *name = first_name(a);
+	const char *fault = NULL;
+	struct node *x, *y, *size;
+
+	if (is_container(a) || is_container(b) || a->kind >= N_RELATION || b->kind >= N_RELATION || item(m, a, b, &fault) != YES)
+		return false;
+	if (!name || !(has_root(a) || has_root(b)))
+		return true;
+	size = node_new(m, N_FUNCTION, 1, name);
+	if (!size)
+		return false;
+	size->code = F_ABS;
+	x = node_new(m, N_ADD, 2, a, size);
+	y = node_new(m, N_ADD, 2, b, size);
+	return x && y && math_equal(m, x, y) == YES;
+}
+
+/* Each piece has its like, in any order if no two of them could both hold */
+static enum truth same_pieces(struct math *m, const struct node *a, const struct node *b)
+{
+	bool used[MOST_ITEMS] = {false}, moved = false;
+	size_t i, j;
+
+	if (a->n != b->n || a->n > MOST_ITEMS)
+		return NO;
+	for (i = 0; i < a->n; i += 2) {
+		for (j = 0; j < b->n && (used[j] || !same_condition(m, a->kid[i + 1], b->kid[j + 1]) || !same_value(m, a->kid[i], b->kid[j])); j += 2)
+			;
+		if (j >= b->n)
+			return NO;
+		used[j] = true;
+		moved |= i != j;
+	}
+	for (i = 0; moved && i < a->n; i += 2)
+		for (j = i + 2; j < a->n; j += 2)
+			if (!apart(m, a->kid[i + 1], a->kid[j + 1]) && !(j + 2 == a->n && same_condition(m, a->kid[j + 1], b->kid[j + 1])))
+				return NO;
+	return YES;
+}
+
 static enum truth containers(struct math *m, const struct node *a, const struct node *b)
 {
 	const struct node *one = a->kind == N_LIST ? a : b, *other = one == a ? b : a;
@@ -257,6 +363,8 @@ static enum truth containers(struct math *m, const struct node *a, const struct 
 			return tuples(m, a, b);
 		case N_MATRIX:
 			return a->code == b->code ? in_order(m, a, b) : NO;
+		case N_PIECES:
+			return same_pieces(m, a, b);
 		case N_SET:
 			return any_order(m, a, b, true);
 		case N_LIST:

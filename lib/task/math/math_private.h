@@ -75,7 +75,8 @@ struct token *math_lex(struct math *m, const char *s, size_t n, int reading);
 
 enum node_kind {
 	N_NUMBER, N_NAME, N_PI, N_E, N_I, N_INFINITY, N_ADD, N_MULTIPLY, N_INVERSE, N_NEGATE, N_PM, N_POWER, N_FUNCTION,
-	N_TUPLE, N_SET, N_LIST, N_UNION, N_INTERSECTION, N_DIFFERENCE, N_MATRIX, N_RELATION, N_IN, N_TEXT, N_UNIT, N_BASE
+	N_TUPLE, N_SET, N_LIST, N_UNION, N_INTERSECTION, N_DIFFERENCE, N_MATRIX, N_RELATION, N_IN, N_TEXT, N_UNIT, N_BASE,
+	N_PIECES                        /* value, condition, value, condition ... */
 };
 
 enum function {

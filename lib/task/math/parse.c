@@ -202,6 +202,16 @@ struct node *parse_compound(struct parser *p, struct node *x)
 	return x;
 }
 
+static bool word_is(const struct token *t, const char *word)
+{
+	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
+}
+
+static bool ends_row(const struct token *t)
+{
+	return t->kind == T_ROW || t->kind == T_FINISH;
+}
+
 static bool closes(const struct parser *p)
 {
 	return p->t->kind == T_CLOSE || p->t->kind == T_END || p->t->kind == T_OVER || p->t->kind == T_AMPERSAND || p->t->kind == T_ROW || p->t->kind == T_FINISH;
@@ -360,7 +370,7 @@ struct node *parse_items(struct parser *p, enum node_kind kind)
 			p->t++;
 		}
 	}
-	if (separated && k.n && (p->t->kind != T_END || p->t[-1].kind == T_AND))
+	if (separated && k.n && ((p->t->kind != T_END && !ends_row(p->t)) || p->t[-1].kind == T_AND))
 		return NULL;
 	if (k.n == 1 && kind == N_LIST)
 		return k.kid[0];
@@ -487,10 +497,90 @@ struct node *parse_group(struct parser *p)
 	return x;
 }
 
+/* "n \text{ is even}", "otherwise": the words of a condition up to the end of its row, in small letters, each once apart; NULL: there is more than words */
+static struct node *words_of_row(struct parser *p)
+{
+	const struct token *t;
+	struct node *x;
+	size_t n = 1, i;
+	char *to;
+
+	for (t = p->t; t->kind == T_WORD || t->kind == T_NAME; t++)
+		n += t->n + 1;
+	if (t == p->t || !ends_row(t))
+		return NULL;
+	x = node_new(p->m, N_TEXT, 0);
+	x->name = to = math_alloc(p->m, n);
+	for (; p->t < t; p->t++) {
+		if (word_is(p->t, "is"))
+			continue;
+		if (to > x->name)
+			*to++ = ' ';
+		for (i = 0; i < p->t->n; i++)
+			*to++ = p->t->kind == T_WORD && p->t->s[i] >= 'A' && p->t->s[i] <= 'Z' ? (char)(p->t->s[i] | 0x20) : p->t->s[i];
+	}
+	if (!strcmp(x->name, "else") || !strcmp(x->name, "elsewhere"))
+		x->name = "otherwise";
+	return x;
+}
+
+/* "if x > 0", "x = 1, 2", "n even", with the comma behind it */
+static struct node *condition(struct parser *p)
+{
+	struct node *x;
+	size_t i;
+
+	p->t += word_is(p->t, "if") || word_is(p->t, "for") || word_is(p->t, "when");
+	x = words_of_row(p);
+	if (x)
+		return x;
+	x = parse_items(p, N_LIST);
+	for (i = 0; x && x->kind == N_LIST && i < x->n; i++)
+		if (x->kid[i]->kind != N_RELATION && x->kid[i]->kind != N_IN)
+			return NULL;
+	return x && (x->kind == N_LIST || x->kind == N_RELATION || x->kind == N_IN) ? x : NULL;
+}
+
+/* x & x > 0 \\ -x & x < 0, from the first row on: what a function is in each of several cases */
+static struct node *pieces(struct parser *p)
+{
+	struct items k = {0};
+	struct node *x;
+
+	while (p->t->kind != T_FINISH) {
+		x = parse_item(p);
+		p->t += x && p->t->kind == T_COMMA;
+		if (!x || p->t->kind != T_AMPERSAND)
+			return NULL;
+		p->t++;
+		add(p, &k, x);
+		x = condition(p);
+		if (!x || !ends_row(p->t))
+			return NULL;
+		add(p, &k, x);
+		p->t += p->t->kind == T_ROW;
+	}
+	p->t++;
+	return k.n ? node_list(p->m, N_PIECES, k.kid, k.n) : NULL;
+}
+
+/* Is there an & in the first row behind \begin{cases}, and no relation before it, as of an equation? */
+static bool begins_pieces(const struct token *t)
+{
+	int depth = 0;
+
+	for (; t->kind != T_END && depth >= 0 && !(depth == 0 && ends_row(t)); t++) {
+		if (!depth && (t->kind == T_AMPERSAND || t->kind == T_RELATION))
+			return t->kind == T_AMPERSAND && t[1].kind != T_RELATION;
+		depth += (t->kind == T_BEGIN) - (t->kind == T_FINISH);
+	}
+	return false;
+}
+
 struct node *parse_matrix(struct parser *p)
 {
 	const struct token *begin = p->t++;
-	const bool system = begin->n == 5 && !memcmp(begin->s, "cases", 5);     /* of equations: a list of them */
+	const bool system = (begin->n == 5 && !memcmp(begin->s, "cases", 5)) || (begin->n == 6 && !memcmp(begin->s, "dcases", 6));      /* a list of equations */
 	struct items k = {0};
 	size_t columns = 0, in_row = 0, rows = 0;
 	struct node *x;
@@ -498,6 +588,8 @@ struct node *parse_matrix(struct parser *p)
 	if (!system && !(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V')
 	    && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
 		return NULL;
+	if (system && begins_pieces(p->t))
+		return pieces(p);
 	while (p->t->kind != T_FINISH) {
 		x = parse_item(p);
 		if (!x || (system && x->kind != N_RELATION))
@@ -525,11 +617,6 @@ struct node *parse_matrix(struct parser *p)
 	if (x)
 		x->code = system ? BY_COMMAS : (int)rows;
 	return x;
-}
-
-static bool word_is(const struct token *t, const char *word)
-{
-	return t->kind == T_WORD && t->n == strlen(word) && (t->s[0] | 0x20) == word[0] && !memcmp(t->s + 1, word + 1, t->n - 1);
 }
 
 /* "is", "are", "equals", "is equal to", "is approximately", with a colon behind it or alone: where it ends; NULL. *about: it says approximately */
