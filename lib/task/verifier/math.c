@@ -1,4 +1,4 @@
-/* Mathematics by what it means, exactly (task/math.h); what is none, as text. Words in front, "the answer is", do not count, nor does what an option
+/* Mathematics by what it means, exactly (task/math.h); what is none, as text. Words in front, "the answer is", "she has", do not count, nor does what an option
  * says behind its letter, where the other is the letter alone. */
 #include <stddef.h>
 #include <string.h>
@@ -73,6 +73,79 @@ static void without_stars(const char *s, size_t *n, size_t stars)
 		*n = end - behind;
 }
 
+/* The word at s, as far as letters go */
+static size_t word(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z')))
+		i++;
+	return i;
+}
+
+/* Is it one of the words, parted by blanks? It may begin with a capital. */
+static bool among(const char *s, size_t n, const char *words)
+{
+	while (*words) {
+		const size_t len = strcspn(words, " ");
+
+		if (len == n && n && (*s | 0x20) == *words && !memcmp(s + 1, words + 1, n - 1))
+			return true;
+		words += len + (words[len] == ' ');
+	}
+	return false;
+}
+
+/* Behind "She has ", "It will take ": someone, one word, and a verb that says how much; NULL */
+static const char *someone_has(const char *s, const char *end)
+{
+	static const char nobody[] = "no not none never nobody neither nothing nor each every everyone everybody both all half twice someone anyone who what if";
+	static const char has[] = "has have needs need costs cost takes take makes make earns earn gets get pays pay spends spend saves save owes owe weighs weigh";
+	size_t len = word(s, (size_t)(end - s));
+
+	if (!len || *s < 'A' || *s > 'Z' || among(s, len, nobody) || s + len == end || s[len] != ' ')
+		return NULL;
+	s += len + 1;
+	len = word(s, (size_t)(end - s));
+	if (among(s, len, "now still will") && s + len < end && s[len] == ' ') {
+		s += len + 1;
+		len = word(s, (size_t)(end - s));
+	}
+	return among(s, len, has) && s + len < end && s[len] == ' ' ? s + len + 1 : NULL;
+}
+
+/* "She has 5 apples left.", with no other number and no words that could make another thing of it. *s, *n: to "5 apples" */
+static bool plain_sentence(const char **s, size_t *n)
+{
+	static const char left[] = "left remaining altogether total in now";
+	static const char doubt[] = "more less fewer than times of out extra other or and not no but if per each as to from short over under before after too every half "
+		"twice wrong instead";
+	const char *end = *s + *n, *p, *from, *kept;
+	bool digits = false;
+	size_t len;
+
+	while (end > *s && (end[-1] == ' ' || end[-1] == '\n'))
+		end--;
+	end -= end > *s && end[-1] == '.';
+	from = p = someone_has(*s, end);
+	if (!p)
+		return false;
+	p += p < end && *p == '$';
+	for (; p < end && ((*p >= '0' && *p <= '9') || (digits && (*p == ',' || *p == '.') && end - p > 1 && p[1] >= '0' && p[1] <= '9')); p++)
+		digits = true;
+	for (kept = p; digits && p < end && *p == ' '; p += len) {
+		p++;
+		len = word(p, (size_t)(end - p));
+		if (!len || among(p, len, doubt))
+			return false;
+		if (!among(p, len, left))
+			kept = p + len;
+	}
+	*s = digits && p == end ? from : *s;
+	*n = digits && p == end ? (size_t)(kept - from) : *n;
+	return digits && p == end;
+}
+
 /* What is said behind words in front, and without the asterisks around it; false: it is nothing else than it was */
 static bool said(const char **s, size_t *n)
 {
@@ -89,7 +162,7 @@ static bool said(const char **s, size_t *n)
 	}
 	from = answer_lead(*s, *n, &led);
 	if (!led)
-		return any;
+		return plain_sentence(s, n) || any;
 	*s += from;
 	*n -= from;
 	for (stars = 0; stars < from && (*s)[-1 - (ptrdiff_t)stars] == '*'; stars++)
