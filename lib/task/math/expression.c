@@ -390,7 +390,7 @@ static struct node *primary(struct parser *p)
 	case T_WORD: x = parse_words(p); break;
 	case T_BAR: x = bars(p); break;
 	case T_BEGIN: x = parse_matrix(p); break;
-	case T_OPEN: p->bars = 0; x = parse_group(p); p->bars = open; break;
+	case T_OPEN: p->bars = 0; x = parse_open_array(t) ? parse_matrix(p) : parse_group(p); p->bars = open; break;
 	default: break;
 	}
 	p->depth--;

@@ -577,17 +577,39 @@ static bool begins_pieces(const struct token *t)
 	return false;
 }
 
+static bool is_array(const struct token *t)
+{
+	return t->kind == T_BEGIN && t->n == 5 && !memcmp(t->s, "array", 5);
+}
+
+bool parse_open_array(const struct token *t)
+{
+	int depth = 0;
+
+	if (t->kind != T_OPEN || t->code != 'S' || !is_array(t + 1))
+		return false;
+	for (t++; t->kind != T_END; t++) {
+		depth += (t->kind == T_BEGIN) - (t->kind == T_FINISH);
+		if (!depth)
+			return t[1].kind != T_CLOSE;
+	}
+	return false;
+}
+
 struct node *parse_matrix(struct parser *p)
 {
 	const struct token *begin = p->t++;
-	const bool system = (begin->n == 5 && !memcmp(begin->s, "cases", 5)) || (begin->n == 6 && !memcmp(begin->s, "dcases", 6));      /* a list of equations */
+	const bool open = begin->kind == T_OPEN;
+	/* a list of equations */
+	const bool system = open || (begin->n == 5 && !memcmp(begin->s, "cases", 5)) || (begin->n == 6 && !memcmp(begin->s, "dcases", 6));
 	struct items k = {0};
 	size_t columns = 0, in_row = 0, rows = 0;
 	struct node *x;
 
 	if (!system && !(begin->n >= 6 && !memcmp(begin->s + begin->n - 6, "matrix", 6) && *begin->s != 'v' && *begin->s != 'V')
-	    && !(begin->n == 5 && !memcmp(begin->s, "array", 5)))
+	    && !is_array(begin))
 		return NULL;
+	p->t += open;
 	if (system && begins_pieces(p->t))
 		return pieces(p);
 	while (p->t->kind != T_FINISH) {

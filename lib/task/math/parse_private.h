@@ -19,6 +19,7 @@ bool parse_next_equation(const struct parser *p);                       /* an eq
 struct node *parse_sum(struct parser *p);
 struct node *parse_name(struct parser *p);                              /* with what stands below it: x, x_1 */
 struct node *parse_group(struct parser *p);                             /* from an opening bracket on */
+bool parse_open_array(const struct token *t);                           /* \{\begin{array} ... \end{array} without a brace behind it: cases */
 struct node *parse_matrix(struct parser *p);
 struct node *parse_unit(struct parser *p, struct node *of, const struct token *currency);     /* words behind a quantity */
 struct node *parse_compound(struct parser *p, struct node *x);          /* x, 3 hours, with what follows: 20 minutes */
