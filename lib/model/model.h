@@ -96,10 +96,14 @@ struct params *model_trained(struct model *m);         /* what a MODEL_TRAIN is 
 int model_save(struct model *m, struct checkpoint_writer *w, const char *name, int64_t shard_bytes, struct err *e);
 #define MODEL_SHARD_GB 5.0              /* what others write as one file at most */
 
-/* Whether activations (tape.h) and a cache (struct kv_cache's `half`) of the model are of 16 bits; with latent attention they are not */
+/* Whether activations (tape.h), and a cache (struct kv_cache's `half`), of the model are of 16 bits; with latent attention they are not */
 static inline bool model_half_rows(const struct model *m)
 {
 	return m->be->half_rows && m->half && m->v_width;
+}
+static inline bool model_half_keys(const struct model *m)
+{
+	return m->be->half_keys && m->half && m->v_width;
 }
 void model_reserve_positions(struct model *m, int64_t positions);      /* rope's table at least that long */
 /* Rows [out, C]: the last norm's output for a flat batch, of the rows that out_row (as index arrays in ops.h) names; NULL: of all. */

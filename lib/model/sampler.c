@@ -72,7 +72,7 @@ static int64_t pages_for(int64_t tokens)
 static struct kv_cache cache_for(const struct model *m, int64_t slots, int64_t context)
 {
 	return (struct kv_cache){.layers = m->config.layers, .pages = (slots + 1) * pages_for(context) + slots, .k_width = m->k_width, .v_width = m->v_width,
-				 .half = model_half_rows(m)};
+				 .half = model_half_keys(m)};
 }
 
 static size_t cache_bytes(const struct kv_cache *c, int64_t width)
@@ -279,10 +279,10 @@ static void copy_page(struct sampler *s, void *pages, int64_t width, int32_t to,
 	struct backend *be = s->m->be;
 	const struct kv_cache *c = &s->cache;
 	const size_t bytes = kv_page_bytes(c, width);
-	const int64_t n = width * KV_PAGE;
+	const int64_t n = (int64_t)(bytes / sizeof(float));     /* whatever is in it */
 
 	be->columns(be, &(struct columns){.rows = c->layers, .cols = n, .ld_to = c->pages * n, .ld = c->pages * n, .to = (char *)pages + (size_t)to * bytes,
-					  .from = (char *)pages + (size_t)from * bytes, .to_half = c->half, .from_half = c->half});
+					  .from = (char *)pages + (size_t)from * bytes});
 }
 
 /* The next completion of a computed prefix takes a slot: it shares the full pages and copies the one that it will write on. */

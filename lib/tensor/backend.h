@@ -30,7 +30,8 @@
  * cpu-bf16 differs in products of A with a packed weight of bfloat16 (trans_a apart) and, where `half` is set, in those of trans_a with what is not
  * packed (gradients of weights, and of latent attention's keys). A is rounded to bfloat16 first, to nearest, and B too unless it is a weight; the
  * chain is of pairs, the second of a pair first: for k = 0, 2, ..: acc = fma(a_k+1, b_k+1, acc), acc = fma(a_k, b_k, acc), numbers below 2^-126
- * taken for 0. All else is alike: a row's bits depend on nothing but the row.
+ * taken for 0. Where `half_keys` is set, attention takes keys and values rounded to bfloat16. All else is alike: a row's bits depend on nothing
+ * but the row.
  *
  * Threads: a backend is used by one thread at a time; it spreads the work over its pool itself.
  */
@@ -78,7 +79,7 @@ struct packed {
 struct kv_cache {
 	int64_t layers, pages;
 	int64_t k_width, v_width;       /* numbers of a token in one layer: G*D each; for `latent` its K, and 0 */
-	bool half;                      /* bfloat16, as the rows are that come in (`attention` alone); else float32 */
+	bool half;                      /* bfloat16 (`attention` alone); else float32 */
 	void *k, *v;                    /* [layers][pages][width * KV_PAGE] each */
 };
 /* Bytes of one layer's page of keys or of values, `width` numbers a token */
@@ -138,7 +139,8 @@ struct attention {
 	int64_t seqs;
 	struct kv_cache *cache;         /* NULL in training; else keys and values of the new rows are written into their pages first */
 	int64_t layer;
-	bool half;                      /* of qkv, out, the pages and, on the way back, dout and dqkv */
+	bool half;                      /* of qkv, out and, on the way back, dout and dqkv */
+	bool half_keys;                 /* keys and values are rounded to bfloat16, and pages of it; where half is, this is */
 };
 
 /* Attention over one row of keys for all heads, the values being the first R of its K numbers: multi-head latent attention (DeepSeek-V2,
@@ -216,7 +218,8 @@ struct backend {
 	const char *name;               /* "cpu", "cpu-bf16", "cuda" */
 	char what[160];                 /* for people: "cpu: avx2 kernels, 2 threads" */
 	bool rounds;                    /* what bfloat16 weights are multiplied by is rounded to bfloat16 (cpu-bf16, cuda) */
-	bool half_rows;                 /* takes and gives activations in bfloat16, and keeps such keys and values (cuda) */
+	bool half_rows;                 /* takes and gives activations in bfloat16 (cuda) */
+	bool half_keys;                 /* keeps keys and values of a model of 16 bits in bfloat16 (cpu-bf16, cuda) */
 	int64_t logits_at_once;         /* so many of them are worth their memory: as few as a product is fast with (op_logprob) */
 	void *state;
 	/* The model at hand is one of 16 bits (model_hidden says so): operands of products that are float32 may be rounded to bfloat16 on the way in.

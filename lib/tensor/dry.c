@@ -246,7 +246,7 @@ struct backend *backend_dry_new(const struct backend *like)
 	struct dry *d = xcalloc(1, sizeof *d);
 
 	*be = (struct backend){
-		.half_rows = like && like->half_rows, .logits_at_once = like ? like->logits_at_once : CPU_LOGITS,
+		.half_rows = like && like->half_rows, .half_keys = like && like->half_keys, .logits_at_once = like ? like->logits_at_once : CPU_LOGITS,
 		.name = "dry", .what = "dry: computes nothing, counts memory", .alloc = alloc, .free = give_back, .zero = zero, .copy = copy,
 		.upload = copy, .download = download, .destroy = destroy, .gemm = gemm, .pack = pack, .pack_rows = pack_rows,
 		.unpack = unpack, .embed = embed, .embed_packed = embed_packed,

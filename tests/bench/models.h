@@ -109,7 +109,7 @@ static inline double decode(const struct shape *s, struct backend *be, const cha
 	}
 	past += 2 * steps;
 	*flops = (double)seqs * (2 * weights + 4.0 * (double)(past * s->L * s->H * s->D));
-	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + (model_half_rows(m) ? 2 : 4) * (double)(seqs * past * 2 * s->L * s->G * s->D);
+	*bytes = (strcmp(dtype, "float32") ? 2 : 4) * weights + (model_half_keys(m) ? 2 : 4) * (double)(seqs * past * 2 * s->L * s->G * s->D);
 	sampler_free(sampler);
 	model_free(m);
 	free(prompt);

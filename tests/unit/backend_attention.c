@@ -1,5 +1,6 @@
 /* Attention: against a reference in double; the same bits in training, all at once through the cache, in chunks, and token by token, with
- * shared pages, on any threads and instruction set; its gradient against finite differences of the reference. */
+ * shared pages, on any threads and instruction set; its gradient against finite differences of the reference; with keys and values of bfloat16
+ * the bits of those rounded before. */
 #include "backend_util.h"
 
 struct shape {
@@ -109,7 +110,8 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 {
 	const struct attention *a = &b->a;
 	const int64_t page = a->kv_heads * a->head_dim * KV_PAGE, width = a->heads * a->head_dim;
-	struct kv_cache cache = {.layers = 2, .k_width = a->kv_heads * a->head_dim, .v_width = a->kv_heads * a->head_dim};
+	struct kv_cache cache = {.layers = 2, .k_width = a->kv_heads * a->head_dim, .v_width = a->kv_heads * a->head_dim,
+				 .half = a->half_keys};
 	int32_t *table[8];
 	float *qkv, *out, *lse;
 	int64_t s, i, at, rows, used = 0;
@@ -119,7 +121,7 @@ static void check_cache(struct backend *be, const struct batch *b, int64_t chunk
 	cache.k = random_floats(be, 2 * cache.pages * page, 1);
 	cache.v = random_floats(be, 2 * cache.pages * page, 1);
 	for (i = 0; i < 2 * cache.pages * page; i++)
-		((float *)cache.k)[i] = ((float *)cache.v)[i] = NAN;
+		((uint32_t *)cache.k)[i] = ((uint32_t *)cache.v)[i] = 0x7fc07fc0;       /* one, or two of bfloat16 */
 	for (s = 0; s < a->seqs; s++) {
 		table[s] = xmalloc(((size_t)a->seq[s].n / KV_PAGE + 1) * sizeof **table);
 		for (i = 0; i < (a->seq[s].n + KV_PAGE - 1) / KV_PAGE; i++)
@@ -250,6 +252,48 @@ static uint64_t check_backward(struct backend *be, const struct batch *b)
 	return hash;
 }
 
+static float rounded(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* With half_keys: the bits that floats give where keys and values are rounded already */
+static void check_half_keys(struct backend *be, struct batch *b, bool slow)
+{
+	struct attention *a = &b->a;
+	const int64_t width = a->heads * a->head_dim, size = a->rows * a->qkv_stride;
+	float *qkv = random_floats(be, size, 1), *dout = random_floats(be, a->rows * width, 1);
+	float *out = random_floats(be, a->rows * width, 1), *lse = random_floats(be, a->rows * a->heads, 1);
+	float *dqkv[2] = {random_floats(be, size, 1), random_floats(be, size, 1)};
+	struct attention plain = *a;
+	int64_t i;
+
+	for (i = 0; i < size; i++)
+		qkv[i] = i % a->qkv_stride < width ? b->qkv[i] : rounded(b->qkv[i]);
+	plain.qkv = qkv;
+	plain.out = out;
+	plain.lse = lse;
+	be->attention(be, &plain);
+	be->attention_back(be, &plain, dout, dqkv[0]);
+	a->half_keys = true;
+	be->attention(be, a);
+	be->attention_back(be, a, dout, dqkv[1]);
+	CHECK_SAME(b->out, out, a->rows * width);
+	CHECK_SAME(b->lse, lse, a->rows * a->heads);
+	CHECK_SAME(dqkv[1], dqkv[0], size);
+	check_cache(be, b, 1000);
+	check_cache(be, b, 1);
+	if (!slow)
+		check_cache(be, b, 33);
+	a->half_keys = false;
+	be->free(be, qkv), be->free(be, dout), be->free(be, out), be->free(be, lse), be->free(be, dqkv[0]), be->free(be, dqkv[1]);
+}
+
 /* The formula above is itself checked: one head, against differences of head_reference. */
 static void check_gradient_formula(void)
 {
@@ -288,11 +332,12 @@ int main(void)
 		const bool slow = strstr(be->what, "portable") != NULL;
 		int i;
 
-		test_rng = rng_new(3, 4);
 		for (i = 0; i < SHAPES; i++) {
-			struct batch *b = batch_new(be, &shapes[i], 1 + i % 4, 70 + i, i % 2 ? 1 : 3);
+			struct batch *b;
 			uint64_t got[2];
 
+			test_rng = rng_new(3, 4 + (uint64_t)i);
+			b = batch_new(be, &shapes[i], 1 + i % 4, 70 + i, i % 2 ? 1 : 3);
 			check_forward(be, b);
 			check_cache(be, b, 1000);
 			check_cache(be, b, 1);
@@ -308,6 +353,8 @@ int main(void)
 				memcpy(want[i], got, sizeof got);
 			CHECK(got[0] == want[i][0]);            /* all instruction sets and threads, to the bit */
 			CHECK(got[1] == want[i][1]);
+			if (!other_backend())
+				check_half_keys(be, b, slow);
 			batch_free(be, b);
 		}
 		if (!slow) {                                    /* more tiles of the gradient */

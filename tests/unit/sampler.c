@@ -8,6 +8,7 @@ enum { PROMPTS = 5, SAMPLES = 6, V = 31, LONGEST = 40, PROMPT = 80, CONTEXT = PR
 
 static int64_t longest = LONGEST;       /* tokens of a completion at most */
 static int64_t prompt_length[PROMPTS] = {1, 16, 17, 33, 7};
+static const char *dtype = "float32";
 static int64_t alike;                   /* tokens that prompts begin with alike */
 
 struct completion {
@@ -25,13 +26,15 @@ struct run {
 
 static struct model *make_model(struct backend *be, enum model_use use)
 {
-	const char *text = "{\"model_type\": \"qwen2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+	const char *form = "{\"model_type\": \"qwen2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
 			   "\"num_key_value_heads\": 2, \"intermediate_size\": 40, \"vocab_size\": 31, \"max_position_embeddings\": 128, "
-			   "\"initializer_range\": 0.4, \"tie_word_embeddings\": true, \"eos_token_id\": 3}";
+			   "\"initializer_range\": 0.4, \"tie_word_embeddings\": true, \"eos_token_id\": 3, \"torch_dtype\": \"%s\"}";
+	char text[512];
 	struct config c;
 	struct model *m;
 	struct err e;
 
+	snprintf(text, sizeof text, form, dtype);
 	if (config_parse(&c, text, strlen(text), "config", &e) < 0 || !(m = model_new(&c, be, use, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	config_free(&c);
@@ -115,7 +118,7 @@ static void same(const struct backend *be, const struct run *a, const struct run
 /* The trainer's forward pass over prompt and completion gives the sampler's logprobs, bit for bit. */
 static void trainer_agrees(struct backend *be, const struct run *r, double temperature)
 {
-	struct model *m = make_model(be, MODEL_TRAIN);
+	struct model *m = make_model(be, strcmp(dtype, "float32") ? MODEL_SCORE : MODEL_TRAIN);         /* to train, what is drawn is not rounded */
 	struct tape t = tape_new(be);
 	struct example ex[PROMPTS * SAMPLES];
 	int32_t *id = xmalloc(sizeof *id * PROMPTS * SAMPLES * CONTEXT);
@@ -248,5 +251,11 @@ int main(void)
 	shares(two, (struct sampler_params){.temperature = 0.8, .top_p = 1, .seed = 11, .stop = stop, .stops = 1});
 	backend_close(one);
 	backend_close(two);
+	if (!other_backend()) {         /* keys and values in bfloat16 */
+		dtype = "bfloat16";
+		two = backend_bf16_new(2);
+		shares(two, (struct sampler_params){.temperature = 0.8, .top_p = 1, .seed = 11, .stop = stop, .stops = 1});
+		backend_close(two);
+	}
 	return 0;
 }

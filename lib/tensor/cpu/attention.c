@@ -8,6 +8,7 @@
 #include "tensor/cpu/cpu.h"
 
 #define ROWS_EACH 48            /* rows (positions by heads) of an item */
+#define HALF_DIMS 64            /* of a head that keys are rounded by at once */
 
 struct item {
 	int32_t seq, head, first, n;    /* key/value head; positions past + first ... of the sequence */
@@ -18,7 +19,7 @@ struct job {
 	const struct attention *a;
 	struct item *item;
 	int64_t items;
-	float *k, *v;                   /* the pages of this layer */
+	char *k, *v;                    /* the pages of this layer */
 	int64_t *page;                  /* without a cache: [seqs], where a sequence's pages start */
 	bool write;                     /* an item writes the keys and values of its positions first: nobody else reads them */
 	const float *dout;
@@ -30,15 +31,62 @@ static int64_t pages_of(int64_t n)
 	return (n + KV_PAGE - 1) / KV_PAGE;
 }
 
-static int64_t page_floats(const struct attention *a)
+/* One key/value head's part of a page, and a whole one, in bytes */
+static size_t head_bytes(const struct attention *a)
 {
-	return a->kv_heads * a->head_dim * KV_PAGE;
+	return (size_t)(a->head_dim * KV_PAGE) * (a->half_keys ? sizeof(uint16_t) : sizeof(float));
 }
 
-/* Where a page of the sequence stands in job->k and job->v */
-static int64_t page_at(const struct job *j, int64_t seq, int64_t page)
+static size_t page_bytes(const struct attention *a)
 {
-	return (j->page ? j->page[seq] + page : j->a->seq[seq].page[page]) * page_floats(j->a);
+	return (size_t)a->kv_heads * head_bytes(a);
+}
+
+/* Where a page of the sequence stands, for that head, in job->k and job->v */
+static size_t page_at(const struct job *j, int64_t seq, int64_t head, int64_t page)
+{
+	return (size_t)(j->page ? j->page[seq] + page : j->a->seq[seq].page[page]) * page_bytes(j->a) + (size_t)head * head_bytes(j->a);
+}
+
+/* Keys of `rows` rows into slots slot .. slot+rows-1 of a page, [dim][KV_PAGE], and values, [KV_PAGE][dim] */
+static void write_floats(const struct kernels *kern, float *k_page, float *v_page, int64_t slot, int64_t rows, const float *k, const float *v,
+			 int64_t stride, int64_t dim)
+{
+	int64_t r, d;
+
+	for (r = 0; r < rows; r++)
+		memcpy(v_page + (slot + r) * dim, v + r * stride, (size_t)dim * sizeof *v);
+	if (rows == KV_PAGE)
+		kern->transpose(k_page, k, stride, KV_PAGE, dim);
+	else
+		for (r = 0; r < rows; r++)
+			for (d = 0; d < dim; d++)
+				k_page[d * KV_PAGE + slot + r] = k[r * stride + d];
+}
+
+/* The same, rounded to bfloat16 */
+static void write_halves(const struct kernels *kern, uint16_t *k_page, uint16_t *v_page, int64_t slot, int64_t rows, const float *k, const float *v,
+			 int64_t stride, int64_t dim)
+{
+	float turned[HALF_DIMS * KV_PAGE];
+	uint16_t half[HALF_DIMS];
+	int64_t r, d, i, some;
+
+	for (r = 0; r < rows; r++)
+		kern->narrow(v_page + (slot + r) * dim, v + r * stride, dim);
+	for (d = 0; d < dim; d += some) {
+		some = dim - d < HALF_DIMS ? dim - d : HALF_DIMS;
+		if (rows == KV_PAGE) {
+			kern->transpose(turned, k + d, stride, KV_PAGE, some);
+			kern->narrow(k_page + d * KV_PAGE, turned, some * KV_PAGE);
+			continue;
+		}
+		for (r = 0; r < rows; r++) {
+			kern->narrow(half, k + r * stride + d, some);
+			for (i = 0; i < some; i++)
+				k_page[(d + i) * KV_PAGE + slot + r] = half[i];
+		}
+	}
 }
 
 /* Copies the keys and values of the n rows from `first` on of a sequence into its pages, for one key/value head. */
@@ -47,21 +95,19 @@ static void write_pages(const struct job *j, int64_t seq, int64_t head, int64_t 
 	const struct attention *a = j->a;
 	const struct seq *s = &a->seq[seq];
 	const int64_t dim = a->head_dim;
-	int64_t i, r, d, rows;
+	int64_t i, rows;
 
 	for (i = first; i < first + n; i += rows) {
-		const int64_t p = s->past + i, slot = p % KV_PAGE, at = page_at(j, seq, p / KV_PAGE) + head * dim * KV_PAGE;
+		const int64_t p = s->past + i, slot = p % KV_PAGE;
+		const size_t at = page_at(j, seq, head, p / KV_PAGE);
 		const float *k = (const float *)a->qkv + (s->row + i) * a->qkv_stride + (a->heads + head) * dim, *v = k + a->kv_heads * dim;
+		void *k_page = j->k + at, *v_page = j->v + at;
 
 		rows = KV_PAGE - slot < first + n - i ? KV_PAGE - slot : first + n - i;
-		for (r = 0; r < rows; r++)
-			memcpy(j->v + at + (slot + r) * dim, v + r * a->qkv_stride, (size_t)dim * sizeof *v);
-		if (rows == KV_PAGE)
-			j->cpu->kern->transpose(j->k + at, k, a->qkv_stride, KV_PAGE, dim);
+		if (a->half_keys)
+			write_halves(j->cpu->kern, k_page, v_page, slot, rows, k, v, a->qkv_stride, dim);
 		else
-			for (r = 0; r < rows; r++)
-				for (d = 0; d < dim; d++)
-					j->k[at + d * KV_PAGE + slot + r] = k[r * a->qkv_stride + d];
+			write_floats(j->cpu->kern, k_page, v_page, slot, rows, k, v, a->qkv_stride, dim);
 	}
 }
 
@@ -85,17 +131,17 @@ static void attend_items(void *arg, int64_t from, int64_t to, int worker)
 		const struct seq *s = &a->seq[item->seq];
 		const int64_t row = s->row + item->first, pages = pages_of(s->past + item->first + item->n);
 		struct attend at = {.first = s->past + item->first, .n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
-				    .q_stride = a->qkv_stride, .v_stride = dim, .out_stride = a->heads * dim, .lse_stride = a->heads};
+				    .q_stride = a->qkv_stride, .v_stride = dim, .half_keys = a->half_keys, .out_stride = a->heads * dim, .lse_stride = a->heads};
 		const int64_t pointers = pages * (int64_t)sizeof *at.k / (int64_t)sizeof *at.q;
-		const float **k, **v;
+		const void **k, **v;
 		int64_t i;
 
 		if (j->write)
 			write_pages(j, item->seq, item->head, item->first, item->n);
-		k = (const float **)cpu_scratch(&j->cpu->worker[worker], 2 * pointers + j->cpu->kern->attend_scratch(&at));
+		k = (const void **)cpu_scratch(&j->cpu->worker[worker], 2 * pointers + j->cpu->kern->attend_scratch(&at));
 		v = k + pages;
 		for (i = 0; i < pages; i++) {
-			const int64_t p = page_at(j, item->seq, i) + item->head * dim * KV_PAGE;
+			const size_t p = page_at(j, item->seq, item->head, i);
 
 			k[i] = j->k + p;
 			v[i] = j->v + p;
@@ -149,18 +195,18 @@ void cpu_attention(struct backend *be, const struct attention *a)
 	double cost = 0;
 
 	if (a->cache) {
-		const int64_t layer = a->layer * a->cache->pages * page_floats(a);
+		const size_t layer = (size_t)(a->layer * a->cache->pages) * page_bytes(a);
 
-		j.k = (float *)a->cache->k + layer;
-		j.v = (float *)a->cache->v + layer;
+		j.k = (char *)a->cache->k + layer;
+		j.v = (char *)a->cache->v + layer;
 	} else {
-		int64_t index = (a->seqs * (int64_t)(sizeof *j.page / sizeof(float)) + 15) / 16 * 16;
+		const int64_t index = (a->seqs * (int64_t)(sizeof *j.page / sizeof(float)) + 15) / 16 * 16;
 
 		for (s = 0; s < a->seqs; s++)
 			pages += pages_of(a->seq[s].n);
-		j.page = (int64_t *)cpu_scratch(&j.cpu->shared, index + 2 * pages * page_floats(a));
-		j.k = (float *)j.page + index;
-		j.v = j.k + pages * page_floats(a);
+		j.page = (int64_t *)cpu_scratch(&j.cpu->shared, index + 2 * pages * (int64_t)(page_bytes(a) / sizeof(float)));
+		j.k = (char *)((float *)j.page + index);
+		j.v = j.k + (size_t)pages * page_bytes(a);
 		for (s = 0, pages = 0; s < a->seqs; s++) {
 			j.page[s] = pages;
 			pages += pages_of(a->seq[s].n);
@@ -194,7 +240,7 @@ static void attend_back_items(void *arg, int64_t from, int64_t to, int worker)
 
 		kern->attend_back(&(struct attend_back){
 			.n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
-			.q = qkv + at + q, .k = qkv + at + k, .v = qkv + at + v, .stride = a->qkv_stride,
+			.q = qkv + at + q, .k = qkv + at + k, .v = qkv + at + v, .stride = a->qkv_stride, .half_keys = a->half_keys,
 			.out = all_out + out, .dout = j->dout + out, .out_stride = a->heads * dim,
 			.lse = a->lse + row * a->heads + item->head * heads, .lse_stride = a->heads,
 			.dq = j->dqkv + at + q, .dk = j->dqkv + at + k, .dv = j->dqkv + at + v,

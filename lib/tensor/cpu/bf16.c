@@ -1,5 +1,5 @@
 /* bf16.c - the backend cpu-bf16: as cpu, but where a weight is of bfloat16, what it is multiplied by is rounded to bfloat16, too, and so are both
- * factors of its gradient
+ * factors of its gradient, and keys and values (attention.c)
  *
  * Products are as VDPBF16PS has them (isa/pairs.c). Processors with AVX512-BF16 have the instruction, and multiply at about twice the rate of
  * float32; others come to the same bits with fused multiply-adds, at the rate of float32.
@@ -126,7 +126,7 @@ static struct backend *begin(struct backend *be, bool by_instruction)
 
 	c->pairs = by_instruction ? c->kern->mm_dot : c->kern->mm_pairs;
 	be->name = "cpu-bf16";
-	be->rounds = true;
+	be->rounds = be->half_keys = true;
 	snprintf(be->what, sizeof be->what, "cpu-bf16: %s kernels, %s, %d thread%s", c->kern->name,
 		 by_instruction ? "bfloat16 by AVX512-BF16" : "bfloat16 by fused multiply-adds", c->threads, c->threads == 1 ? "" : "s");
 	return be;

@@ -41,8 +41,9 @@ struct attend {
 	float scale;
 	const float *q;                 /* position p, head h at q[(p - first) * q_stride + h * head_dim] */
 	int64_t q_stride;
-	const float *const *k;          /* k[page]: [D][KV_PAGE] */
-	const float *const *v;          /* v[page]: KV_PAGE rows, v_stride apart */
+	const void *const *k;           /* k[page]: [D][KV_PAGE] */
+	const void *const *v;           /* v[page]: KV_PAGE rows, v_stride numbers apart */
+	bool half_keys;                 /* of bfloat16, both */
 	int64_t v_stride;
 	float *out;                     /* as q, with out_stride */
 	int64_t out_stride;
@@ -57,6 +58,7 @@ struct attend_back {
 	float scale;
 	const float *q, *k, *v;         /* position 0; row stride `stride`; query heads side by side */
 	int64_t stride;
+	bool half_keys;                 /* k and v are meant rounded to bfloat16 */
 	const float *out, *dout;        /* the first query head; row stride out_stride */
 	int64_t out_stride;
 	const float *lse;               /* [n], lse_stride apart; query heads side by side */
@@ -71,7 +73,7 @@ struct attend_latent {
 	float scale;
 	const float *q;                 /* position p, head h at q[(p - first) * q_stride + h * key_dim] */
 	int64_t q_stride;
-	const float *const *page;       /* page[i]: KV_PAGE rows of keys, `stride` apart */
+	const void *const *page;        /* page[i]: KV_PAGE rows of keys, `stride` apart */
 	int64_t stride;
 	float *out;                     /* as q, with value_dim and out_stride */
 	int64_t out_stride;

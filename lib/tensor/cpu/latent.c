@@ -71,8 +71,8 @@ static void attend_items(void *arg, int64_t from, int64_t to, int worker)
 					   .value_dim = a->value_dim, .scale = a->scale, .q = a->q + row * a->key_dim,
 					   .q_stride = a->heads * a->key_dim, .stride = a->key_dim, .out = a->out + row * a->value_dim,
 					   .out_stride = a->heads * a->value_dim, .lse = a->lse ? a->lse + row : NULL, .lse_stride = a->heads};
-		const int64_t pointers = pages * (int64_t)(sizeof(const float *) / sizeof(float));
-		const float **page = (const float **)cpu_scratch(&j->cpu->worker[worker], pointers + kern->attend_latent_scratch(&at));
+		const int64_t pointers = pages * (int64_t)(sizeof(const void *) / sizeof(float));
+		const void **page = (const void **)cpu_scratch(&j->cpu->worker[worker], pointers + kern->attend_latent_scratch(&at));
 		int64_t i;
 
 		for (i = 0; i < pages; i++)

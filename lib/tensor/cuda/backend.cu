@@ -83,7 +83,7 @@ struct backend *backend_cuda_new(int number, struct err *e)
 	c->managed = managed && *managed && strcmp(managed, "0") != 0;
 	c->waits = c->managed || getenv("R1_CUDA_WAIT");
 	be->name = "cuda";
-	be->rounds = be->half_rows = true;
+	be->rounds = be->half_rows = be->half_keys = true;
 	be->logits_at_once = LOGITS;
 	be->state = c;
 	be->destroy = destroy;

@@ -21,7 +21,7 @@ struct tensor *op_attention(struct tape *t, struct tensor *qkv, const struct seq
 	tape_check(!(t->record && s->cache), "attention", "no gradient goes through a cache");
 	*a = (struct attention){.rows = qkv->rows, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim, .scale = scale,
 				.qkv = qkv->data, .qkv_stride = qkv->cols, .out = out->data, .seq = s->seq, .seqs = s->seqs,
-				.cache = s->cache, .layer = layer, .half = qkv->half};
+				.cache = s->cache, .layer = layer, .half = qkv->half, .half_keys = t->half && t->be->half_keys};
 	if (t->record)
 		a->lse = tape_memory(t, (size_t)(qkv->rows * heads) * sizeof *a->lse);
 	t->be->attention(t->be, a);

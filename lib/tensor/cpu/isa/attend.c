@@ -18,41 +18,41 @@ struct block {
 	int64_t head_dim, width;        /* width: of a row of scores */
 	int64_t value_dim;              /* of v and o: D, or less */
 	const float *q;                 /* [R][D], scaled */
-	const float *const *k, *const *v;
+	const void *const *k, *const *v;        /* floats, or bfloat16 */
 	int64_t v_stride;
 	float *score;                   /* [R][width] */
 	float *o;                       /* [R][ROUND16(value_dim)] */
 	int64_t limit[MM_ROWS];
 };
 
-INLINE void score_pages(const int R, const int P, const struct block *b, int64_t page)
+INLINE void score_pages(const int R, const int P, const int half, const struct block *b, int64_t page)
 {
 	mm_acc acc;
 
 	mm_zero(R, P, acc);
-	mm_steps(R, P, acc, b->head_dim, b->q, b->head_dim, 1, b->k + page, PANEL);
+	mm_steps(R, P, half, acc, b->head_dim, b->q, b->head_dim, 1, b->k + page, PANEL);
 	UNROLL for (int i = 0; i < R; i++)
 		UNROLL for (int j = 0; j < P * LANE_REGS; j++)
 			vf_store(b->score + i * b->width + page * PANEL + j * VL, acc[i][j]);
 }
 
-INLINE void scores(const int R, const int P, const struct block *b, int64_t pages)
+INLINE void scores(const int R, const int P, const int half, const struct block *b, int64_t pages)
 {
 	int64_t p = 0;
 
 	for (; p + P <= pages; p += P)
-		score_pages(R, P, b, p);
+		score_pages(R, P, half, b, p);
 	if (P > 2 && p + 2 <= pages) {
-		score_pages(R, 2, b, p);
+		score_pages(R, 2, half, b, p);
 		p += 2;
 	}
 	if (P > 1 && p < pages)
-		score_pages(R, 1, b, p);
+		score_pages(R, 1, half, b, p);
 }
 
 /* o[:, P panels from column col on] = p v over keys from .. to-1 (from is a page's first; what is before it is in o), the keys that all
  * rows see first, then those that only the later ones do */
-INLINE void gather_panels(const int R, const int P, const struct block *b, int64_t col, int64_t from, int64_t to)
+INLINE void gather_panels(const int R, const int P, const int half, const struct block *b, int64_t col, int64_t from, int64_t to)
 {
 	const int64_t ld = ROUND16(b->value_dim), shared = b->limit[0] < to ? b->limit[0] : to, all = b->limit[R - 1] < to ? b->limit[R - 1] : to;
 	int64_t j, n;
@@ -65,22 +65,24 @@ INLINE void gather_panels(const int R, const int P, const struct block *b, int64
 			UNROLL for (int k = 0; k < P * LANE_REGS; k++)
 				acc[i][k] = vf_load(b->o + i * ld + col + k * VL);
 	for (j = from; j < shared; j += n) {
-		const float *v = b->v[j / KV_PAGE] + col, *panel[MM_PANELS];
+		const char *v = b->v[j / KV_PAGE];
+		const void *panel[MM_PANELS];
 
 		n = shared - j < KV_PAGE ? shared - j : KV_PAGE;
 		UNROLL for (int p = 0; p < P; p++)
-			panel[p] = v + p * PANEL;
-		mm_steps(R, P, acc, n, b->score + j, b->width, 1, panel, b->v_stride);
+			panel[p] = v + (col + p * PANEL) * (half ? (int64_t)sizeof(uint16_t) : (int64_t)sizeof(float));
+		mm_steps(R, P, half, acc, n, b->score + j, b->width, 1, panel, b->v_stride);
 	}
 	for (; j < all; j++) {
-		const float *v = b->v[j / KV_PAGE] + j % KV_PAGE * b->v_stride + col;
+		const void *v = b->v[j / KV_PAGE];
+		const int64_t at = j % KV_PAGE * b->v_stride + col;
 
 		UNROLL for (int i = 1; i < R; i++)
 			if (j < b->limit[i]) {
 				vf p = vf_set(b->score[i * b->width + j]);
 
 				UNROLL for (int k = 0; k < P * LANE_REGS; k++)
-					acc[i][k] = vf_fma(p, vf_load(v + k * VL), acc[i][k]);
+					acc[i][k] = vf_fma(p, mm_row(half, v, at + k * VL), acc[i][k]);
 			}
 	}
 	UNROLL for (int i = 0; i < R; i++)
@@ -88,29 +90,33 @@ INLINE void gather_panels(const int R, const int P, const struct block *b, int64
 			vf_store(b->o + i * ld + col + k * VL, acc[i][k]);
 }
 
-INLINE void gather(const int R, const int P, const struct block *b, int64_t from, int64_t to)
+INLINE void gather(const int R, const int P, const int half, const struct block *b, int64_t from, int64_t to)
 {
 	int64_t col = 0;
 
 	for (; col + P * PANEL <= ROUND16(b->value_dim); col += P * PANEL)
-		gather_panels(R, P, b, col, from, to);
+		gather_panels(R, P, half, b, col, from, to);
 	if (P > 2 && col + 2 * PANEL <= ROUND16(b->value_dim)) {
-		gather_panels(R, 2, b, col, from, to);
+		gather_panels(R, 2, half, b, col, from, to);
 		col += 2 * PANEL;
 	}
 	if (P > 1 && col < b->value_dim)
-		gather_panels(R, 1, b, col, from, to);
+		gather_panels(R, 1, half, b, col, from, to);
 }
 
 #define BLOCK(R) \
-	static void scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), b, pages); } \
-	static void gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), b, from, to); }
+	static void scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), 0, b, pages); } \
+	static void gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), 0, b, from, to); } \
+	static void half_scores_##R(const struct block *b, int64_t pages) { scores(R, PANELS_FOR(R), 1, b, pages); } \
+	static void half_gather_##R(const struct block *b, int64_t from, int64_t to) { gather(R, PANELS_FOR(R), 1, b, from, to); }
 #define ENTRY(R) [R] = {scores_##R, gather_##R},
+#define HALF_ENTRY(R) [R] = {half_scores_##R, half_gather_##R},
 EACH_R(BLOCK)
-static const struct {
+struct block_fn {
 	void (*scores)(const struct block *, int64_t pages);
 	void (*gather)(const struct block *, int64_t from, int64_t to);
-} block_fn[] = {EACH_R(ENTRY)};
+};
+static const struct block_fn block_fn[] = {EACH_R(ENTRY)}, half_block_fn[] = {EACH_R(HALF_ENTRY)};
 
 /* The scores of keys behind the limit become minus infinity, up to a multiple of 16; returns the largest of the others. */
 static float limit_scores(float *score, int64_t limit)
@@ -154,6 +160,7 @@ static void attend_block(const struct attend *a, int64_t row, int64_t n, float *
 	float max[MM_ROWS], sum[MM_ROWS], *q = scratch;
 	int64_t position[MM_ROWS], head[MM_ROWS], i, d;
 	const v16 scale = v16_set(a->scale);
+	const struct block_fn *fn = (a->half_keys ? half_block_fn : block_fn) + n;
 
 	b.head_dim = b.value_dim = dim;
 	b.width = ROUND16(last);
@@ -173,12 +180,12 @@ static void attend_block(const struct attend *a, int64_t row, int64_t n, float *
 		for (d = 0; d < dim; d += 16)   /* past the end of the row, where the next one will stand */
 			v16_store(q + i * dim + d, v16_mul(v16_load(from + d), scale));
 	}
-	block_fn[n].scores(&b, b.width / PANEL);
+	fn->scores(&b, b.width / PANEL);
 	for (i = 0; i < n; i++)
 		max[i] = limit_scores(b.score + i * b.width, b.limit[i]);
 	for (i = 0; i < n; i++)
 		sum[i] = weights(b.score + i * b.width, b.limit[i], max[i]);
-	block_fn[n].gather(&b, 0, last);
+	fn->gather(&b, 0, last);
 	for (i = 0; i < n; i++) {
 		float *out = a->out + position[i] * a->out_stride + head[i] * dim;
 		const float *o = b.o + i * ROUND16(dim);
@@ -269,7 +276,7 @@ static void latent_scores(const struct attend_latent *a, const struct latent_wor
 
 	for (page = 0; page < pages; page += PAGES) {
 		const int64_t some = pages - page < PAGES ? pages - page : PAGES;
-		const float *turned[PAGES];
+		const void *turned[PAGES];
 
 		for (p = 0; p < some; p++) {
 			const int64_t left = w->last - (page + p) * KV_PAGE;

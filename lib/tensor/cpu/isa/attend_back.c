@@ -54,6 +54,17 @@ static void take_rows(float *to, int64_t width, const float *from, int64_t strid
 			v16_store(to + i * width + d, v16_mul(v16_load(from + i * stride + d), s));
 }
 
+/* to bfloat16; n is a multiple of 16 */
+static void round_numbers(float *x, int64_t n)
+{
+	uint16_t half[PANEL];
+
+	for (; n > 0; n -= PANEL, x += PANEL) {
+		ISA_FN(narrow)(half, x, PANEL);
+		ISA_FN(widen)(x, half, PANEL);
+	}
+}
+
 static void give_rows(float *to, int64_t stride, const float *from, int64_t width, int64_t n, int64_t dim, float by)
 {
 	const v16 s = v16_set(by);
@@ -71,10 +82,11 @@ static void give_rows(float *to, int64_t stride, const float *from, int64_t widt
 INLINE void by_pages(const int R, float *out, const float *rows, int64_t width, const float *page, int64_t dim, int64_t pages)
 {
 	for (; pages > 0; pages--, page += dim * PANEL, out += PANEL) {
+		const void *panel = page;
 		mm_acc acc;
 
 		mm_zero(R, 1, acc);
-		mm_steps(R, 1, acc, dim, rows, width, 1, &page, PANEL);
+		mm_steps(R, 1, 0, acc, dim, rows, width, 1, &panel, PANEL);
 		UNROLL for (int i = 0; i < R; i++)
 			UNROLL for (int j = 0; j < LANE_REGS; j++)
 				vf_store(out + i * KEYS + j * VL, acc[i][j]);
@@ -87,12 +99,13 @@ INLINE void by_rows(const int R, const int trans, float *sum, const float *a, in
 	int64_t d;
 
 	for (d = 0; d < width; d += PANEL, sum += PANEL, rows += PANEL) {
+		const void *panel = rows;
 		mm_acc acc;
 
 		UNROLL for (int i = 0; i < R; i++)
 			UNROLL for (int j = 0; j < LANE_REGS; j++)
 				acc[i][j] = vf_load(sum + i * width + j * VL);
-		mm_steps(R, 1, acc, k, a, trans ? 1 : KEYS, trans ? KEYS : 1, &rows, width);
+		mm_steps(R, 1, 0, acc, k, a, trans ? 1 : KEYS, trans ? KEYS : 1, &panel, width);
 		UNROLL for (int i = 0; i < R; i++)
 			UNROLL for (int j = 0; j < LANE_REGS; j++)
 				vf_store(sum + i * width + j * VL, acc[i][j]);
@@ -228,11 +241,16 @@ void ISA_FN(attend_back)(const struct attend_back *a)
 	struct work w = work_new(a->scratch, n, dim);
 	int64_t h, i, j;
 
-	for (i = 0; i < n; i += PANEL) {
-		ISA_FN(transpose)(w.key_pages + i * dim, a->k + i * a->stride, a->stride, MIN(PANEL, n - i), dim);
-		ISA_FN(transpose)(w.value_pages + i * dim, a->v + i * a->stride, a->stride, MIN(PANEL, n - i), dim);
-	}
 	take_rows(w.k, w.width, a->k, a->stride, n, 1);
+	take_rows(w.dv, w.width, a->v, a->stride, n, 1);        /* values rest there until they lie in pages */
+	if (a->half_keys) {
+		round_numbers(w.k, n * w.width);
+		round_numbers(w.dv, n * w.width);
+	}
+	for (i = 0; i < n; i += PANEL) {
+		ISA_FN(transpose)(w.key_pages + i * dim, w.k + i * w.width, w.width, MIN(PANEL, n - i), dim);
+		ISA_FN(transpose)(w.value_pages + i * dim, w.dv + i * w.width, w.width, MIN(PANEL, n - i), dim);
+	}
 	memset(w.dk, 0, (size_t)(padded * w.width) * sizeof *w.dk);
 	memset(w.dv, 0, (size_t)(padded * w.width) * sizeof *w.dv);
 	for (h = 0; h < a->heads; h++) {

@@ -4,13 +4,13 @@
 
 INLINE void mm_block(const int R, const int P, const int trans, const struct mm *m)
 {
-	const float *b[MM_PANELS];
+	const void *b[MM_PANELS];
 	mm_acc acc;
 
 	mm_begin(R, P, acc, m);
 	UNROLL for (int j = 0; j < P; j++)
 		b[j] = m->b + j * m->panel;
-	mm_steps(R, P, acc, m->k, m->a, trans ? 1 : m->lda, trans ? m->lda : 1, b, m->ldb);
+	mm_steps(R, P, 0, acc, m->k, m->a, trans ? 1 : m->lda, trans ? m->lda : 1, b, m->ldb);
 	mm_end(R, P, acc, m);
 }
 

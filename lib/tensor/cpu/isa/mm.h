@@ -6,7 +6,7 @@
 #define TENSOR_CPU_MM_H
 
 #include "../kernels.h"
-#include "vec.h"
+#include "half.h"
 
 /* The most rows of 1, 2, 4 panels whose sums fit into the registers, beside a row of the panels and a broadcast element */
 #if defined ISA_avx512
@@ -39,13 +39,19 @@ INLINE void mm_zero(const int R, const int P, mm_acc acc)
 			acc[i][j] = vf_zero();
 }
 
+/* VL numbers, `at` behind b: floats or, with half, bfloat16 */
+INLINE vf mm_row(const int half, const void *b, int64_t at)
+{
+	return half ? half_row((const uint16_t *)b + at) : vf_load((const float *)b + at);
+}
+
 /* One step; panel j is at b[j] + at */
-INLINE void mm_step(const int R, const int P, mm_acc acc, const float *a, int64_t row, const float *const *b, int64_t at)
+INLINE void mm_step(const int R, const int P, const int half, mm_acc acc, const float *a, int64_t row, const void *const *b, int64_t at)
 {
 	vf bv[MM_PANELS * LANE_REGS];
 
 	UNROLL for (int j = 0; j < P * LANE_REGS; j++)
-		bv[j] = vf_load(b[j / LANE_REGS] + at + j % LANE_REGS * VL);
+		bv[j] = mm_row(half, b[j / LANE_REGS], at + j % LANE_REGS * VL);
 	UNROLL for (int i = 0; i < R; i++) {
 		vf av = vf_set(a[i * row]);
 
@@ -54,8 +60,9 @@ INLINE void mm_step(const int R, const int P, mm_acc acc, const float *a, int64_
 	}
 }
 
-/* k steps; a: element (i, k) at a[i * row + k * col]; b: row k of panel j at b[j] + k * ldb */
-INLINE void mm_steps(const int R, const int P, mm_acc acc, int64_t k, const float *a, int64_t row, int64_t col, const float *const *b, int64_t ldb)
+/* k steps; a: element (i, k) at a[i * row + k * col]; b: row k of panel j at b[j] + k * ldb, of bfloat16 with half */
+INLINE void mm_steps(const int R, const int P, const int half, mm_acc acc, int64_t k, const float *a, int64_t row, int64_t col,
+		     const void *const *b, int64_t ldb)
 {
 	enum { STEPS = 4 };
 	int64_t at = 0;
@@ -63,13 +70,13 @@ INLINE void mm_steps(const int R, const int P, mm_acc acc, int64_t k, const floa
 	if (R * P * LANE_REGS < 6)     /* little to do in a step: several at once */
 		for (; k >= STEPS; k -= STEPS) {
 			UNROLL for (int s = 0; s < STEPS; s++) {
-				mm_step(R, P, acc, a + s * col, row, b, at);
+				mm_step(R, P, half, acc, a + s * col, row, b, at);
 				at += ldb;
 			}
 			a += STEPS * col;
 		}
 	for (; k > 0; k--) {
-		mm_step(R, P, acc, a, row, b, at);
+		mm_step(R, P, half, acc, a, row, b, at);
 		a += col;
 		at += ldb;
 	}
