@@ -205,6 +205,10 @@ int main(int argc, char **argv)
 		return rc;
 	if (json && want_table)
 		return tool_usage(&t, "--table and --json exclude each other");
+	for (size_t i = 0; i < by.n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(by.item[i], by.item[j]))
+				return tool_usage(&t, "--by %s is given twice: its samples would count so, too", by.item[i]);
 	if (!o.reflect)
 		o.reflect = REFLECT_WORDS;
 	o.wilson = interval[0] == 'w';

@@ -51,7 +51,6 @@ int model_merge(const struct checkpoint *ck, struct backend *be, const char *dty
 {
 	struct config c = config_copy(&ck->config);
 	struct model *m;
-	int64_t left_out;
 	int rc;
 
 	if (dtype)
@@ -68,9 +67,8 @@ int model_merge(const struct checkpoint *ck, struct backend *be, const char *dty
 	}
 	if (rc < 0)
 		err_prefix(e, "%s", ck->path);
-	else if ((left_out = model_left_out(&c, ck->weights)) > 0)
-		tool_note("%s: %lld tensors of layers from %lld on are left out: they predict further tokens, and are not computed", ck->path,
-			  (long long)left_out, (long long)c.layers);
+	else
+		model_note_left_out(ck->path, &c, ck->weights);
 	/* What the adapter has of its own comes behind what the base has. */
 	if (rc == 0)
 		rc = checkpoint_add_companions(w, ck->base, e);

@@ -222,7 +222,7 @@ int64_t model_active(const struct model *m)
 	return n;
 }
 
-int64_t model_left_out(const struct config *c, const struct safetensors *from)
+void model_note_left_out(const char *path, const struct config *c, const struct safetensors *from)
 {
 	int64_t n = 0;
 	size_t i;
@@ -233,7 +233,10 @@ int64_t model_left_out(const struct config *c, const struct safetensors *from)
 		if (sscanf(from->tensor[i].name, "model.layers.%lld.", &layer) == 1 && layer >= c->layers)
 			n++;
 	}
-	return c->nextn_layers ? n : 0;
+	if (n)
+		tool_note("%s: %lld tensor%s of layers from %lld on are left out: %s", path, (long long)n, n == 1 ? "" : "s", (long long)c->layers,
+			  c->nextn_layers ? "they predict further tokens (num_nextn_predict_layers), and are not computed"
+					  : "num_hidden_layers of config.json is no more");
 }
 
 struct model *model_for_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
@@ -244,6 +247,10 @@ struct model *model_for_tensors(const struct config *c, const struct safetensors
 
 	if (!m)
 		return NULL;
+	if (params_check(&m->params, from, e) < 0) {    /* before there is room for what is not there */
+		model_free(m);
+		return NULL;
+	}
 	/* Where it decides what is computed, a sampler's choice has to be a trainer's: torch_dtype's */
 	if (dtype == DTYPE_AUTO && be && be->rounds)
 		dtype = model_file_dtype(c) == ST_BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32;
@@ -295,7 +302,6 @@ static struct model *adapted_model(const struct checkpoint *ck, struct backend *
 struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend *be, enum model_use use, enum model_dtype dtype, struct err *e)
 {
 	struct model *m = NULL;
-	int64_t left_out;
 
 	if (use == MODEL_SAMPLE && ck->config.scalar) {
 		err_set(e, "%s: has a scalar head: it scores texts and writes none", ck->path);
@@ -307,9 +313,8 @@ struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend 
 		err_prefix(e, "%s/config.json", ck->path);
 	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))
 		err_prefix(e, "%s", ck->path);
-	else if ((left_out = model_left_out(&ck->config, ck->weights)) > 0)
-		tool_note("%s: %lld tensor%s of layers from %lld on are left out: they predict further tokens (num_nextn_predict_layers), and are not computed",
-			  ck->path, (long long)left_out, left_out == 1 ? "" : "s", (long long)ck->config.layers);
+	else
+		model_note_left_out(ck->path, &ck->config, ck->weights);
 	return m;
 }
 

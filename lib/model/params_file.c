@@ -23,12 +23,18 @@ static const struct st_tensor *find_part(const struct part *p, const struct safe
 	return NULL;
 }
 
+/* Of a head that a checkpoint has not yet */
+static bool begins(const struct part *p, const struct safetensors *from)
+{
+	return p->begins && !safetensors_find(from, p->name);
+}
+
 int params_check(const struct params *p, const struct safetensors *from, struct err *e)
 {
 	size_t i;
 
 	for (i = 0; i < p->parts; i++)
-		if (!find_part(&p->part[i], from, p->part[i].name, e))
+		if (!begins(&p->part[i], from) && !find_part(&p->part[i], from, p->part[i].name, e))
 			return -1;
 	return 0;
 }
@@ -71,7 +77,7 @@ int params_load(struct params *p, const struct safetensors *from, struct err *e)
 	size_t i;
 
 	for (i = 0; i < p->parts; i++)
-		if (!(p->part[i].begins && !safetensors_find(from, p->part[i].name)) && load(p, &p->part[i], from, e) < 0)
+		if (!begins(&p->part[i], from) && load(p, &p->part[i], from, e) < 0)
 			return -1;
 	return 0;
 }
