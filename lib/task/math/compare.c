@@ -167,20 +167,41 @@ static bool is_ratio(const struct node *t)
 	return (t->kind == N_TUPLE && t->open == ':') || (t->kind == N_MULTIPLY && t->code == BY_COLON);
 }
 
+static bool is_clock(const struct node *t)
+{
+	return t->kind == N_TUPLE && t->code == BY_CLOCK;
+}
+
+/* Ratios by their numbers as they stand, 6:4 for no 3:2 */
+static enum truth as_written(struct math *m, const struct node *a, const struct node *b)
+{
+	const struct node *ratio[2] = {a, b};
+	struct node parts[2], *part[2][2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (!is_ratio(ratio[i]))
+			return NO;
+		if (ratio[i]->kind == N_TUPLE)
+			continue;
+		part[i][0] = ratio[i]->kid[0];
+		part[i][1] = ratio[i]->kid[1]->kid[0];
+		parts[i] = (struct node){.kind = N_TUPLE, .n = 2, .kid = part[i]};
+		ratio[i] = &parts[i];
+	}
+	return in_order(m, ratio[0], ratio[1]);
+}
+
 /* "3 to 2" is 3:2, by its numbers as they stand: it may be said of a range, and is no quotient. */
 static enum truth ratio_in_words(struct math *m, const struct node *a, const struct node *b)
 {
-	const struct node *words = in_words(a) ? a : b, *other = words == a ? b : a;
-	struct node parts, *part[2];
+	return is_clock(a) || is_clock(b) ? NO : as_written(m, a, b);
+}
 
-	if (!is_ratio(other))
-		return NO;
-	if (other->kind == N_TUPLE)
-		return in_order(m, words, other);
-	part[0] = other->kid[0];
-	part[1] = other->kid[1]->kid[0];
-	parts = (struct node){.kind = N_TUPLE, .n = 2, .kid = part};
-	return in_order(m, words, &parts);
+/* 10:15 a.m. is 10:15, too */
+static enum truth times_of_day(struct math *m, const struct node *a, const struct node *b)
+{
+	return is_clock(a) && is_clock(b) && strcmp(a->name, b->name) ? NO : as_written(m, a, b);
 }
 
 static enum truth tuples(struct math *m, const struct node *a, const struct node *b)
@@ -560,10 +581,18 @@ static bool product_of_names(const struct node *t)
 	return t->kind == N_MULTIPLY && math_has_names(t);
 }
 
+/* 6:00, which is no quotient */
+static bool to_zero(const struct node *t)
+{
+	return t->kind == N_MULTIPLY && t->code == BY_COLON && is_zero(t->kid[1]->kid[0]);
+}
+
 static enum truth values(struct math *m, const struct node *a, const struct node *b)
 {
 	if ((is_zero(a) && product_of_names(b)) || (is_zero(b) && product_of_names(a)))
 		return NO;
+	if (to_zero(a) || to_zero(b))
+		return as_written(m, a, b);
 	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
 }
 
@@ -688,6 +717,8 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return equations(m, a, b);
 	if (of_one(a) || of_one(b))
 		return same(m, of_one(a) ? a->kid[0] : a, of_one(b) ? b->kid[0] : b);
+	if (is_clock(a) || is_clock(b))
+		return times_of_day(m, a, b);
 	if (is_container(a) && is_container(b))
 		return containers(m, a, b);
 	if (is_container(a) || is_container(b))

@@ -602,6 +602,18 @@ static bool lone_unit(const struct parser *p, const struct kids *k)
 
 enum { MOST_PARTS = 16 };
 
+/* 10:15, in front of a.m. or p.m.: with what stands there as its name */
+static struct node *time_of_day(struct parser *p, struct node *x)
+{
+	const struct node *said = parse_unit(p, x, NULL);
+
+	if (!said || !said->unit->label)
+		return NULL;
+	x->code = BY_CLOCK;
+	x->name = said->unit->label;
+	return x;
+}
+
 /* 2:4:6, from the factors and the places of colons among them: [2, 4, 6] */
 static struct node *ratio(struct parser *p, struct kids *k, const size_t *colon, size_t colons)
 {
@@ -617,9 +629,10 @@ static struct node *ratio(struct parser *p, struct kids *k, const size_t *colon,
 		part[i] = to - from > 1 ? node_list(p->m, N_MULTIPLY, k->kid + from, to - from) : k->kid[from];
 	}
 	x = node_list(p->m, N_TUPLE, part, colons + 1);
-	if (x)
-		x->open = x->close = ':';
-	return x;
+	if (!x)
+		return NULL;
+	x->open = x->close = ':';
+	return half_word(p->t) ? time_of_day(p, x) : x;
 }
 
 /* With its sign, and what of a mixed number follows */
@@ -730,7 +743,7 @@ static struct node *term(struct parser *p)
 			return NULL;
 		add(p, &k, x);
 	}
-	if (colons > 1)
+	if (colons > 1 || (colons && !currency && half_word(p->t)))
 		return ratio(p, &k, colon, colons);
 	x = product(p, &k);
 	if (!x)

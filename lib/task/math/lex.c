@@ -154,22 +154,45 @@ static bool roman(const char *s, size_t n)
 	return n - five > 1 && n - five < 4 && !memcmp(s + five, "III", n - five);
 }
 
+/* Behind s, a.m. or p.m. with its stops, "a. m." only where a number stands before it; NULL: it is none */
+static const char *dotted_half(const struct lexer *l, const char *s)
+{
+	const char *p = s + 1;
+
+	if (!strchr("apAP", *s) || p == l->end || *p++ != '.')
+		return NULL;
+	while (p < l->end && blank(*p) && l->n && l->token[l->n - 1].kind == T_NUMBER)
+		p++;
+	if (p == l->end || (*p | 0x20) != 'm' || (p + 1 < l->end && letter(p[1])))
+		return NULL;
+	p++;
+	return p + (p < l->end && *p == '.');
+}
+
+/* AM, behind a number, and Am behind 10:15 */
+static bool half_of_day(const struct lexer *l, const char *s, size_t n)
+{
+	const struct token *t = l->token + l->n;
+
+	return n == 2 && strchr("apAP", *s) && (s[1] | 0x20) == 'm' && l->n && t[-1].kind == T_NUMBER
+	    && ((s[1] == 'M' && (*s == 'A' || *s == 'P')) || (l->n > 1 && t[-2].kind == T_COLON));
+}
+
 /* A run of letters of plain text */
 static bool letters(struct lexer *l)
 {
-	const char *s = l->p;
+	const char *s = l->p, *half = dotted_half(l, s);
 	const struct entry *e;
 	size_t n, i;
 
-	if ((at(l, "a.m") || at(l, "p.m") || at(l, "A.M") || at(l, "P.M")) && !(l->end - s > 3 && letter(s[3]))) {
-		l->p += 3;
-		l->p += l->p < l->end && *l->p == '.';
+	if (half) {
+		l->p = half;
 		return lex_put(l, T_WORD, 0, *s == 'a' || *s == 'A' ? "am" : "pm", 2);
 	}
 	while (l->p < l->end && letter(*l->p))
 		l->p++;
 	n = (size_t)(l->p - s);
-	if (roman(s, n) || (n == 2 && s[1] == 'M' && (*s == 'A' || *s == 'P') && l->n && l->token[l->n - 1].kind == T_NUMBER))      /* 10:15 AM */
+	if (roman(s, n) || half_of_day(l, s, n))
 		return lex_put(l, T_WORD, 0, s, n);
 	if (n == 2 && !memcmp(s, "in", 2) && l->n && l->token[l->n - 1].kind == T_NAME && in_front_of_set(l, l->p))
 		return lex_put(l, T_IN, 0, s, n);

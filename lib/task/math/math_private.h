@@ -99,11 +99,11 @@ struct node {
 	bool minus;                     /* N_PM: this is the one that begins with a minus */
 	bool spelled;                   /* N_MULTIPLY: a product by juxtaposition; N_NUMBER: an integer in digits; N_BASE: the base below the line */
 	char open, close;               /* N_TUPLE */
-	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined; N_MULTIPLY: APPLIED, BY_COLON or 0; N_TUPLE: BY_TO or 0 */
+	int code;                       /* N_FUNCTION: which; N_MATRIX: rows; N_BASE: base; N_LIST: enum joined; N_MULTIPLY: APPLIED, BY_COLON or 0; N_TUPLE: BY_TO, BY_CLOCK or 0 */
 	size_t n;
 	struct node **kid;              /* (n) */
 	fmpq_t number;                  /* N_NUMBER, N_BASE */
-	const char *name;               /* N_NAME, N_TEXT, N_BASE: digits; N_RELATION: n-1 characters of =<L>G!~ (L, G: or equal) */
+	const char *name;               /* N_NAME, N_TEXT, N_TUPLE: what stands behind a time of day, N_BASE: digits; N_RELATION: n-1 characters of =<L>G!~ (L, G: or equal) */
 	struct unit *unit;              /* N_UNIT */
 	struct node *next;              /* of m->numbers */
 };
@@ -111,7 +111,8 @@ struct node {
 enum joined { BY_COMMAS, BY_AND, BY_OR, BY_SEMICOLONS };
 enum { APPLIED = 1,                     /* f(x), if f is a function: a name, and brackets behind it */
        BY_COLON,                        /* 3:2, the quotient of two */
-       BY_TO };                         /* 3 to 2, as a tuple whose brackets are colons */
+       BY_TO,                           /* 3 to 2, as a tuple whose brackets are colons */
+       BY_CLOCK };                      /* 10:15 a.m., so, too, with "am" for a name */
 
 struct node *node_new(struct math *m, enum node_kind kind, size_t n, ...);     /* n kids; NULL if one is NULL or all is too deep */
 struct node *node_list(struct math *m, enum node_kind kind, struct node **kid, size_t n);

@@ -34,6 +34,7 @@ bool scale_word(const struct token *t, slong *times);                   /* milli
 slong part_word(const struct token *t);                                 /* thirds: 3; 0: none. A quarter is a coin, too. */
 int power_word(const struct token *t);                                  /* squared: 2, cubed: 3; 0 */
 bool to_word(const struct token *t);                                     /* the "to" of 3 to 2, in front of a number */
+bool half_word(const struct token *t);                                  /* am, pm */
 bool no_unit(const struct token *t);                                    /* no word that stands behind a quantity: "not", "three"; t[-1] is read */
 bool parse_deeper(struct parser *p);                                    /* one level down: p->depth++, or false with the fault set */
 

@@ -352,7 +352,7 @@ static enum truth read_region(struct math *m, struct region *r, const struct nod
 	*r = (struct region){0};
 	switch (t->kind) {
 	case N_TUPLE:
-		if (t->n != 2 || t->kid[0]->kind >= N_TUPLE || t->kid[1]->kind >= N_TUPLE || !real_end(&from, t->kid[0], t->open == '[') ||
+		if (t->n != 2 || t->open == ':' || t->kid[0]->kind >= N_TUPLE || t->kid[1]->kind >= N_TUPLE || !real_end(&from, t->kid[0], t->open == '[') ||
 		    !real_end(&to, t->kid[1], t->close == ']'))
 			return NO;
 		return add(m, r, from, to) && settle(m, r) ? YES : UNKNOWN;

@@ -164,6 +164,11 @@ bool to_word(const struct token *t)
 	return which("to", t) >= 0 && (t[1].kind == T_NUMBER || t[1].kind == T_FRAC);
 }
 
+bool half_word(const struct token *t)
+{
+	return which("am pm", t) >= 0;
+}
+
 bool no_unit(const struct token *t)
 {
 	if (wrong(t))                           /* 5 is wrong, 5 undefined; but 5 wrong answers */
