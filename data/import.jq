@@ -93,7 +93,8 @@ def told: .system // .system_prompt // "" | if type == "string" and . != "" then
 # Tests of a program
 def cases: if (.inputs | type) != "array" or (.outputs | type) != "array" then error("it has no tests: no inputs and outputs")
   elif .inputs == [] then error("it has no tests")
-  elif (.inputs | length) != (.outputs | length) then error("it has \(.inputs | length) inputs and \(.outputs | length) outputs") else {inputs, outputs} end;
+  elif (.inputs | length) != (.outputs | length) then error("it has \(.inputs | length) inputs and \(.outputs | length) outputs")
+  elif any(.inputs, .outputs | .. | select(type == "number"); isnan or isinfinite) then error("its tests have NaN or Infinity, which are not JSON") else {inputs, outputs} end;
 # What a program reads and writes is text, which some have as lists of lines
 def text: if type == "string" and (startswith(mark) | not) then .
   elif strings and (any(startswith(mark)) | not) then join("\n")
