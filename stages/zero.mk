@@ -78,14 +78,16 @@ dynamic = $(filter-out 0,$(DYNAMIC))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(dynamic),DYNAMIC REFILL) $(if $(OVERLAP),BENCHMARKS)
-# $(call whole,KNOB): it must be a whole number. Folders that targets are in have no blanks in their names.
+# $(call whole,KNOB): it must be a whole number; $(call some,KNOB): not 0. Folders that targets are in have no blanks in their names.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
 $(call whole,STEPS)$(call whole,LOOK_EVERY)$(call whole,REFILL)
 $(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every completion gives a signal))
-$(if $(subst 0,,$(LOOK_EVERY)),,$(error LOOK_EVERY=$(LOOK_EVERY): at least 1))
+some = $(if $(subst 0,,$($1)),,$(error $1=$($1): at least 1))
+$(call some,STEPS)$(call some,LOOK_EVERY)
 $(foreach k,ZERO R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
+ZERO_SOME := $(filter-out REF_EVERY FINAL_PROBLEMS KEEP REPLICAS,$(ZERO_WHOLE))
 ZERO_DATA := $(if $(OVERLAP),$(ZERO)/data.jsonl,$(DATA))
 ZERO_STEPS := $(shell seq -f %04.0f 1 $(STEPS))
 ZERO_LOOKS := $(shell seq -f %04.0f 0 $(LOOK_EVERY) $(STEPS))
@@ -118,11 +120,15 @@ zero-help: ## list the knobs of make zero
 # A run must not change its knobs on the way: the file is compared ever after, but for knobs that have made nothing yet. Nor may two makes write into one folder: its lock
 # is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
 $(ZERO)/knobs: FORCE
-	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))@mkdir -p $(@D)
+	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))$(foreach k,$(ZERO_SOME),$(call some,$k))@mkdir -p $(@D)
 	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
 	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
-	@for f in $(DATA) $(HELDOUT); do [ -e $$f ] || continue; case "$$(head -c 4 $$f | tr '\0' ' ')" in '['*) what='an array';; PAR1) what=Parquet;; *) continue;; esac; \
-	  echo "$$f is $$what, not a line for each problem: make it one (data/import $$f > FILE)" >&2; exit 1; done
+	@for f in $(DATA) $(HELDOUT); do [ -e $$f ] || continue; read="data/import $$f"; \
+	  case "$$(head -c 4 $$f | od -An -tx1)" in ' 5b'* | ' ef bb bf 5b'*) what='an array';; ' 50 41 52 31'*) what=Parquet;; \
+	  ' 1f 8b'*) what=gzip;; ' 28 b5 2f fd'*) what=zstd;; ' fd 37 7a 58'*) what=xz;; ' 42 5a 68'*) what=bzip2;; \
+	  *) grep -q '[^[:space:]]' $$f && continue; echo "$$f: there are no problems in it" >&2; exit 1;; esac; \
+	  case $$what in gzip | zstd | xz | bzip2) read="$$what -dc $$f | data/import"; what="compressed by $$what";; esac; \
+	  echo "$$f is $$what, not a line for each problem: make it one ($$read > FILE)" >&2; exit 1; done
 	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
 	@stages/knobs $(@D)
 FORCE:
@@ -170,14 +176,14 @@ zero_have_questions = [ -e $$< ] || $(MAKE) --no-print-directory -o $(ZERO)/knob
 zero_drop = for p in $(ZERO)/*/policy; do k=$${p%/policy}; k=$$((10\#$${k\#\#*/})); \
 	  if [ $$k -le $$((10\#$1 - $(KEEP))) ] && [ $$((k % $(LOOK_EVERY))) != 0 ]; then rm -rf $$p/config.json $$p; fi; done$(if $(CRITIC),; $(call zero_drop_critics,$1))
 zero_drop_critics = for p in $(ZERO)/*/critic; do [ -d $$p ] || continue; k=$${p%/critic}; if [ $$((10\#$${k\#\#*/})) -le $$((10\#$1 - $(KEEP))) ]; then rm -rf $$p/config.json $$p; fi; done
-zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \((.["rewards/accuracy/mean"] // 0) * 1000 | round / 1000)\
+zero_line = "step \(.step)/$(STEPS)  reward \(.reward * 1000 | round / 1000)  accuracy \(.["rewards/accuracy/mean"] | if . then . * 1000 | round / 1000 else "-" end)\
   length \(.["completions/mean_length"] | round)  entropy \(.entropy * 1000 | round / 1000)\(.["completions/sampled"] | if . then "  of \(.) sampled" else "" end)"
 
 # $(call zero_ask,NUMBER): a step's problems, from where the last step's end, round and round, but each once: where there are too few the step is
-# smaller. That is said by the first of such steps in a row.
-zero_ask = awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, line, asked) { for (i = 0; i < n; i++) { \
+# smaller. That is said by the first of such steps in a row. Lines that differ, but are one problem by id or text, are left to stages/once.
+zero_ask = LC_ALL=C awk -v n=$(QUESTIONS) -v step=$1 'function ask(step, say,   i, k, line, asked) { for (i = 0; i < n; i++) { \
 	  line = l[((step - 1) * n + i) % NR + 1]; if (line ~ /[^ \t\r]/ && !asked[line]++) { k++; if (say) print line } } return k + 0 } \
-	  /[^ \t\r]/ { some = 1 } { l[NR] = $$0 } \
+	  NR == 1 { sub(/^\357\273\277/, "") } /[^ \t\r]/ { some = 1 } { l[NR] = $$0 } \
 	  END { if (!some) { print FILENAME ": there are no problems in it" > "/dev/stderr"; exit 1 } k = ask(step, 1); \
 	    if (k < n && (step == 1 || ask(step - 1, 0) == n)) \
 	      print FILENAME ": step " step " has " k " problems, not QUESTIONS=" n ": none is asked twice in a step" > "/dev/stderr" }'
@@ -200,7 +206,7 @@ endef
 define zero_questions
 $(ZERO)/$1/questions.jsonl: $(ZERO_DATA) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	@$$(call zero_ask,$3) $$< | data/import > $$@.tmp
+	@$$(call zero_ask,$3) $$< | data/import | stages/once $3 > $$@.tmp
 	@mv $$@.tmp $$@
 $(call zero_answers,$(ZERO)/$1,$2,$3)
 endef
@@ -215,7 +221,8 @@ define zero_round
 $(ZERO)/$1/round-$4/questions.jsonl: $(ZERO_DATA) $(5:%=$(ZERO)/$1/round-%/scored.jsonl) \
 	  $(if $(filter-out 0000,$2),$(lastword $(call zero_rounds,$2,/questions.jsonl))) | $(ZERO)/knobs
 	@mkdir -p $$(@D)
-	BIN=$(BIN) stages/refill $(zero_signal) $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import > $$@.tmp
+	BIN=$(BIN) stages/refill $(zero_signal) $(QUESTIONS) $$< $(lastword $(call zero_rounds,$2)) $(5:%=$(ZERO)/$1/round-%) $$(@D) | data/import | \
+	  stages/once $3 $(5:%=$(ZERO)/$1/round-%/questions.jsonl) > $$@.tmp
 	@mv $$@.tmp $$@
 $(call zero_answers,$(ZERO)/$1/round-$4,$2,$3)
 
