@@ -581,17 +581,17 @@ static bool product_of_names(const struct node *t)
 	return t->kind == N_MULTIPLY && math_has_names(t);
 }
 
-/* 6:00, which is no quotient */
-static bool to_zero(const struct node *t)
+/* 6:00 and 0:30, which are no quotients */
+static bool with_zero(const struct node *t)
 {
-	return t->kind == N_MULTIPLY && t->code == BY_COLON && is_zero(t->kid[1]->kid[0]);
+	return t->kind == N_MULTIPLY && t->code == BY_COLON && (is_zero(t->kid[0]) || is_zero(t->kid[1]->kid[0]));
 }
 
 static enum truth values(struct math *m, const struct node *a, const struct node *b)
 {
 	if ((is_zero(a) && product_of_names(b)) || (is_zero(b) && product_of_names(a)))
 		return NO;
-	if (to_zero(a) || to_zero(b))
+	if (with_zero(a) || with_zero(b))
 		return as_written(m, a, b);
 	return m->options->tolerant && !math_has_names(a) && !math_has_names(b) ? math_near(m, a, b) : math_equal(m, a, b);
 }
