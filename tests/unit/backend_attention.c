@@ -252,16 +252,6 @@ static uint64_t check_backward(struct backend *be, const struct batch *b)
 	return hash;
 }
 
-static float rounded(float x)
-{
-	uint32_t u;
-
-	memcpy(&u, &x, sizeof u);
-	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
-	memcpy(&x, &u, sizeof x);
-	return x;
-}
-
 /* With half_keys: the bits that floats give where keys and values are rounded already */
 static void check_half_keys(struct backend *be, struct batch *b, bool slow)
 {
@@ -274,7 +264,7 @@ static void check_half_keys(struct backend *be, struct batch *b, bool slow)
 	int64_t i;
 
 	for (i = 0; i < size; i++)
-		qkv[i] = i % a->qkv_stride < width ? b->qkv[i] : rounded(b->qkv[i]);
+		qkv[i] = i % a->qkv_stride < width ? b->qkv[i] : from_half(to_half(b->qkv[i]));
 	plain.qkv = qkv;
 	plain.out = out;
 	plain.lse = lse;

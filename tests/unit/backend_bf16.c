@@ -6,13 +6,7 @@ static const char *const kinds[] = {"portable", "avx2", "avx512", "avx512bf16"};
 
 static float rounded(float x)
 {
-	uint32_t bits;
-	float y;
-
-	memcpy(&bits, &x, sizeof bits);
-	bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
-	memcpy(&y, &bits, sizeof y);
-	return y;
+	return from_half(to_half(x));
 }
 
 /* What it takes for 0 and gives as 0 */

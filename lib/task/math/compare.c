@@ -15,18 +15,6 @@ static bool is_container(const struct node *t)
 		t->kind == N_MATRIX || t->kind == N_PIECES;
 }
 
-static bool has(const struct node *t, int kind)
-{
-	size_t i;
-
-	if (t->kind == kind)
-		return true;
-	for (i = 0; i < t->n; i++)
-		if (has(t->kid[i], kind))
-			return true;
-	return false;
-}
-
 /* ---- +-: both readings of the sign, as a set ---- */
 
 static struct node *with_sign(struct math *m, const struct node *t, bool minus)
@@ -34,7 +22,7 @@ static struct node *with_sign(struct math *m, const struct node *t, bool minus)
 	struct node *c, *kid[MOST_ITEMS];
 	size_t i;
 
-	if (!has(t, N_PM))
+	if (!node_has(t, N_PM))
 		return (struct node *)t;
 	if (t->kind == N_PM) {
 		c = with_sign(m, t->kid[0], minus);
@@ -245,7 +233,7 @@ static enum truth without_brackets(struct math *m, const struct node *list, cons
 
 	for (i = 0; i < list->n; i++)
 		equations += list->kid[i]->kind == N_RELATION;
-	if ((tuple->n == 2 && (tuple->open != '(' || tuple->close != ')')) || has(tuple, N_INFINITY))
+	if ((tuple->n == 2 && (tuple->open != '(' || tuple->close != ')')) || node_has(tuple, N_INFINITY))
 		return NO;
 	if (equations ? equations < list->n : list->code != BY_COMMAS)
 		return NO;
@@ -321,7 +309,7 @@ static bool has_root(const struct node *t)
 {
 	size_t i;
 
-	if (t->kind == N_POWER && (t->kid[1]->kind == N_NUMBER ? !fmpz_is_one(fmpq_denref(t->kid[1]->number)) : has(t->kid[1], N_INVERSE)))
+	if (t->kind == N_POWER && (t->kid[1]->kind == N_NUMBER ? !fmpz_is_one(fmpq_denref(t->kid[1]->number)) : node_has(t->kid[1], N_INVERSE)))
 		return true;
 	for (i = 0; i < t->n; i++)
 		if (has_root(t->kid[i]))
@@ -629,7 +617,7 @@ static enum truth quantities(struct math *m, const struct node *a, const struct 
 			return t;
 		m->fault = NULL;
 		/* pi/4 degrees are no pi/4, and 0.5 % no 0.5 */
-		if (q->unit->percent ? is_small(m, q->kid[0]) : has(q->kid[0], N_PI))
+		if (q->unit->percent ? is_small(m, q->kid[0]) : node_has(q->kid[0], N_PI))
 			return NO;
 	}
 	return values(m, q->kid[0], plain);
@@ -683,15 +671,15 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 
 	if (node_equal(a, b) && !node_divides(a))
 		return YES;
-	if (has(a, N_PM) || has(b, N_PM)) {
-		struct node *sa = has(a, N_PM) ? node_new(m, N_SET, 2, with_sign(m, a, false), with_sign(m, a, true)) : NULL;
-		struct node *sb = has(b, N_PM) ? node_new(m, N_SET, 2, with_sign(m, b, false), with_sign(m, b, true)) : NULL;
+	if (node_has(a, N_PM) || node_has(b, N_PM)) {
+		struct node *sa = node_has(a, N_PM) ? node_new(m, N_SET, 2, with_sign(m, a, false), with_sign(m, a, true)) : NULL;
+		struct node *sb = node_has(b, N_PM) ? node_new(m, N_SET, 2, with_sign(m, b, false), with_sign(m, b, true)) : NULL;
 
 		if ((!sa && math_names_differ(a)) || (!sb && math_names_differ(b)))
 			return NO;
-		if (has(a, N_PM) && !sa)
+		if (node_has(a, N_PM) && !sa)
 			return UNKNOWN;
-		if (has(b, N_PM) && !sb)
+		if (node_has(b, N_PM) && !sb)
 			return UNKNOWN;
 		if (!sa)
 			sa = a->kind == N_SET || a->kind == N_LIST ? node_list(m, N_SET, a->kid, a->n) : node_new(m, N_SET, 1, a);
@@ -725,7 +713,7 @@ static enum truth same(struct math *m, const struct node *a, const struct node *
 		return NO;
 	if (a->kind == N_UNIT || b->kind == N_UNIT)
 		return quantities(m, a, b);
-	if (has(a, N_INFINITY) || has(b, N_INFINITY))
+	if (node_has(a, N_INFINITY) || node_has(b, N_INFINITY))
 		return endings(a, b);
 	if (in_a_base(a) || in_a_base(b))
 		return same_digits(a, b) ? YES : NO;

@@ -22,27 +22,17 @@ struct wants {
 	bool turns;                     /* names within what goes round a circle: e^(2 pi i x), (-1)^x, sin(pi x) */
 };
 
-static bool mentions_kind(const struct node *t, int kind)
-{
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (mentions_kind(t->kid[i], kind))
-			return true;
-	return t->kind == kind;
-}
-
 /* Where names are whole, what goes round comes back to where it was: e^(2 pi i x) would be 1. */
 static bool goes_round(const struct node *t)
 {
 	const struct node *base;
 
 	if (t->kind == N_FUNCTION && t->code >= F_SIN && t->code <= F_CSC)
-		return math_has_names(t->kid[0]) && mentions_kind(t->kid[0], N_PI);
+		return math_has_names(t->kid[0]) && node_has(t->kid[0], N_PI);
 	if (t->kind != N_POWER || !math_has_names(t->kid[1]))
 		return false;
 	base = t->kid[0];
-	return mentions_kind(t->kid[1], N_I) || (!math_has_names(base) && (mentions_kind(base, N_I) || mentions_kind(base, N_NEGATE)));
+	return node_has(t->kid[1], N_I) || (!math_has_names(base) && (node_has(base, N_I) || node_has(base, N_NEGATE)));
 }
 
 static bool counts(const struct node *t)

@@ -120,6 +120,7 @@ struct node *node_number(struct math *m, const fmpq_t q);
 struct node *node_integer(struct math *m, slong k);
 struct node *node_matrix(struct math *m, const struct node *t, struct node **factor, size_t n);     /* the matrix t with n factors to each entry */
 bool node_equal(const struct node *a, const struct node *b);                    /* the same tree */
+bool node_has(const struct node *t, enum node_kind kind);                       /* it, or a part of it, is of that kind */
 bool node_mentions(const struct node *t, const char *name);                     /* a name of it */
 
 /* NULL: not mathematics, or m->fault is set. */

@@ -143,6 +143,18 @@ bool node_equal(const struct node *a, const struct node *b)
 	return true;
 }
 
+bool node_has(const struct node *t, enum node_kind kind)
+{
+	size_t i;
+
+	if (t->kind == kind)
+		return true;
+	for (i = 0; i < t->n; i++)
+		if (node_has(t->kid[i], kind))
+			return true;
+	return false;
+}
+
 bool node_mentions(const struct node *t, const char *name)
 {
 	size_t i;

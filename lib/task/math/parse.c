@@ -294,6 +294,14 @@ static struct node *to_others(struct parser *p, struct node *x)
 	return x;
 }
 
+/* What may stand on a side of a relation */
+static struct node *side(struct parser *p)
+{
+	struct node *x = unions(p);
+
+	return x && to_word(p->t) ? to_others(p, x) : x;
+}
+
 struct node *parse_item(struct parser *p)
 {
 	struct items k = {0};
@@ -305,9 +313,7 @@ struct node *parse_item(struct parser *p)
 	if (!parse_deeper(p))
 		return NULL;
 	p->chain = false;
-	x = unions(p);
-	if (x && to_word(p->t))
-		x = to_others(p, x);
+	x = side(p);
 	if (x && p->t->kind == T_IN) {
 		p->t++;
 		in = unions(p);
@@ -327,9 +333,7 @@ struct node *parse_item(struct parser *p)
 		if (p->t->kind == T_END && ops[k.n - 1] == '=')
 			return NULL;
 		p->chain = true;
-		x = unions(p);
-		if (x && to_word(p->t))
-			x = to_others(p, x);
+		x = side(p);
 		if (!x)
 			return NULL;
 		add(p, &k, x);

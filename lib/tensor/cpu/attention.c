@@ -34,7 +34,7 @@ static int64_t pages_of(int64_t n)
 /* One key/value head's part of a page, and a whole one, in bytes */
 static size_t head_bytes(const struct attention *a)
 {
-	return (size_t)(a->head_dim * KV_PAGE) * (a->half_keys ? sizeof(uint16_t) : sizeof(float));
+	return kv_page_bytes(&(struct kv_cache){.half = a->half_keys}, a->head_dim);
 }
 
 static size_t page_bytes(const struct attention *a)

@@ -65,12 +65,11 @@ INLINE void gather_panels(const int R, const int P, const int half, const struct
 			UNROLL for (int k = 0; k < P * LANE_REGS; k++)
 				acc[i][k] = vf_load(b->o + i * ld + col + k * VL);
 	for (j = from; j < shared; j += n) {
-		const char *v = b->v[j / KV_PAGE];
 		const void *panel[MM_PANELS];
 
 		n = shared - j < KV_PAGE ? shared - j : KV_PAGE;
 		UNROLL for (int p = 0; p < P; p++)
-			panel[p] = v + (col + p * PANEL) * (half ? (int64_t)sizeof(uint16_t) : (int64_t)sizeof(float));
+			panel[p] = mm_at(half, b->v[j / KV_PAGE], col + p * PANEL);
 		mm_steps(R, P, half, acc, n, b->score + j, b->width, 1, panel, b->v_stride);
 	}
 	for (; j < all; j++) {

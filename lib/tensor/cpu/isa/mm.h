@@ -39,10 +39,15 @@ INLINE void mm_zero(const int R, const int P, mm_acc acc)
 			acc[i][j] = vf_zero();
 }
 
-/* VL numbers, `at` behind b: floats or, with half, bfloat16 */
+/* `at` numbers behind b: floats or, with half, bfloat16; and VL numbers from there on */
+INLINE const void *mm_at(const int half, const void *b, int64_t at)
+{
+	return half ? (const void *)((const uint16_t *)b + at) : (const float *)b + at;
+}
+
 INLINE vf mm_row(const int half, const void *b, int64_t at)
 {
-	return half ? half_row((const uint16_t *)b + at) : vf_load((const float *)b + at);
+	return half ? half_row(mm_at(half, b, at)) : vf_load(mm_at(half, b, at));
 }
 
 /* One step; panel j is at b[j] + at */
