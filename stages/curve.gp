@@ -8,13 +8,13 @@ set datafile missing "null"
 curve = run.'/curve.tsv'
 look = run.'/look.tsv'
 set key autotitle columnhead
+stats curve using 1 name 'step' nooutput
 if (text) {
 	set terminal dumb size 76, 15 noenhanced
 	set tics nomirror
 	set key top left Left reverse samplen 1
 	unset xlabel
 	# some room on all sides: a character on the border would not be seen
-	stats curve using 1 name 'step' nooutput
 	stats curve using 5 name 'length' nooutput
 	stats look using 6 name 'times' nooutput
 	top = times_max > 1 ? times_max : 1
@@ -40,7 +40,7 @@ if (text) {
 	set grid lc rgb '#dddddd'
 	set key bottom right
 	set xlabel 'step'
-	set xrange [0:*]
+	set xrange [0:step_max]
 	set yrange [0:1.03]
 	set title 'Accuracy'
 	plot curve using 1:3 with lines lc rgb '#bbccee' title 'training rollouts', \
