@@ -213,6 +213,7 @@ packed := $(placed) $(LOADED:%=$(BIN)/%) $(CLOCKWORK) $(BENCHES) $(if $(filter r
 needed = ldd $1 | awk '$$3 ~ /^\// && $$1 !~ /^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|nsl|gcc_s|stdc\+\+)\.so)/ {print $$3}' | sort -u
 bundle: $(packed) ## pack what was built and all that it needs into BUNDLE_FILE= (.tar.gz, .tar.xz ...), for machines without compiler, packages or root
 	@[ $(BIN) = bin ] || { echo 'a bundle is made of the plain build alone' >&2; exit 1; }
+	@case '$(BUNDLE_FILE)' in *.tar | *.tar.gz | *.tgz | *.tar.bz2 | *.tar.xz | *.txz | *.tar.zst) ;; *) echo 'BUNDLE_FILE=$(BUNDLE_FILE): .tar.gz, .tar.xz, .tar.zst, .tar.bz2 or .tar' >&2; exit 1;; esac
 	@rm -rf $(bundled); mkdir -p $(bundled)/tests $(bundled)/lib/r1/bin
 	@cp -r Makefile README.md LICENSE man stages data $(bundled); rm -rf $(bundled)/data/world/*.[ch]
 	@cp -r tests/bench.mk tests/check-* tests/run-cuda tests/pytorch $(bundled)/tests

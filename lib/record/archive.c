@@ -27,6 +27,8 @@ static int failed(struct archive *a, const char *path, struct err *e)
 
 	if (!text || !strcmp(text, "Unrecognized archive format"))
 		text = "not an archive (tar or zip) that can be read";
+	else if (!strcmp(text, "Write error") && archive_errno(a) > 0)
+		text = strerror(archive_errno(a));
 	err_set(e, "%s: %s", path, text);
 	for (c = e ? e->msg : ""; *c; c++)
 		if (*c == '\n')
