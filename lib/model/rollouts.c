@@ -7,6 +7,8 @@
 #include "base/tool.h"
 #include "text/utf8.h"
 
+#define ROUNDED 0.01f                   /* by so much may a logprob of 16 bits lie above 0 */
+
 struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e)
 {
 	const struct checkpoint_file *f;
@@ -173,11 +175,24 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 	return 0;
 }
 
+static int take_logprobs(struct record *r, struct completion *to, struct err *e)
+{
+	size_t n, i;
+
+	if (!(to->logprob = record_floats(r, "logprobs", &n, e)))
+		return -1;
+	if ((int64_t)n != to->n - to->first)
+		return record_error(r, e, "'logprobs' has %zu numbers for %lld completion_ids", n, (long long)(to->n - to->first));
+	for (i = 0; i < n; i++)
+		if (to->logprob[i] > ROUNDED)
+			return record_error(r, e, "'logprobs'[%zu] is %g, but no probability is above 1", i, (double)to->logprob[i]);
+	return 0;
+}
+
 int completion_read(struct record *r, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e)
 {
 	const char *finish = "stop";
 	bool prompt_given, given;
-	size_t n;
 
 	*to = (struct completion){0};
 	if (take_side(r, t, c, "prompt", "prompt_ids", false, to, &prompt_given, e) < 0)
@@ -193,15 +208,8 @@ int completion_read(struct record *r, struct tokenizer *t, const struct config *
 		goto bad;
 	if (!given && strcmp(finish, "length") != 0 && c->eos_count > 0)
 		to->token[to->n++] = c->eos[0];         /* take_side left room for one more */
-	if (given && prompt_given && record_has(r, "logprobs")) {
-		to->logprob = record_floats(r, "logprobs", &n, e);
-		if (!to->logprob)
-			goto bad;
-		if ((int64_t)n != to->n - to->first) {
-			record_error(r, e, "'logprobs' has %zu numbers for %lld completion_ids", n, (long long)(to->n - to->first));
-			goto bad;
-		}
-	}
+	if (given && prompt_given && record_has(r, "logprobs") && take_logprobs(r, to, e) < 0)
+		goto bad;
 	return 0;
 bad:
 	free(to->token);
