@@ -1,6 +1,7 @@
 #include "base/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -140,6 +141,16 @@ static int show_help(const struct tool *t, const struct opt_command *cmd, const 
 	return finish_stdout(t);
 }
 
+/* No file that is opened later may stand where the caller closed stdin, stdout or stderr: what is read or written there fails, as if it were closed. */
+static void hold_closed(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			_exit(1);
+}
+
 int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 {
 	struct opt_command cmd = {t->name, t->usage, t->summary, t->details};
@@ -147,6 +158,7 @@ int tool_begin(struct tool *t, struct opt *opts, int *argc, char ***argv)
 	struct err e;
 
 	program = t->name;
+	hold_closed();
 	if (!t->backend)
 		t->backend = "cpu";
 	signal(SIGPIPE, SIG_IGN);       /* a closed pipe is a write error */
