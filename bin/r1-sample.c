@@ -373,7 +373,7 @@ static int follow(struct work *w)
 		}
 		if (w->step >= due)
 			break;
-		if (!said && clock_seconds() - started > 60 && (said = true))
+		if (!said && clock_seconds() - started > 10 && (said = true))
 			tool_note("waiting for step %lld of %s", (long long)due, followed(w->o));
 		if (wait_a_moment(w->e) < 0)
 			return -1;

@@ -152,7 +152,7 @@ $(ZERO)/0000/policy-again:
 	$(zero_begin)
 # The first critic has seen completions of the base.
 $(ZERO)/0000/critic.jsonl: $(ZERO)/0000/metrics.jsonl $(ZERO_DATA)
-	head -n $(QUESTIONS) $(ZERO_DATA) | data/import | $(call sample_scored,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) > $(@D)/critic-data.jsonl
+	head -n $(QUESTIONS) $(ZERO_DATA) | data/import | stages/once 0 | $(call sample_scored,$(ZERO)/0000/policy,-n $(GROUP) --temperature $(TEMPERATURE) --step 0) > $(@D)/critic-data.jsonl
 	$(call zero_critic,$(ZERO)/0000/policy,$(ZERO)/0000/critic,$(@D)/critic-data.jsonl) > $@.tmp
 	@mv $@.tmp $@
 $(ZERO)/0000/critic-again:

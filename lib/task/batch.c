@@ -128,7 +128,8 @@ int batch_add(struct batch *b, struct record *r, struct err *e)
 		return -1;
 	}
 	if (c.edited && b->edited++ < 10)
-		tool_warn("%s:%lld: text and ids differ: encoded anew (id %s)", r->file ? r->file : "-", (long long)r->line, id);
+		tool_warn("%s:%lld: text and ids differ: encoded anew (id %s)%s", r->file ? r->file : "-", (long long)r->line, id,
+			  b->edited == 10 ? "; of more such lines nothing is said" : "");
 	cut = !strcmp(finish, "length");
 	count_length(b, c.n - c.first, !cut);
 	b->seen += c.n;

@@ -119,7 +119,8 @@ static int take_completion(struct lessons *l, struct record *r, struct err *e)
 	if (completion_read(r, l->how->tokenizer, l->how->config, &c, e) < 0)
 		return -1;
 	if (c.edited && l->edited++ < 10)
-		tool_warn("%s:%lld: text and ids differ: encoded anew", r->file ? r->file : "-", (long long)r->line);
+		tool_warn("%s:%lld: text and ids differ: encoded anew%s", r->file ? r->file : "-", (long long)r->line,
+			  l->edited == 10 ? "; of more such lines nothing is said" : "");
 	keep(l, c.token, c.n, c.first);
 	free(c.token);
 	return 0;
