@@ -674,13 +674,91 @@ static bool any_names(const struct kids *k)
 	return false;
 }
 
+/* What has been read of a term */
+struct term {
+	struct kids k;
+	size_t colon[MOST_PARTS], colons;       /* [n]: the factors in front of the n-th colon */
+	bool call_like;                         /* f(x) */
+	bool spelled;                           /* side by side, without a sign between factors */
+};
+
+/* A factor behind a sign of multiplication or division */
+static struct node *signed_factor(struct parser *p, struct term *t)
+{
+	const struct token *op = p->t++;
+	struct node *x = unary(p);
+
+	if (op->kind == T_COLON && ++t->colons < MOST_PARTS)
+		t->colon[t->colons] = t->k.n;
+	t->spelled = false;
+	return x && op->kind != T_TIMES ? node_new(p->m, N_INVERSE, 1, x) : x;
+}
+
+/* A factor beside the last one, with nothing between them */
+static struct node *next_factor(struct parser *p, struct term *t)
+{
+	const struct token *op = p->t;
+	struct node *last = t->k.kid[t->k.n - 1], *x;
+
+	/* "7 vs 0" is no product of v and s */
+	if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
+		return NULL;
+	if (parse_next_equation(p) && !any_names(&t->k))
+		return NULL;
+	t->spelled = t->spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);       /* AB CD */
+	x = power(p);
+	t->call_like = t->k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
+	if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
+		x = node_new(p->m, N_FUNCTION, 2, x->kid[0], x->kid[1]);
+		if (x)
+			x->code = F_BINOMIAL;
+		t->k.n--;
+	}
+	return x;
+}
+
+/* The factors behind the first one. False: it is no term. */
+static bool other_factors(struct parser *p, struct term *t)
+{
+	for (;;) {
+		const struct token *op = p->t;
+		struct node *last = t->k.kid[t->k.n - 1], *x;
+
+		if (micro(op) && last->kind != N_NAME)
+			return true;
+		if (lone_unit(p, &t->k)) {
+			p->m->ambiguous[1] = true;
+			if (p->reading & READ_UNITS)
+				return true;
+		}
+		if (last->kind == N_NUMBER && op->kind == T_OPEN && op->code == '(' && op[1].kind == T_WORD) {  /* 5 (five) */
+			x = parse_group(p);
+			if (!x || x->kind != N_NUMBER || t->k.n > 1 || !fmpq_equal(x->number, last->number))
+				return false;
+			continue;
+		}
+		if (op->kind == T_DIVIDE && op[1].kind == T_WORD && !(p->reading & READ_LISTS)) {       /* per hour */
+			t->spelled = false;
+			return true;
+		}
+		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON)
+			x = signed_factor(p, t);
+		else if (begins_factor(p))
+			x = next_factor(p, t);
+		else
+			return true;
+		if (!x)
+			return false;
+		add(p, &t->k, x);
+	}
+}
+
 static struct node *term(struct parser *p)
 {
 	const struct token *currency = NULL;
-	struct kids k = {0};
+	struct term t = {.spelled = true};
 	struct node *x;
-	size_t colon[MOST_PARTS], colons = 0;
-	bool minus = false, call_like = false, spelled = true;
+	bool minus = false;
 
 	if (p->t->kind == T_CURRENCY || ((p->t->kind == T_MINUS || p->t->kind == T_PLUS) && p->t[1].kind == T_CURRENCY)) {
 		minus = p->t->kind == T_MINUS;
@@ -690,73 +768,23 @@ static struct node *term(struct parser *p)
 	x = first_factor(p, minus);
 	if (!x)
 		return NULL;
-	add(p, &k, x);
-	for (;;) {
-		const struct token *op = p->t;
-		struct node *last = k.kid[k.n - 1];
-
-		if (micro(op) && last->kind != N_NAME)
-			break;
-		if (lone_unit(p, &k)) {
-			p->m->ambiguous[1] = true;
-			if (p->reading & READ_UNITS)
-				break;
-		}
-		if (last->kind == N_NUMBER && op->kind == T_OPEN && op->code == '(' && op[1].kind == T_WORD) {  /* 5 (five) */
-			x = parse_group(p);
-			if (!x || x->kind != N_NUMBER || k.n > 1 || !fmpq_equal(x->number, last->number))
-				return NULL;
-			continue;
-		}
-		colons += op->kind == T_COLON;
-		if (op->kind == T_COLON)
-			colon[colons < MOST_PARTS ? colons : 0] = k.n;
-		if (op->kind == T_TIMES || op->kind == T_DIVIDE || op->kind == T_COLON) {
-			p->t++;
-			spelled = false;
-			if (op->kind == T_DIVIDE && p->t->kind == T_WORD && !(p->reading & READ_LISTS)) {
-				p->t--;
-				break;
-			}
-			x = unary(p);
-			if (x && op->kind != T_TIMES)
-				x = node_new(p->m, N_INVERSE, 1, x);
-		} else if (begins_factor(p)) {
-			/* "7 vs 0" is no product of v and s */
-			if (op->kind == T_NUMBER && (last->kind == N_NUMBER || last->kind == N_NAME || last->kind == N_I || last->kind == N_E || last->kind == N_UNIT))
-				return NULL;
-			if (parse_next_equation(p) && !any_names(&k))
-				return NULL;
-			spelled = spelled && !(op->kind == T_NAME && op->spaced && last->kind == N_NAME);      /* AB CD */
-			x = power(p);
-			call_like = k.n == 1 && op->kind == T_OPEN && op->code == '(' && p->t[-1].kind == T_CLOSE && (last->kind == N_NAME || last->kind == N_POWER);
-			if (x && x->kind == N_TUPLE && x->n == 2 && last->kind == N_NAME && !strcmp(last->name, "C")) {
-				x = node_new(p->m, N_FUNCTION, 2, x->kid[0], x->kid[1]);
-				if (x)
-					x->code = F_BINOMIAL;
-				k.n--;
-			}
-		} else {
-			break;
-		}
-		if (!x)
-			return NULL;
-		add(p, &k, x);
-	}
-	if (colons > 1 || (colons && !currency && half_word(p->t)))
-		return ratio(p, &k, colon, colons);
-	x = product(p, &k);
+	add(p, &t.k, x);
+	if (!other_factors(p, &t))
+		return NULL;
+	if (t.colons > 1 || (t.colons && !currency && half_word(p->t)))
+		return ratio(p, &t.k, t.colon, t.colons);
+	x = product(p, &t.k);
 	if (!x)
 		return NULL;
-	if (call_like && x->kind == N_MULTIPLY && x->n == 2)
+	if (t.call_like && x->kind == N_MULTIPLY && x->n == 2)
 		x->code = APPLIED;
-	else if (colons && x->kind == N_MULTIPLY && x->n == 2)
+	else if (t.colons && x->kind == N_MULTIPLY && x->n == 2)
 		x->code = BY_COLON;
-	if (x->kind == N_MULTIPLY && k.n > 1)
-		x->spelled = spelled;
+	if (x->kind == N_MULTIPLY && t.k.n > 1)
+		x->spelled = t.spelled;
 	if (!currency && to_word(p->t))
 		return x;
-	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &k))
+	if (currency || p->t->kind == T_WORD || p->t->kind == T_CURRENCY || (p->t->kind == T_DIVIDE && p->t[1].kind == T_WORD) || micro(p->t) || lone_unit(p, &t.k))
 		return parse_unit(p, x, currency);
 	return x;
 }
