@@ -20,6 +20,20 @@ GENERAL       ?= $(if $(call given,DATA,),,run/town/general.jsonl)# questions th
 GENERAL_MARK  ?= $(CLOCKWORK) annotate#   filter that gives completions of those a `quality` and says whether they are `safe`
 GENERAL_HELDOUT ?= $(if $(call given,DATA,),,run/town/general-heldout.jsonl)#     general questions that nothing is trained on
 
+# KNOB:FILE,FILE: what a knob makes first, of which all else follows; FOLDER/ is what make zero does there. Once that is made the knob stays as it is.
+R1_FIRST += $(call first,MODEL,zero/ cold-start/few-shot.jsonl cold-start/direct.jsonl cold-start/model.jsonl rejection-sft/model.jsonl data/manners.jsonl)
+R1_FIRST += $(call first,DATA BENCHMARKS,data/train.jsonl) $(call first,HELDOUT,data/heldout.jsonl)
+R1_FIRST += $(call first,TEMPLATE MAX_TOKENS SEED BACKEND REPLICAS,zero/ cold-start/few-shot.jsonl cold-start/direct.jsonl cold-start/model.jsonl \
+	data/manners.jsonl distill/*/model.jsonl)
+R1_FIRST += $(call first,QUESTIONS GROUP MINIBATCHES LOSS REF_EVERY CRITIC DYNAMIC REFILL LOOK_EVERY,zero/ reasoning-rl/ final-rl/rl/)
+R1_FIRST += $(call first,KL CLIP REWARDS REWARD_MODELS,zero/) $(call first,TEMPERATURE,zero/ reasoning-rl/)
+R1_FIRST += $(call first,R1_LANGUAGE,cold-start/kept.jsonl reasoning-rl/ rejection-sft/rollouts.jsonl final-rl/rl/)
+R1_FIRST += $(call first,EVAL_PROBLEMS EVAL_SAMPLES,zero/ reasoning-rl/ final-rl/rl/ */final.jsonl */manners.jsonl distill/*/before.jsonl distill/*/final.jsonl)
+R1_FIRST += $(call first,GENERAL GENERAL_MARK,rejection-sft/general.jsonl final-rl/answers.jsonl)
+R1_FIRST += $(call first,GENERAL_HELDOUT GENERAL_MARK,*/manners.jsonl final-rl/answers-heldout.jsonl)
+first = $(foreach k,$1,$k:$(subst $(space),$(comma),$(strip $2)))
+R1_SOME += EVAL_PROBLEMS EVAL_SAMPLES
+
 given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
 R1_MODEL := $(call given,MODEL,data/town.tar.zst)
 R1_DATA := $(call given,DATA,run/town/train.jsonl)
@@ -44,11 +58,19 @@ r1_sft = if [ $2/config.json -ot $3 ]; then rm -rf $2; fi; \
 # $(call r1_policy,FOLDER): the checkpoint that such a run ended with
 r1_policy = $$(ls -d $1/[0-9]*/final.jsonl | tail -n 1 | sed 's,final.jsonl,policy,')
 
-$(R1)/data/train.jsonl: $(R1_DATA) $(BENCHMARKS)
+r1_value = $($(if $(filter MODEL DATA HELDOUT TEMPLATE MAX_TOKENS,$1),R1_)$1)
+$(R1)/knobs: FORCE | $(BIN)/r1-reward
+	$(foreach k,$(R1_SOME),$(call whole,$k)$(call some,$k))$(call whole,FINAL_GENERAL)@mkdir -p $(@D)
+	@$(hold)
+	@$(call now,$(sort $(foreach k,$(R1_FIRST),$(firstword $(subst :, ,$k)))),r1_value) > $@.now
+	@for r in $(REASONING_REWARDS) $(FINAL_REWARDS) language,target=$(R1_LANGUAGE); do $(REWARD) -r $$r < /dev/null || exit; done
+	@stages/knobs $(@D) R1 $(patsubst %,'%',$(R1_FIRST))
+
+$(R1)/data/train.jsonl: $(R1_DATA) $(BENCHMARKS) | $(R1)/knobs
 	@mkdir -p $(@D)
 	data/import $<$(CLEAN) > $@.tmp
 	@mv $@.tmp $@
-$(R1)/data/heldout.jsonl: $(R1_HELDOUT)
+$(R1)/data/heldout.jsonl: $(R1_HELDOUT) | $(R1)/knobs
 	@mkdir -p $(@D)
 	data/import $< > $@.tmp
 	@mv $@.tmp $@
@@ -103,3 +125,4 @@ r1-help: ## list the knobs of R1's stages
 	  awk -F'\t' '{printf "%-19s %-26s %s\n", $$1, $$2, $$3}'
 
 .PHONY: r1 r1-help
+.PRECIOUS: $(R1)/knobs

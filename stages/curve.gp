@@ -9,6 +9,7 @@ curve = run.'/curve.tsv'
 look = run.'/look.tsv'
 set key autotitle columnhead
 stats curve using 1 name 'step' nooutput
+stats look using 6 name 'times' nooutput
 if (text) {
 	set terminal dumb size 76, 15 noenhanced
 	set tics nomirror
@@ -16,7 +17,6 @@ if (text) {
 	unset xlabel
 	# some room on all sides: a character on the border would not be seen
 	stats curve using 5 name 'length' nooutput
-	stats look using 6 name 'times' nooutput
 	top = times_max > 1 ? times_max : 1
 	set xrange [-0.03 * step_max:1.03 * step_max]
 	set yrange [-0.1:1.1]
@@ -34,6 +34,7 @@ if (text) {
 	set format y '%4.2f'
 	plot look using 1:5 with points pt 'r' notitle, look using 1:6 with points pt 'n' notitle
 } else {
+	inspected = int(system("awk -F'\t' 'NR > 1 && $8 != \"null\"' '".look."' | wc -l")) # what reflections follow and do: null, if no INSPECT said
 	set terminal pngcairo noenhanced size 1200, 1080 font 'Sans,10'
 	set output picture
 	set multiplot layout 3, 2 title run
@@ -57,12 +58,18 @@ if (text) {
 	plot curve using 1:6 with lines lc rgb '#7d3c98' title 'entropy', curve using 1:7 with lines lc rgb '#c0392b' title 'KL to the reference'
 	set key bottom right
 	set title 'Reflections'
+	if (times_max == 0) { set yrange [0:1] }
 	plot look using 1:6 with linespoints lc rgb '#117a65' lw 2 pt 7 ps 0.6 title 'a completion', \
 	     look using 1:5 with linespoints lc rgb '#aaaaaa' lw 2 pt 5 ps 0.6 title 'completions with one'
-	set title 'Reflections: what they follow, what they do (share)'
 	set yrange [0:1.03]
-	plot look using 1:8 with linespoints lc rgb '#c0392b' lw 2 pt 7 ps 0.6 title 'after a wrong value', \
-	     look using 1:9 with linespoints lc rgb '#1e7b34' lw 2 pt 5 ps 0.6 title 'of those, repaired', \
-	     look using 1:7 with linespoints lc rgb '#b7950b' lw 2 pt 9 ps 0.6 title 'completions that mix languages'
+	if (inspected) {
+		set title 'Reflections: what they follow, what they do (share)'
+		plot look using 1:8 with linespoints lc rgb '#c0392b' lw 2 pt 7 ps 0.6 title 'after a wrong value', \
+		     look using 1:9 with linespoints lc rgb '#1e7b34' lw 2 pt 5 ps 0.6 title 'of those, repaired', \
+		     look using 1:7 with linespoints lc rgb '#b7950b' lw 2 pt 9 ps 0.6 title 'completions that mix languages'
+	} else {
+		set title 'Completions that mix languages (share)'
+		plot look using 1:7 with linespoints lc rgb '#b7950b' lw 2 pt 9 ps 0.6 notitle
+	}
 	unset multiplot
 }

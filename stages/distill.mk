@@ -54,20 +54,26 @@ $(DISTILL)/data.jsonl: $(DISTILL_DATA) $(BENCHMARKS)
 	cat $<$(CLEAN) > $@.tmp
 	@mv $@.tmp $@
 
+# A student is known by the last part of its path: its knobs tell it from others.
+STUDENT_FIRST = $(call first,STUDENT,model.jsonl before.jsonl) $(call first,DISTILL_DATA DISTILL_EPOCHS DISTILL_BATCH DISTILL_LR BENCHMARKS,model.jsonl)
+student_value = $(if $(filter STUDENT DISTILL_DATA,$1),$(abspath $($1)),$($1))
 define distill_student
-$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_CLEAN)
+$(DISTILL)/$1/knobs: FORCE | $(R1)/knobs
 	@mkdir -p $$(@D)
+	@$$(call now,$$(sort $$(foreach k,$$(STUDENT_FIRST),$$(firstword $$(subst :, ,$$k)))),student_value) > $$@.now
+	@stages/knobs $$(@D) R1 $$(STUDENT_FIRST)
+$(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_CLEAN) | $(DISTILL)/$1/knobs
 	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base),$(DISTILL)/$1/model,$(DISTILL_CLEAN),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \
 	  --lr $(DISTILL_LR) --max-tokens 32768)
-$(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(R1)/data/heldout.jsonl
-	@mkdir -p $$(@D)
+$(DISTILL)/$1/before.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(R1)/data/heldout.jsonl | $(DISTILL)/$1/knobs
 	$$(call r1_final,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base))
 $(DISTILL)/$1/final.jsonl: $(DISTILL)/$1/model.jsonl $(R1)/data/heldout.jsonl
 	$$(call r1_final,$(DISTILL)/$1/model)
 endef
 $(foreach s,$(DISTILL_NAMES),$(eval $(call distill_student,$s)))
 
-$(DISTILL)/table.txt: $(DISTILL_NAMES:%=$(DISTILL)/%/before.jsonl) $(DISTILL_NAMES:%=$(DISTILL)/%/final.jsonl) stages/table
+# Of the students that are asked for, which may be others than last time
+$(DISTILL)/table.txt: $(DISTILL_NAMES:%=$(DISTILL)/%/before.jsonl) $(DISTILL_NAMES:%=$(DISTILL)/%/final.jsonl) stages/table FORCE
 	@stages/table $(foreach s,$(DISTILL_NAMES),'$s'=$(DISTILL)/$s/before.jsonl ' +distilled'=$(DISTILL)/$s/final.jsonl) > $@.tmp
 	@mv $@.tmp $@
 

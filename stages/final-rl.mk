@@ -25,6 +25,11 @@ HELPFUL_EPOCHS ?= 2#                      ... and its epochs
 SAFE_LR       ?= 5e-4#                    learning rate of the pointwise one
 SAFE_EPOCHS   ?= 1#                       ... and its epochs
 FINAL := $(R1)/final-rl
+R1_FIRST += $(call first,FINAL_STEPS FINAL_GENERAL,final-rl/questions.jsonl final-rl/rl/) $(call first,QUESTIONS,final-rl/questions.jsonl)
+R1_FIRST += $(call first,FINAL_LR FINAL_TEMPERATURE FINAL_CLIP FINAL_KL FINAL_REWARDS FINAL_MODELS,final-rl/rl/)
+R1_FIRST += $(call first,FINAL_SAMPLES_EACH,final-rl/answers.jsonl final-rl/answers-heldout.jsonl) $(call first,PREFER,final-rl/pairs.jsonl)
+R1_FIRST += $(call first,HELPFUL_LR HELPFUL_EPOCHS,final-rl/helpful.jsonl) $(call first,SAFE_LR SAFE_EPOCHS,final-rl/safe.jsonl)
+R1_SOME += FINAL_STEPS FINAL_SAMPLES_EACH HELPFUL_EPOCHS SAFE_EPOCHS
 
 # $(call final_answers,QUESTIONS): completions by stage 3's model and, for variety, by the base
 final_answers = cat /dev/null $1 | $(call spread,4,$(call r1_answer,$(REJECTION)/model,-n $(FINAL_SAMPLES_EACH) --temperature 1)); \

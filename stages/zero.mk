@@ -117,20 +117,26 @@ zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on
 zero-help: ## list the knobs of make zero
 	@sed -n 's/$$(call unless,[A-Z]*,\([^,]*\),[^#]*)#/\1#/;s/$$(if [^,]*,\(.*\))#/\1#/;s/$$(comma)/,/;s/^\([A-Z_]*\) *?= *\([^#]*\)# *\(.*\)/  \1\t\2\t\3/p' stages/zero.mk | awk -F'\t' '{printf "%-17s %-26s %s\n", $$1, $$2, $$3}'
 
-# A run must not change its knobs on the way: the file is compared ever after, but for knobs that have made nothing yet. Nor may two makes write into one folder: its lock
-# is held by a process that ends with this make, however that ends (flock 9: a file system without locks does without).
+# Two makes must not write into one folder: the lock of the target's is held by a process that ends with this make, however that ends (flock 9: a file
+# system without locks does without).
+hold = exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(@D): another make is writing there" >&2; exit 1; }; \
+	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
+# $(call now,KNOBS,VALUES): a line for each of them; VALUES: $(call VALUES,KNOB) is what it says
+now = { $(foreach k,$1,echo '$k = $(subst ','\'',$(call $2,$k))';) }
+as_given = $($1)
+
+# A run must not change its knobs on the way: the file is compared ever after, but for knobs that have made nothing yet.
 $(ZERO)/knobs: FORCE
 	$(foreach k,$(ZERO_WHOLE),$(call whole,$k))$(foreach k,$(ZERO_SOME),$(call some,$k))@mkdir -p $(@D)
-	@exec 9<$(@D); flock -E 9 -w 2 9 2>/dev/null || [ $$? != 9 ] || { echo "$(ZERO): another make is writing there" >&2; exit 1; }; \
-	tail -s 0.1 --pid=$$PPID -f /dev/null </dev/null >/dev/null 2>&1 &
+	@$(hold)
 	@for f in $(DATA) $(HELDOUT); do [ -e $$f ] || continue; read="data/import $$f"; \
 	  case "$$(head -c 4 $$f | od -An -tx1)" in ' 5b'* | ' ef bb bf 5b'*) what='an array';; ' 50 41 52 31'*) what=Parquet;; \
 	  ' 1f 8b'*) what=gzip;; ' 28 b5 2f fd'*) what=zstd;; ' fd 37 7a 58'*) what=xz;; ' 42 5a 68'*) what=bzip2;; \
 	  *) grep -q '[^[:space:]]' $$f && continue; echo "$$f: there are no problems in it" >&2; exit 1;; esac; \
 	  case $$what in gzip | zstd | xz | bzip2) read="$$what -dc $$f | data/import"; what="compressed by $$what";; esac; \
 	  echo "$$f is $$what, not a line for each problem: make it one ($$read > FILE)" >&2; exit 1; done
-	@{ $(foreach k,$(ZERO_KNOBS),echo '$k = $($k)';) } > $@.now
-	@stages/knobs $(@D)
+	@$(call now,$(ZERO_KNOBS),as_given) > $@.now
+	@stages/knobs $(@D) ZERO
 FORCE:
 
 # $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
@@ -297,3 +303,4 @@ $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FO
 	@mv $@.tmp $@
 
 .PHONY: zero zero-help FORCE
+.PRECIOUS: $(ZERO)/knobs# which may be another make's
