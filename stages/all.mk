@@ -21,10 +21,11 @@ GENERAL_MARK  ?= $(CLOCKWORK) annotate#   filter that gives completions of those
 GENERAL_HELDOUT ?= $(if $(call given,DATA,),,run/town/general-heldout.jsonl)#     general questions that nothing is trained on
 
 # KNOB:FILE,FILE: what a knob makes first, of which all else follows; FOLDER/ is what make zero does there. Once that is made the knob stays as it is.
-R1_FIRST += $(call first,MODEL,zero/ cold-start/few-shot.jsonl cold-start/direct.jsonl cold-start/model.jsonl rejection-sft/model.jsonl data/manners.jsonl)
+R1_FIRST += $(call first,MODEL,zero/ cold-start/few-shot.jsonl cold-start/direct.jsonl cold-start/model cold-start/model.jsonl \
+	rejection-sft/model rejection-sft/model.jsonl data/manners.jsonl)
 R1_FIRST += $(call first,DATA BENCHMARKS,data/train.jsonl) $(call first,HELDOUT,data/heldout.jsonl)
-R1_FIRST += $(call first,TEMPLATE MAX_TOKENS SEED BACKEND REPLICAS,zero/ cold-start/few-shot.jsonl cold-start/direct.jsonl cold-start/model.jsonl \
-	data/manners.jsonl distill/*/model.jsonl)
+R1_FIRST += $(call first,TEMPLATE MAX_TOKENS SEED BACKEND REPLICAS,zero/ reasoning-rl/ final-rl/rl/ cold-start/few-shot.jsonl cold-start/direct.jsonl \
+	cold-start/model cold-start/model.jsonl data/manners.jsonl distill/*/model distill/*/model.jsonl)
 R1_FIRST += $(call first,QUESTIONS GROUP MINIBATCHES LOSS REF_EVERY CRITIC DYNAMIC REFILL LOOK_EVERY,zero/ reasoning-rl/ final-rl/rl/)
 R1_FIRST += $(call first,KL CLIP REWARDS REWARD_MODELS,zero/) $(call first,TEMPERATURE,zero/ reasoning-rl/)
 R1_FIRST += $(call first,R1_LANGUAGE,cold-start/kept.jsonl reasoning-rl/ rejection-sft/rollouts.jsonl final-rl/rl/)

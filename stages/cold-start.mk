@@ -22,7 +22,7 @@ COLD_LR       ?= 5e-4#                    its learning rate
 COLD := $(R1)/cold-start
 R1_FIRST += $(call first,COLD_PROBLEMS,cold-start/questions.jsonl) $(call first,COLD_ZERO_STEPS COLD_ZERO_LR,zero/)
 R1_FIRST += $(call first,COLD_SAMPLES COLD_PROMPTS COLD_STOP,cold-start/few-shot.jsonl cold-start/direct.jsonl) $(call first,COLD_SAMPLES,cold-start/zero.jsonl)
-R1_FIRST += $(call first,COLD_KEEP,cold-start/kept.jsonl) $(call first,COLD_REWRITE,cold-start/data.jsonl) $(call first,COLD_EPOCHS COLD_LR,cold-start/model.jsonl)
+R1_FIRST += $(call first,COLD_KEEP,cold-start/kept.jsonl) $(call first,COLD_REWRITE,cold-start/data.jsonl) $(call first,COLD_EPOCHS COLD_LR,cold-start/model cold-start/model.jsonl)
 R1_SOME += COLD_PROBLEMS COLD_SAMPLES COLD_KEEP COLD_ZERO_STEPS COLD_EPOCHS
 
 $(R1)/zero/report.txt: $(R1_MODEL) $(R1)/data/train.jsonl $(R1)/data/heldout.jsonl

@@ -55,7 +55,7 @@ $(DISTILL)/data.jsonl: $(DISTILL_DATA) $(BENCHMARKS)
 	@mv $@.tmp $@
 
 # A student is known by the last part of its path: its knobs tell it from others.
-STUDENT_FIRST = $(call first,STUDENT,model.jsonl before.jsonl) $(call first,DISTILL_DATA DISTILL_EPOCHS DISTILL_BATCH DISTILL_LR BENCHMARKS,model.jsonl)
+STUDENT_FIRST = $(call first,STUDENT,before.jsonl) $(call first,STUDENT DISTILL_DATA DISTILL_EPOCHS DISTILL_BATCH DISTILL_LR BENCHMARKS,model model.jsonl)
 student_value = $(if $(filter STUDENT DISTILL_DATA,$1),$(abspath $($1)),$($1))
 define distill_student
 $(DISTILL)/$1/knobs: FORCE | $(R1)/knobs

@@ -26,7 +26,7 @@ JUDGE_VOTES   ?= 4#                       votes of the judge; kept if most say y
 REJECTION := $(R1)/rejection-sft
 R1_FIRST += $(call first,REJECTION_PROBLEMS,rejection-sft/questions.jsonl) $(call first,REJECTION_SAMPLES,rejection-sft/rollouts.jsonl rejection-sft/open.jsonl)
 R1_FIRST += $(call first,REJECTION_KEEP REJECTION_MAX,rejection-sft/kept.jsonl) $(call first,REJECTION_MIX,rejection-sft/data.jsonl)
-R1_FIRST += $(call first,REJECTION_EPOCHS REJECTION_LR,rejection-sft/model.jsonl) $(call first,OPEN,rejection-sft/open.jsonl)
+R1_FIRST += $(call first,REJECTION_EPOCHS REJECTION_LR,rejection-sft/model rejection-sft/model.jsonl) $(call first,OPEN,rejection-sft/open.jsonl)
 R1_FIRST += $(call first,GENERAL_SAMPLES GENERAL_QUALITY,rejection-sft/general.jsonl) $(call first,JUDGE JUDGE_PROMPT JUDGE_VOTES,rejection-sft/judged.jsonl)
 R1_SOME += REJECTION_PROBLEMS REJECTION_SAMPLES REJECTION_KEEP REJECTION_MAX REJECTION_MIX REJECTION_EPOCHS GENERAL_SAMPLES JUDGE_VOTES
 # $(call rejection_sample,COMPLETIONS,SCORE): of stage 2's model, scored where they are sampled
