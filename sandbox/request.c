@@ -74,11 +74,11 @@ struct fields {
 	const struct js *peer;
 };
 
-static const struct js *field(const struct fields *f, const char *name, struct err *e)
+/* *to is NULL where there is none. -1: one that cannot be decoded, which is not taken for one that is not there */
+static int field(const struct fields *f, const char *name, const struct js **to, struct err *e)
 {
-	if (f->peer)
-		return js_get(f->peer, name);
-	return record_has(f->r, name) ? record_js(f->r, name, e) : NULL;
+	*to = f->peer ? js_get(f->peer, name) : NULL;
+	return !f->peer && record_has(f->r, name) && !(*to = record_js(f->r, name, e)) ? -1 : 0;
 }
 
 static int bad(const struct fields *f, struct err *e, const char *name, const char *what, const struct js *seen)
@@ -106,10 +106,12 @@ static int text(const struct fields *f, const char *name, const char **s, size_t
 
 static int strings(const struct fields *f, const char *name, const char ***to, size_t *n, struct err *e)
 {
-	const struct js *j = field(f, name, e);
+	const struct js *j;
 	size_t i;
 
 	*n = 0;
+	if (field(f, name, &j, e) < 0)
+		return -1;
 	if (j && !js_is_array(j))
 		return bad(f, e, name, "an array of strings", j);
 	*to = xcalloc(js_size(j) + 1, sizeof **to);
@@ -135,10 +137,12 @@ static int read_limits(const struct fields *f, struct run *run, struct err *e)
 		{"cpu", &l->cpu, NULL, 0}, {"wall", &l->wall, NULL, 0}, {"memory", NULL, &l->memory, MIB}, {"disk", NULL, &l->disk, MIB},
 		{"files", NULL, &l->inodes, 1}, {"file_size", NULL, &l->file, MIB}, {"stack", NULL, &l->stack, MIB},
 		{"processes", NULL, &l->processes, 1}, {"descriptors", NULL, &l->descriptors, 1}, {"output", NULL, &run->output, MIB}};
-	const struct js *j = field(f, "limits", e);
+	const struct js *j;
 	struct js_iter it;
 	bool wall = false, cpu = false;
 
+	if (field(f, "limits", &j, e) < 0)
+		return -1;
 	if (!j)
 		return 0;
 	if (!js_is_object(j))
@@ -169,11 +173,13 @@ static int read_limits(const struct fields *f, struct run *run, struct err *e)
 
 static int read_env(const struct fields *f, struct asked *a, struct run *run, struct err *e)
 {
-	const struct js *j = field(f, "env", e);
+	const struct js *j;
 	struct js_iter it;
 	size_t n = 0;
 	char *at;
 
+	if (field(f, "env", &j, e) < 0)
+		return -1;
 	if (j && !js_is_object(j))
 		return bad(f, e, "env", "an object", j);
 	for (it = js_each(j); j && js_next(&it);) {
@@ -201,9 +207,11 @@ static const struct saved *find_saved(const struct requests *q, const char *name
 /* files: NAME -> text. load: NAME -> what it was saved as; *missing is set where that is no more. */
 static int read_files(struct requests *q, const struct fields *f, struct asked *a, struct run *run, const char **missing, struct err *e)
 {
-	const struct js *files = field(f, "files", e), *load = field(f, "load", e);
+	const struct js *files, *load;
 	struct js_iter it;
 
+	if (field(f, "files", &files, e) < 0 || field(f, "load", &load, e) < 0)
+		return -1;
 	if (files && !js_is_object(files))
 		return bad(f, e, "files", "an object", files);
 	if (load && !js_is_object(load))
@@ -234,10 +242,12 @@ static int read_files(struct requests *q, const struct fields *f, struct asked *
 
 static int read_kept(const struct fields *f, struct asked *a, struct run *run, struct err *e)
 {
-	const struct js *save = field(f, "save", e);
+	const struct js *save;
 	struct js_iter it;
 	size_t i, n;
 
+	if (field(f, "save", &save, e) < 0)
+		return -1;
 	if (save && !js_is_object(save))
 		return bad(f, e, "save", "an object", save);
 	if (strings(f, "keep", &a->keep, &n, e) < 0)
@@ -411,13 +421,14 @@ static void drop_fields(struct record *r)
 
 int requests_serve(struct requests *q, struct server *s, struct record *r, int watched, bool brief, bool *fatal, struct err *e)
 {
-	const struct js *peer = record_has(r, "peer") ? record_js(r, "peer", e) : NULL;
+	const bool two = record_has(r, "peer");
+	const struct js *peer = two ? record_js(r, "peer", e) : NULL;
 	struct fields f[2] = {{.r = r}, {.r = r, .peer = peer}};
 	struct asked a[2] = {{0}};
 	struct run run[2] = {run_new(), run_new()};
 	const char *missing = NULL;
-	size_t n = peer ? 2 : 1, i, k;
-	int rc = 0;
+	size_t n = two ? 2 : 1, i, k;
+	int rc = two && !peer ? -1 : 0;
 
 	*fatal = false;
 	for (i = 0; rc == 0 && i < n; i++)
