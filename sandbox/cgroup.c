@@ -391,26 +391,32 @@ static void renew(struct cgroups *c, int slot, int64_t limit)
 		g->processes = 0;
 }
 
+static int limit_processes(const char *dir, int64_t processes)
+{
+	const int64_t most = 1 << 22;   /* the kernel's own, above which it takes no limit */
+
+	return put_number(dir, "pids.max", processes < most ? processes + 1 : most);    /* and init */
+}
+
 int cgroup_begin(struct cgroups *c, int slot, const struct jail_limits *l, struct err *e)
 {
 	struct cgroup *g = &c->group[slot];
+	const char *memory, *processes;
 
 	if (!c->v)
 		return 0;
 	if (c->memory)
 		renew(c, slot, l->memory);
-	if (c->memory && g->memory != l->memory) {
-		if (limit_memory(c, slot, l->memory) < 0)
-			return err_errno(e, "set the limit of memory in %s", dir_of(c, slot, "memory.limit_in_bytes"));
-		g->memory = l->memory;
-	}
-	if (c->pids && g->processes != l->processes) {
-		if (put_number(dir_of(c, slot, "pids.max"), "pids.max", l->processes + 1) < 0)  /* and init */
-			return err_errno(e, "set the limit of processes in %s", dir_of(c, slot, "pids.max"));
-		g->processes = l->processes;
-	}
+	memory = dir_of(c, slot, "memory.limit_in_bytes");
+	processes = dir_of(c, slot, "pids.max");
+	if (c->memory && g->memory != l->memory && limit_memory(c, slot, l->memory) < 0)
+		return err_errno(e, "set the limit of memory in %s", memory);
+	g->memory = l->memory;
+	if (c->pids && g->processes != l->processes && limit_processes(processes, l->processes) < 0)
+		return err_errno(e, "set the limit of processes in %s", processes);
+	g->processes = l->processes;
 	if (c->memory && c->v == 1)
-		put(dir_of(c, slot, "memory.limit_in_bytes"), "memory.max_usage_in_bytes", "0");
+		put(memory, "memory.max_usage_in_bytes", "0");
 	g->kills = kills(c, slot);
 	g->cpu = cpu(c, slot);
 	return 0;
