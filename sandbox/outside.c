@@ -191,8 +191,23 @@ static void shut(int *fd)
 	*fd = -1;
 }
 
+/* What the program wrote, on its way to a file */
+static void hand_on(struct outside *b, const char *p, size_t n, int to, int *lost)
+{
+	while (n && !*lost) {
+		ssize_t k = write(to, p, n);
+
+		if (k < 0 && errno != EINTR) {
+			*lost = errno;
+			stop(b);
+		}
+		p += k < 0 ? 0 : k;
+		n -= k < 0 ? 0 : (size_t)k;
+	}
+}
+
 /* What the program wrote: kept up to the limit */
-static void take_output(struct outside *b, int *fd, struct buf *to, int direct)
+static void take_output(struct outside *b, int *fd, struct buf *to, int direct, int *lost)
 {
 	const size_t limit = (size_t)b->r->output, block = 1 << 16;
 	ssize_t n;
@@ -212,17 +227,8 @@ static void take_output(struct outside *b, int *fd, struct buf *to, int direct)
 			stop(b);
 		}
 		to->p[to->n] = 0;
-		if (direct >= 0) {      /* not kept, but counted in `n` */
-			size_t at = 0;
-
-			while (at < (size_t)n) {
-				ssize_t k = write(direct, p + at, (size_t)n - at);
-
-				if (k < 0 && errno != EINTR)
-					break;
-				at += k < 0 ? 0 : (size_t)k;
-			}
-		}
+		if (direct >= 0)
+			hand_on(b, p, (size_t)n, direct, lost);
 		if (n < (ssize_t)block)
 			return;
 	}
@@ -319,9 +325,9 @@ static int step(struct outside *b, size_t n, int watched)
 		return tool_interrupted() ? -1 : 0;
 	for (i = 0; i < n; i++) {
 		if (seen(&w, out[i]))
-			take_output(&b[i], &b[i].out, &b[i].r->out, b[i].r->out_fd);
+			take_output(&b[i], &b[i].out, &b[i].r->out, b[i].r->out_fd, &b[i].r->out_lost);
 		if (seen(&w, err[i]))
-			take_output(&b[i], &b[i].err, &b[i].r->err, b[i].r->err_fd);
+			take_output(&b[i], &b[i].err, &b[i].r->err, b[i].r->err_fd, &b[i].r->err_lost);
 		if (seen(&w, in[i]))
 			pump(&b[i], true);
 		if (seen(&w, report[i]))

@@ -100,6 +100,16 @@ static int open_output(const char *path, int *fd, struct err *e)
 	return *fd < 0 ? err_errno(e, "%s", path) : 0;
 }
 
+/* lost: errno of a write that failed before; 0 */
+static int close_output(const char *path, int fd, int lost, struct err *e)
+{
+	const int rc = fd < 0 ? 0 : close(fd);
+
+	if (lost)
+		errno = lost;
+	return rc < 0 || lost ? err_errno(e, "%s", path) : 0;
+}
+
 static int run_command(const struct options *o, struct server *s, char **argv, int argc, struct err *e)
 {
 	struct run r = asked_limits(o);
@@ -124,6 +134,8 @@ static int run_command(const struct options *o, struct server *s, char **argv, i
 		rc = -1;
 	if (rc == 0)
 		rc = server_run(s, &r, 1, 1, e);
+	if (rc == 0 && (close_output(o->out, r.out_fd, r.out_lost, e) < 0 || close_output(o->err, r.err_fd, r.err_lost, e) < 0))
+		rc = -1;
 	if (rc == 0) {
 		record_clear(&record);
 		rc = write_kept(&r, e);

@@ -58,6 +58,7 @@ struct run {
 	double cpu, wall;               /* seconds */
 	int64_t memory;                 /* bytes at most */
 	struct buf out, err;
+	int out_lost, err_lost;         /* why, as errno has it, output could not be written to out_fd, err_fd; 0: all was */
 	int *kept;                      /* (keeps) descriptors, -1: there is no such regular file */
 	char why[256];                  /* a few words, "" if there is nothing to say */
 };
