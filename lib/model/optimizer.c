@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/team.h"
 #include "model/shares.h"
+#include "model/state.h"
 #include "record/json.h"
 
 struct optimizer *optimizer_new(struct params *p, const struct optimizer_args *args)
@@ -121,7 +122,7 @@ static int load_here(struct optimizer *o, struct checkpoint *ck, uint64_t *hash,
 	const struct checkpoint_file *f;
 	struct safetensors *s;
 	struct js *j;
-	int rc = 1;
+	int rc;
 
 	e->msg[0] = 0;
 	f = checkpoint_file(ck, OPTIMIZER_STATE, e);
@@ -130,20 +131,16 @@ static int load_here(struct optimizer *o, struct checkpoint *ck, uint64_t *hash,
 	j = js_parse(f->text, f->n, f->path, e);
 	if (!j)
 		return -1;
-	if (!js_is_int(js_get(j, "step")))
-		rc = err_set(e, "%s: 'step' is %s, not a whole number", f->path, js_type(js_get(j, "step")));
-	else
-		o->step = js_int(js_get(j, "step"));
+	rc = state_count(f, j, "step", &o->step, e);
 	js_free(j);
 	if (rc < 0)
-		return rc;
+		return -1;
 	e->msg[0] = 0;
 	s = checkpoint_tensors(ck, OPTIMIZER_WEIGHTS, e);
 	if (!s)
 		return e->msg[0] ? -1 : err_set(e, "%s: there is optimizer/state.json but no %s", ck->path, OPTIMIZER_WEIGHTS);
-	if (params_read(o->p, s, "exp_avg.", o->exp_avg, o->dtype, e) < 0 || params_read(o->p, s, "exp_avg_sq.", o->exp_avg_sq, o->dtype, e) < 0 ||
-	    params_read_fine(o->p, s, e) < 0)
-		rc = err_prefix(e, "%s/%s", ck->path, OPTIMIZER_WEIGHTS);
+	rc = params_read(o->p, s, "exp_avg.", o->exp_avg, o->dtype, e) < 0 || params_read(o->p, s, "exp_avg_sq.", o->exp_avg_sq, o->dtype, e) < 0 ||
+	     params_read_fine(o->p, s, e) < 0 ? err_prefix(e, "%s/%s", ck->path, OPTIMIZER_WEIGHTS) : 1;
 	if (team_size() > 1)
 		*hash = hash_mix(safetensors_hash(s), (uint64_t)o->step);
 	safetensors_close(s);

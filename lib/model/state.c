@@ -3,12 +3,24 @@
 #include <stdio.h>
 #include <string.h>
 
+int state_count(const struct checkpoint_file *f, const struct js *j, const char *name, int64_t *to, struct err *e)
+{
+	const int64_t most = (int64_t)1 << 53;          /* counted on, it stays within 64 bits */
+	const struct js *x = js_get(j, name);
+
+	if (!js_is_int(x))
+		return err_set(e, "%s: '%s' is %s, not a whole number", f->path, name, js_type(x));
+	if (js_int(x) < 0 || js_int(x) > most)
+		return err_set(e, "%s: '%s' is %lld, not between 0 and 2^53", f->path, name, (long long)js_int(x));
+	*to = js_int(x);
+	return 0;
+}
+
 int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 {
 	const struct checkpoint_file *f;
-	const struct js *step, *tokens;
 	struct js *j;
-	int rc = 0;
+	int rc;
 
 	*s = (struct state){0};
 	e->msg[0] = 0;
@@ -18,13 +30,7 @@ int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 	j = js_parse(f->text, f->n, f->path, e);
 	if (!j)
 		return -1;
-	step = js_get(j, "step");
-	tokens = js_get(j, "num_tokens");
-	if (!js_is_int(step))
-		rc = err_set(e, "%s: 'step' is %s, not a whole number", f->path, js_type(step));
-	else if (!js_is_int(tokens))
-		rc = err_set(e, "%s: 'num_tokens' is %s, not a whole number", f->path, js_type(tokens));
-	*s = (struct state){js_int(step), js_int(tokens)};
+	rc = state_count(f, j, "step", &s->step, e) < 0 || state_count(f, j, "num_tokens", &s->tokens, e) < 0 ? -1 : 0;
 	js_free(j);
 	return rc;
 }

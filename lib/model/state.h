@@ -21,6 +21,8 @@ struct state {
 };
 
 int state_read(struct checkpoint *ck, struct state *s, struct err *e);
+/* A number of steps or tokens, of state.json or the optimizer's */
+int state_count(const struct checkpoint_file *f, const struct js *j, const char *name, int64_t *to, struct err *e);
 struct js *state_run(struct checkpoint *ck);            /* what was written as `run`, the caller's; NULL: nothing */
 int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, struct err *e);     /* run: NULL where nobody asks */
 
