@@ -215,27 +215,30 @@ static enum http_verdict take_status(struct remote *r, struct ask *a, struct htt
 static enum http_verdict take_models(struct remote *r, const struct js *j, struct err *e)
 {
 	const struct js *list = js_get(j, "data");
+	enum http_verdict v = HTTP_REFUSED;
 	struct buf names = {0};
-	size_t i, n;
+	size_t i;
 
 	if (!js_is_array(list) || js_size(list) == 0)
 		return err_set(e, "the reply names no model: give the name by --model-name"), HTTP_REFUSED;
 	for (i = 0; i < js_size(list); i++) {
-		const char *name = js_string(js_get(js_at(list, i), "id"), &n);
+		const char *name = js_string(js_get(js_at(list, i), "id"), NULL);
 
 		if (!name)
-			return buf_free(&names), err_set(e, "the reply has a model without a name"), HTTP_AGAIN;
-		if (i == 0)
-			r->model = xstrdup(name);
+			break;
 		buf_printf(&names, "%s%s", i ? ", " : "", name);
 	}
-	if (i > 1) {
+	if (i < js_size(list)) {
+		err_set(e, "the reply has a model without a name");
+		v = HTTP_AGAIN;
+	} else if (i > 1) {
 		err_set(e, "there are several models (%.300s): say which by --model-name", names.p);
-		free(r->model);
-		r->model = NULL;
+	} else {
+		r->model = xstrdup(names.p);
+		v = HTTP_TAKEN;
 	}
 	buf_free(&names);
-	return i > 1 ? HTTP_REFUSED : HTTP_TAKEN;
+	return v;
 }
 
 /* That of sample k, which servers may give in any order */

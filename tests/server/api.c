@@ -1,6 +1,6 @@
 /* api - a server for the tests that speaks OpenAI's API and misbehaves on order
  *
- *     api --port-file port [--key FILE] [--log FILE] [--refuse FIELD]... [--models A,B] [--die-after N] ... &
+ *     api --port-file port [--key FILE] [--log FILE] [--refuse FIELD]... [--models A,B] [--die-after N] ... &      (A,,B: one without a name)
  *     until [ -s port ]; do sleep 0.01; done
  *     r1-sample --model "http://127.0.0.1:$(cat port)/v1" ...
  *
@@ -299,7 +299,8 @@ static void list_models(struct client *c)
 		size_t n = strcspn(p, ",");
 		struct js *m = js_object();
 
-		js_set(m, "id", js_new_string(p, n));
+		if (n)
+			js_set(m, "id", js_new_string(p, n));
 		js_push(data, m);
 		p += n + (p[n] == ',');
 	}
