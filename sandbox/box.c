@@ -329,6 +329,7 @@ static void unpack(struct box *b, int fd)
 	box_kill_all(b);
 	while (have < sizeof said.text - 1 && (n = read(pipe[0], said.text + have, sizeof said.text - 1 - have)) > 0)
 		have += (size_t)n;
+	said.text[have] = 0;            /* not all of it need have been cleared */
 	close(pipe[0]);
 	if (why == JAIL_EXITED && b->status == 0)
 		return;
