@@ -265,6 +265,7 @@ struct problem *outlet_add(struct outlet *o, struct record *r, struct err *e)
 	q->outcome = xcalloc((size_t)q->samples, sizeof *q->outcome);
 	q->record = *r;
 	if (o->resume && take_kept(o, q, e) < 0) {
+		*r = q->record;         /* with what its getters have given out */
 		q->record = (struct record){0};
 		free_problem(q);
 		return NULL;
