@@ -56,7 +56,8 @@ static int stream_file(const char *path, int to, struct err *e)
 	return rc;
 }
 
-static int put_bytes(struct archive *to, const char *path, struct err *e)
+/* The bytes that the member's head tells: libarchive would make zeros of those that are not there. */
+static int put_bytes(struct archive *to, const char *path, int64_t size, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
 	char *block = xmalloc(BLOCK);
@@ -64,9 +65,13 @@ static int put_bytes(struct archive *to, const char *path, struct err *e)
 
 	if (fd < 0)
 		rc = err_errno(e, "%s", path);
-	while (rc == 0 && (n = read(fd, block, BLOCK)) > 0)
-		if (archive_write_data(to, block, (size_t)n) < 0)
+	for (; rc == 0 && size > 0; size -= n) {
+		n = read(fd, block, size < (int64_t)BLOCK ? (size_t)size : BLOCK);
+		if (n <= 0)
+			rc = n < 0 ? err_errno(e, "%s", path) : err_set(e, "%s: became shorter while it was packed", path);
+		else if (archive_write_data(to, block, (size_t)n) < 0)
 			rc = failed(to, path, e);
+	}
 	if (fd >= 0)
 		close(fd);
 	free(block);
@@ -107,9 +112,11 @@ static int stream_folder(const char *path, int to_fd, struct err *e)
 		if (archive_write_header(to, entry) < ARCHIVE_WARN)
 			rc = failed(to, source, e);
 		else if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0)
-			rc = put_bytes(to, source, e);
+			rc = put_bytes(to, source, archive_entry_size(entry), e);
 	}
-	if (archive_write_close(to) < ARCHIVE_WARN && rc == 0)
+	if (rc < 0)
+		archive_write_fail(to);         /* without an end, so that nobody takes it for a whole one */
+	else if (archive_write_close(to) < ARCHIVE_WARN)
 		rc = failed(to, path, e);
 	archive_entry_free(entry);
 	archive_read_free(from);
