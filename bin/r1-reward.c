@@ -234,12 +234,12 @@ static int score_all(struct scoring *s, struct ordered *o)
 	int rc = s->judge ? score_asked(s, o, &bad) : score_lines(s, o, &bad), end;
 	size_t i;
 
-	/* What came before a line that cannot be read comes before it still */
+	/* What came before a line that is bad or cannot be read comes before it still */
 	end = ordered_end(o);
 	if (end == 0 && rc < 0)
 		*s->e = bad;
-	if (end == 0 && rc == 0)
-		end = graders_flush(s->graders, s->e);
+	if (end >= -1 && !tool_interrupted() && graders_flush(s->graders, s->e) < 0)
+		end = -2;
 	for (i = 0; (p = ordered_item(o, i)); i++)
 		free_place(p);
 	return end < 0 || rc < 0 ? -1 : 0;

@@ -119,6 +119,23 @@ int graders_value_model(struct graders *g, const char *path, struct err *e)
 	return open_model(g, path, e) ? 0 : -1;
 }
 
+/* The rewards that a record has, [n], and their sum; another one of x's name is an error. */
+static int read_rewards(const struct grader *x, struct record *r, struct named **rewards, size_t *n, double *sum, struct err *e)
+{
+	size_t i;
+
+	*rewards = NULL;
+	*n = 0;
+	*sum = 0;
+	if ((record_has(r, "rewards") && !(*rewards = record_named(r, "rewards", n, e))) ||
+	    (record_has(r, "reward") && record_number(r, "reward", sum, e) < 0))
+		return -1;
+	for (i = 0; i < *n; i++)
+		if (!strcmp((*rewards)[i].name, x->spec.as))
+			return record_error(r, e, "there is a reward '%s' already: as=NAME gives the model's another name", x->spec.as);
+	return 0;
+}
+
 /* What one of them is to read of a record */
 static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 {
@@ -130,8 +147,11 @@ static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 	if (x->spec.options) {
 		const struct options *o = x->spec.options;
 		const char *type = o->type && record_has(r, "type") ? record_string(r, "type", NULL, e) : "";
+		struct named *was;
+		double sum;
+		size_t n;
 
-		if (!type)
+		if (!type || read_rewards(x, r, &was, &n, &sum, e) < 0)
 			return -1;
 		if (o->type && strcmp(o->type, type) != 0)
 			return 0;
@@ -155,19 +175,15 @@ static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 	return 0;
 }
 
-static int add_reward(struct grader *x, struct record *r, double score, struct err *e)
+static void add_reward(struct grader *x, struct record *r, double score)
 {
 	const struct options *o = x->spec.options;
-	struct named *was = NULL, *now;
-	double sum = 0, value = o->sigmoid ? 1 / (1 + exp(-score)) : score;
-	size_t n = 0, i;
+	struct named *was, *now;
+	double sum, value = o->sigmoid ? 1 / (1 + exp(-score)) : score;
+	struct err none;
+	size_t n;
 
-	if ((record_has(r, "rewards") && !(was = record_named(r, "rewards", &n, e))) ||
-	    (record_has(r, "reward") && record_number(r, "reward", &sum, e) < 0))
-		return -1;
-	for (i = 0; i < n; i++)
-		if (!strcmp(was[i].name, x->spec.as))
-			return record_error(r, e, "there is a reward '%s' already: as=NAME gives the model's another name", x->spec.as);
+	read_rewards(x, r, &was, &n, &sum, &none);      /* seen to be right already */
 	value = isnan(value) ? NAN : fmin(value, o->at_most) + 0.;
 	now = xmalloc((n + 1) * sizeof *now);
 	if (n)
@@ -176,21 +192,19 @@ static int add_reward(struct grader *x, struct record *r, double score, struct e
 	record_set_named(r, "rewards", now, n + 1);
 	free(now);
 	if (isnan(value))
-		return 0;
+		return;
 	record_set_number(r, "reward", sum + x->spec.weight * value);
 	x->sum += value;
 	x->count++;
-	return 0;
 }
 
 /* One model's scores of all that wait */
-static int grade(struct graders *g, struct grader *x, struct err *e)
+static void grade(struct graders *g, struct grader *x)
 {
 	struct example *ex = xmalloc(AT_ONCE * sizeof *ex);
 	int64_t scores = 0, at = 0, n = 0;
 	float *score;
 	size_t i;
-	int rc = 0;
 
 	for (i = 0; i < g->waiting; i++) {
 		if (!x->ids[i].n)       /* not for this one */
@@ -201,15 +215,14 @@ static int grade(struct graders *g, struct grader *x, struct err *e)
 	}
 	score = xmalloc((size_t)(scores + 1) * sizeof *score);
 	score_all(x->model, &g->tape, ex, n, pass_tokens(g->tape.be), score);
-	for (i = 0; i < g->waiting && rc == 0; at += (int64_t)x->ids[i].n - x->first[i], i++) {
+	for (i = 0; i < g->waiting; at += (int64_t)x->ids[i].n - x->first[i], i++) {
 		if (x->spec.options)
-			rc = add_reward(x, &g->held[i], x->ids[i].n ? score[at] : NAN, e);
+			add_reward(x, &g->held[i], x->ids[i].n ? score[at] : NAN);
 		else
 			record_set_floats(&g->held[i], "values", score + at, x->ids[i].n - (size_t)x->first[i]);
 	}
 	free(score);
 	free(ex);
-	return rc;
 }
 
 int graders_flush(struct graders *g, struct err *e)
@@ -219,9 +232,8 @@ int graders_flush(struct graders *g, struct err *e)
 
 	if (!g->waiting)
 		return 0;
-
-	for (i = 0; i < g->n && rc == 0; i++)
-		rc = grade(g, &g->grader[i], e);
+	for (i = 0; i < g->n; i++)
+		grade(g, &g->grader[i]);
 	for (i = 0; i < g->waiting; i++) {
 		if (rc == 0)
 			rc = g->put(g->arg, &g->held[i], e);
