@@ -316,6 +316,7 @@ static int read_post_processor(struct tables *t, const struct js *j, int depth, 
 
 /* ---- decoders: every token's bytes are made at once ---- */
 
+#define FORMS_MOST ((size_t)256 << 20)  /* bytes: a limit on what a bad file may cost */
 enum { MAX_DECODERS = 8 };
 struct decoder {
 	enum { BYTE_LEVEL, BYTE_FALLBACK, FUSE, REPLACE } kind;
@@ -409,19 +410,21 @@ static void form_fallback(struct buf *b, size_t from)
 	}
 }
 
-static void form_replace(struct buf *b, size_t from, const struct decoder *d)
+/* -1: all forms together are more than any vocabulary's */
+static int form_replace(struct buf *b, size_t from, const struct decoder *d)
 {
 	size_t n = b->n - from;
 	char *s = xstrndup(b->p + from, n), *p = s, *q;
 
 	b->n = from;
-	while ((q = memmem(p, n - (size_t)(p - s), d->from, d->from_n))) {
+	while (b->n <= FORMS_MOST && (q = memmem(p, n - (size_t)(p - s), d->from, d->from_n))) {
 		buf_add(b, p, (size_t)(q - p));
 		buf_add(b, d->to, d->to_n);
 		p = q + d->from_n;
 	}
 	buf_add(b, p, n - (size_t)(p - s));
 	free(s);
+	return b->n > FORMS_MOST ? -1 : 0;
 }
 
 /* What a token is called where it is decoded: the reference gives added tokens back in their normal form. */
@@ -461,8 +464,8 @@ static int make_forms(struct tables *t, const struct js *j, struct err *e)
 				form_bytes(&v->forms, from);
 			else if (d[k].kind == BYTE_FALLBACK)
 				form_fallback(&v->forms, from);
-			else if (d[k].kind == REPLACE)
-				form_replace(&v->forms, from, &d[k]);
+			else if (d[k].kind == REPLACE && form_replace(&v->forms, from, &d[k]) < 0)
+				return err_set(e, "'decoder' makes more than %zu MiB of the tokens", FORMS_MOST >> 20);
 		}
 		v->form[i] = (struct vocab_span){(uint32_t)from, (uint32_t)(v->forms.n - from)};
 		buf_char(&v->forms, 0);

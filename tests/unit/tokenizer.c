@@ -281,8 +281,25 @@ static void check_model_errors(void)
 	refused("{\"\xff\": 1}", "t.json:1: not UTF-8");
 }
 
+#define LONG "aaaaaaaaaaaaaaaa"
+
+/* Each step may make a token longer: some more of them, and no machine holds it. */
+static void check_longest(void)
+{
+	struct buf json = {0};
+	int i;
+
+	buf_str(&json, "{" MODEL ", \"decoder\": {\"type\": \"Sequence\", \"decoders\": [");
+	for (i = 0; i < 8; i++)
+		buf_printf(&json, "%s{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"" LONG LONG LONG LONG "\"}", i ? ", " : "");
+	buf_str(&json, "]}}");
+	refused(json.p, "t.json: 'decoder' makes more than 256 MiB of the tokens");
+	buf_free(&json);
+}
+
 static void check_other_errors(void)
 {
+	check_longest();
 	refused("{" MODEL "}", "t.json: 'decoder.type' is missing, not a string");
 	refused("{" MODEL ", \"decoder\": {\"type\": \"WordPiece\"}}", "t.json: 'decoder.type' is 'WordPiece', which is not supported");
 	refused("{" REST "\"normalizer\": {\"type\": \"Prepend\"}}", "t.json: 'normalizer.type' is 'Prepend', which is not supported");
