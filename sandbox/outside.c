@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/tool.h"
@@ -25,21 +26,11 @@
 int sealed(const char *name, const void *p, size_t n, struct err *e)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	const char *at = p;
 
-	while (fd >= 0 && n) {
-		ssize_t k = write(fd, at, n);
-
-		if (k < 0) {
-			close(fd);
-			fd = -1;
-			break;
-		}
-		at += k;
-		n -= (size_t)k;
-	}
-	if (fd < 0) {
+	if (fd < 0 || file_put(fd, p, n) < 0) {
 		err_errno(e, "a file in memory");
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	lseek(fd, 0, SEEK_SET);
@@ -194,16 +185,10 @@ static void shut(int *fd)
 /* What the program wrote, on its way to a file */
 static void hand_on(struct outside *b, const char *p, size_t n, int to, int *lost)
 {
-	while (n && !*lost) {
-		ssize_t k = write(to, p, n);
-
-		if (k < 0 && errno != EINTR) {
-			*lost = errno;
-			stop(b);
-		}
-		p += k < 0 ? 0 : k;
-		n -= k < 0 ? 0 : (size_t)k;
-	}
+	if (*lost || file_put(to, p, n) == 0)
+		return;
+	*lost = errno;
+	stop(b);
 }
 
 /* What the program wrote: kept up to the limit */

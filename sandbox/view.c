@@ -12,26 +12,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define OLD "/.old"             /* the host's root until the tree is made */
 
 static int write_file(const char *path, const void *p, size_t n, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	const char *at = p;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode), rc;
 
 	if (fd < 0)
 		return -1;
-	while (n) {
-		ssize_t k = write(fd, at, n);
-
-		if (k < 0) {
-			close(fd);
-			return -1;
-		}
-		at += k;
-		n -= (size_t)k;
-	}
-	return close(fd);
+	rc = file_put(fd, p, n);
+	return close(fd) < 0 ? -1 : rc;
 }
 
 static int write_text(const char *path, const char *s)

@@ -31,16 +31,18 @@ int file_read(const char *path, struct buf *to, struct err *e)
 	return 0;
 }
 
-static int write_all(int fd, const char *p, size_t n)
+int file_put(int fd, const void *p, size_t n)
 {
+	const char *at = p;
+
 	while (n) {
-		ssize_t k = write(fd, p, n);
+		ssize_t k = write(fd, at, n);
 
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k < 0)
 			return -1;
-		p += k;
+		at += k;
 		n -= (size_t)k;
 	}
 	return 0;
@@ -54,7 +56,7 @@ int file_write(const char *path, const void *p, size_t n, struct err *e)
 
 	if (fd < 0) {
 		rc = err_errno(e, "%s", path);
-	} else if (write_all(fd, p, n) < 0 || fsync(fd) < 0) {
+	} else if (file_put(fd, p, n) < 0 || fsync(fd) < 0) {
 		rc = err_errno(e, "%s", path);
 		close(fd);
 		unlink(tmp);

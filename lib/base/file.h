@@ -19,6 +19,7 @@
 
 int file_read(const char *path, struct buf *to, struct err *e);                 /* all of it, appended */
 int file_write(const char *path, const void *p, size_t n, struct err *e);       /* aside, fsync, rename */
+int file_put(int fd, const void *p, size_t n);                                  /* all of it, whatever signals come between; -1 and errno */
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 char *file_join(const char *dir, const char *name);                             /* freed by the caller */

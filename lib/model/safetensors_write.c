@@ -1,6 +1,5 @@
 /* Writing: headers from what was declared, then the numbers through one buffer; in one file or in shards, each begun when the one before is full. */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,22 +68,10 @@ static void fail(struct safetensors_writer *w, const char *path)
 	w->failed = true;
 }
 
-static void put(struct safetensors_writer *w, const void *bytes, size_t n)
+static void put(struct safetensors_writer *w, const void *p, size_t n)
 {
-	const char *p = bytes;
-
-	while (n && !w->failed) {
-		ssize_t k = write(w->fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0) {
-			fail(w, w->path);
-			return;
-		}
-		p += k;
-		n -= (size_t)k;
-	}
+	if (!w->failed && file_put(w->fd, p, n) < 0)
+		fail(w, w->path);
 }
 
 void safetensors_declare(struct safetensors_writer *w, const char *name, enum st_dtype dtype, const int64_t *shape, int ndim)

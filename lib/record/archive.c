@@ -258,22 +258,11 @@ struct unpacking {
 	int fd;
 };
 
-static int unpack_block(void *arg, const void *bytes, size_t n, struct err *e)
+static int unpack_block(void *arg, const void *p, size_t n, struct err *e)
 {
-	struct unpacking *u = arg;
-	const char *p = bytes;
+	const struct unpacking *u = arg;
 
-	while (n) {
-		ssize_t k = write(u->fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return err_errno(e, "%s", u->path);
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
+	return file_put(u->fd, p, n) < 0 ? err_errno(e, "%s", u->path) : 0;
 }
 
 static int unpack_member(struct archive *a, const char *archive_path, const char *folder, const char *name, struct err *e)

@@ -2,13 +2,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #define BLOCK ((size_t)1 << 17)
@@ -25,21 +25,6 @@ static int failed(struct archive *a, const char *what, struct err *e)
 	return -1;
 }
 
-static int write_all(int fd, const char *p, size_t n, const char *path, struct err *e)
-{
-	while (n) {
-		ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return err_errno(e, "%s", path);
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 static int stream_file(const char *path, int to, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
@@ -49,7 +34,7 @@ static int stream_file(const char *path, int to, struct err *e)
 	if (fd < 0)
 		rc = err_errno(e, "%s", path);
 	while (rc == 0 && (n = read(fd, block, BLOCK)) != 0)
-		rc = n < 0 ? err_errno(e, "%s", path) : write_all(to, block, (size_t)n, path, e);
+		rc = n < 0 || file_put(to, block, (size_t)n) < 0 ? err_errno(e, "%s", path) : 0;
 	if (fd >= 0)
 		close(fd);
 	free(block);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/tool.h"
@@ -145,21 +146,6 @@ void sandbox_close(struct sandbox *s)
 	free(s);
 }
 
-static int send_request(struct sandbox *s, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t k = write(s->to, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -1;
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 /* Up to the end of the line: 0; -1 at the end of the answers; -2 when it takes too long; -3: we are to end. */
 static int read_answer(struct sandbox *s, double patience)
 {
@@ -200,7 +186,7 @@ struct js *sandbox_run(struct sandbox *s, struct js *request, double patience, s
 	js_write(request, 0, &b);
 	js_free(request);
 	buf_char(&b, '\n');
-	rc = send_request(s, b.p, b.n);
+	rc = file_put(s->to, b.p, b.n);
 	buf_free(&b);
 	if (rc == 0)
 		rc = read_answer(s, patience);
