@@ -149,6 +149,7 @@ struct writer;
  * name ends with .gz, .zst, .xz or .bz2; pipes and devices are written as they are. Each record is flushed at once; into a
  * regular file they go together, until one comes that is a second or two behind the last flush. NULL and e on failure. */
 struct writer *writer_open(const char *path, struct err *e);
+bool writer_packs(const char *path);            /* whether a file of that name is compressed */
 bool writer_appears(const struct writer *w);    /* a file that is there when all of it is, at writer_close; NULL is fine */
 bool writer_same(const struct writer *a, const struct writer *b);               /* both would make the same file; NULL is fine */
 int writer_put(struct writer *w, const struct record *r, struct err *e);

@@ -73,7 +73,7 @@ static bool is_blank(const char *s, size_t n)
 	return n == 0;
 }
 
-/* Line number `line`, which is in r->raw. *cut: it is the file's last and only half there. */
+/* Line number `line`, which is in r->raw; not `whole`: the file ends before its newline. */
 static int take_line(struct resume *f, struct record *r, int64_t line, bool whole, struct err *e)
 {
 	struct resume_line at = {f->end, (int64_t)r->raw.n};
@@ -121,17 +121,6 @@ static int read_lines(struct resume *f, struct err *e)
 	return rc;
 }
 
-static bool is_packed(const char *path)
-{
-	static const char *const ends[] = {".gz", ".zst", ".xz", ".bz2"};
-	size_t i, n = strlen(path);
-
-	for (i = 0; i < 4; i++)
-		if (n > strlen(ends[i]) && !strcmp(path + n - strlen(ends[i]), ends[i]))
-			return true;
-	return false;
-}
-
 struct resume *resume_open(const char *path, struct err *e)
 {
 	struct resume *f = xcalloc(1, sizeof *f);
@@ -139,7 +128,7 @@ struct resume *resume_open(const char *path, struct err *e)
 
 	f->path = xstrdup(path);
 	f->fd = -1;
-	if (is_packed(path)) {
+	if (writer_packs(path)) {
 		err_set(e, "%s: a compressed file cannot be gone on with; compress it when it is whole", path);
 		goto bad;
 	}

@@ -53,32 +53,41 @@ static la_ssize_t push(struct archive *a, void *arg, const void *p, size_t n)
 	return -1;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
+typedef int add_filter_fn(struct archive *a);
 
-	return n > k && !strcmp(s + n - k, end);
+/* What compresses a file of that name; NULL: nothing does */
+static add_filter_fn *filter_of(const char *path)
+{
+	static const struct {
+		const char *end;
+		add_filter_fn *add;
+	} filters[] = {{".gz", archive_write_add_filter_gzip}, {".zst", archive_write_add_filter_zstd}, {".xz", archive_write_add_filter_xz},
+		       {".bz2", archive_write_add_filter_bzip2}};
+	size_t i, n = strlen(path), k;
+
+	for (i = 0; i < sizeof filters / sizeof *filters; i++)
+		if ((k = strlen(filters[i].end)) < n && !strcmp(path + n - k, filters[i].end))
+			return filters[i].add;
+	return NULL;
+}
+
+bool writer_packs(const char *path)
+{
+	return filter_of(path) != NULL;
 }
 
 static int begin_compression(struct writer *w, struct err *e)
 {
+	add_filter_fn *add = filter_of(w->path);
 	struct archive_entry *entry;
 	struct archive *a;
-	int rc = ARCHIVE_OK;
+	int rc;
 
-	if (!ends_with(w->path, ".gz") && !ends_with(w->path, ".zst") && !ends_with(w->path, ".xz") && !ends_with(w->path, ".bz2"))
+	if (!add)
 		return 0;
 	a = w->gz = archive_write_new();
-	if (ends_with(w->path, ".gz")) {
-		rc = archive_write_add_filter_gzip(a);
-		archive_write_set_filter_option(a, "gzip", "timestamp", NULL);          /* the same records, the same bytes */
-	} else if (ends_with(w->path, ".zst")) {
-		rc = archive_write_add_filter_zstd(a);
-	} else if (ends_with(w->path, ".xz")) {
-		rc = archive_write_add_filter_xz(a);
-	} else {
-		rc = archive_write_add_filter_bzip2(a);
-	}
+	rc = add(a);
+	archive_write_set_filter_option(a, "gzip", "timestamp", NULL);          /* the same records, the same bytes */
 	archive_write_set_format_raw(a);
 	archive_write_set_bytes_in_last_block(a, 1);
 	if (rc != ARCHIVE_OK || archive_write_open(a, w, NULL, push, NULL) != ARCHIVE_OK)
