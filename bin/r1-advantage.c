@@ -115,7 +115,7 @@ static int solve(struct work *w, struct group **g, size_t n, struct err *e)
 				return record_error(g[i]->record[j], e, "its advantage is not finite");
 			record_set_number(g[i]->record[j], "advantage", w->span[i].advantage[j]);
 		}
-		groups_release(&w->groups, g[i]);
+		groups_release(g[i]);
 	}
 	return 0;
 }
@@ -162,7 +162,6 @@ static int take(struct work *w, struct record *r, struct err *e)
 {
 	struct group *g;
 	double reward;
-
 	size_t n;
 
 	if (record_number(r, "reward", &reward, e) < 0 || (w->kind->tokens && !record_floats(r, "values", &n, e)))

@@ -43,7 +43,7 @@ static int judge(struct work *w, bool end, struct err *e)
 		if (!end && !group_full(g))
 			break;
 		filters_apply(w->f, g->record, g->n);
-		groups_release(&w->groups, g);
+		groups_release(g);
 	}
 	while ((r = groups_pop(&w->groups)))
 		if (put(w, r, e) < 0)

@@ -539,7 +539,6 @@ int main(int argc, char **argv)
 	o.how.context = o.context ? o.context : o.how.max_tokens + SHORT_PROMPT;
 	rc = run(&w, argv, argc, &e);
 	completer_close(w.model);
-	if (w.in)
-		reader_close(w.in);
+	reader_close(w.in);
 	return rc < 0 ? tool_fail(&t, &e) : tool_end(&t);
 }

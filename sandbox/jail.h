@@ -35,7 +35,7 @@ struct jail_limits {
 
 enum { JAIL_RUN = 1, JAIL_INTERPRETER };
 enum { JAIL_HAS_CHANNEL = 1, JAIL_HAS_TREE = 2 };
-enum { JAIL_MAX_FDS = 16, JAIL_MAX_CGROUPS = 4 };
+enum { JAIL_MAX_FDS = 16 };
 
 /* The descriptors, in this order: job, report, stdin, stdout, stderr, channel if any, tree if any, then the cgroups' process files */
 struct jail_message {

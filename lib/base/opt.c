@@ -26,10 +26,8 @@ int opt_int(const char *text, int64_t min, int64_t max, int64_t *value, struct e
 int opt_float(const char *text, double min, double max, double *value, struct err *e)
 {
 	char *end;
-	double x;
+	double x = strtod(text, &end);
 
-	errno = 0;
-	x = strtod(text, &end);
 	if (!*text || *end || strchr(" \t\n", *text))
 		return err_set(e, "'%s' is not a number", text);
 	if (!isfinite(x))

@@ -67,14 +67,6 @@ static int read_linear(struct config *c, const struct js *j, struct err *e)
 	return c->rope.factor == 0 ? err_set(e, "'factor' is missing") : 0;
 }
 
-static int read_default(struct config *c, const struct js *j, struct err *e)
-{
-	(void)c;
-	(void)j;
-	(void)e;
-	return 0;
-}
-
 static const char *const no_keys[] = {NULL}, *const linear_keys[] = {"factor", NULL},
 	*const yarn_keys[] = {"factor", "original_max_position_embeddings", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "attention_factor",
 			      "truncate", NULL},
@@ -83,9 +75,9 @@ static const struct {
 	const char *name;
 	enum rope_type type;
 	const char *const *keys;
-	int (*read)(struct config *c, const struct js *j, struct err *e);
+	int (*read)(struct config *c, const struct js *j, struct err *e);      /* NULL: there is nothing to read */
 } rope_types[] = {
-	{"default", ROPE_DEFAULT, no_keys, read_default},
+	{"default", ROPE_DEFAULT, no_keys, NULL},
 	{"yarn", ROPE_YARN, yarn_keys, read_yarn},
 	{"llama3", ROPE_LLAMA3, llama3_keys, read_llama3},
 	{"linear", ROPE_LINEAR, linear_keys, read_linear},
@@ -121,7 +113,7 @@ static int read_scaling(struct config *c, const char *key, const struct js *j, s
 	if (!known)
 		return config_refuse(key, j, "", e);
 	c->rope.type = rope_types[i].type;
-	return rope_types[i].read(c, j, e) < 0 ? err_prefix(e, "'%s'", key) : 0;
+	return rope_types[i].read && rope_types[i].read(c, j, e) < 0 ? err_prefix(e, "'%s'", key) : 0;
 }
 
 /* Newer files have the base among the rest, in "rope_parameters"; what stands in two places must be the same. */

@@ -44,7 +44,7 @@ struct remote {
 	unsigned features, required;    /* that are sent; that may not be left out */
 	int64_t per_request, samples, tokens;
 	struct err why;                 /* why the model's name cannot be had */
-	struct buf body, text;
+	struct buf body;
 	struct remote_choice_text choice;
 };
 
@@ -388,7 +388,6 @@ void remote_close(struct remote *r)
 	http_close(r->h);
 	remote_free_choice(&r->choice);
 	buf_free(&r->body);
-	buf_free(&r->text);
 	free(r->model);
 	free(r);
 }

@@ -187,8 +187,7 @@ int summary_read(struct summary *s, const char *path, int64_t length, int64_t se
 
 void summary_free(struct summary *s)
 {
-	if (s->shapes)
-		model_free(s->shapes);
+	model_free(s->shapes);
 	config_free(&s->config);
 	checkpoint_close(s->ck);
 }

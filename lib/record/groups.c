@@ -80,9 +80,8 @@ bool group_full(const struct group *group)
 	return group->size > 0 && (int64_t)group->n >= group->size;
 }
 
-void groups_release(struct groups *g, struct group *group)
+void groups_release(struct group *group)
 {
-	(void)g;
 	assert(!group->released);
 	group->released = true;
 }

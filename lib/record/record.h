@@ -169,7 +169,7 @@ int writer_close(struct writer *w, struct err *e);
  *                             break;
  *             } else if (group_full(group)) {                          // as many as their `group` says: no need to wait longer
  *                     score(group);
- *                     groups_release(&g, group);
+ *                     groups_release(group);
  *                     while (rc >= 0 && (p = groups_pop(&g)))          // in the input's order, as far as all before are released
  *                             rc = writer_put(out, p, &e);
  *             }
@@ -198,7 +198,7 @@ struct groups {                         /* all zero is none */
 /* Takes r over (and leaves it empty), unless it fails: no id, or a line too many of a group already released. */
 struct group *groups_add(struct groups *g, struct record *r, struct err *e);
 bool group_full(const struct group *group);
-void groups_release(struct groups *g, struct group *group);
+void groups_release(struct group *group);
 struct record *groups_pop(struct groups *g);                    /* NULL: none is ready. Valid until the next pop */
 void groups_free(struct groups *g);
 

@@ -42,9 +42,7 @@ static void on_done(void *arg, void *user, int64_t sample, const struct made *m)
 	enum said said = judge_said(m->text, m->n, to->thinks);
 
 	(void)arg;
-	v->text = xmalloc(m->n + 1);
-	memcpy(v->text, m->text, m->n);
-	v->text[m->n] = 0;
+	v->text = xstrndup(m->text, m->n);
 	v->n = m->n;
 	if (said == SAID_YES || said == SAID_NO)
 		v->verdict = said == SAID_YES ? VERDICT_YES : VERDICT_NO;

@@ -48,17 +48,17 @@ static void check_interleaved(void)
 	b = add(&g, "{\"id\":\"b\",\"group\":2,\"n\":2}", &e);
 	CHECK(a && b && a != b && !group_full(a));
 	CHECK(add(&g, "{\"id\":\"b\",\"group\":2,\"n\":3}", &e) == b && group_full(b));
-	groups_release(&g, b);
+	groups_release(b);
 	check_popped(&g, "");                   /* a's first line holds them back */
 	c = add(&g, "{\"id\":\"a\",\"step\":7,\"n\":4}", &e);
 	CHECK(c && c != a && c->step == 7 && a->step == -1 && c->size == 0 && !group_full(c));
 	CHECK(add(&g, "{\"id\":\"a\",\"group\":2,\"n\":5}", &e) == a && group_full(a));
 	CHECK_INT(a->n, 2);
 	CHECK_STR(a->id, "a");
-	groups_release(&g, a);
+	groups_release(a);
 	check_popped(&g, "1 2 3 ");
 	CHECK(add(&g, "{\"id\":\"a\",\"step\":7,\"n\":6}", &e) == c);
-	groups_release(&g, c);
+	groups_release(c);
 	check_popped(&g, "4 5 6 ");
 	CHECK_INT(g.n, 3);
 	CHECK(g.group[0] == a && g.group[1] == b && g.group[2] == c);

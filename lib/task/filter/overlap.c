@@ -455,7 +455,6 @@ static void seal(struct set *s, int64_t common)
 
 	if (s->withins)
 		index_tails(s);
-
 	if (!s->slots)
 		grow(s);
 	s->some = xcalloc(s->slots / 8, sizeof *s->some);
