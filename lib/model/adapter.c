@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/config_private.h"
 
 /* Settings that change what is computed, and that must be absent, null, false, empty or this word. */
 static const struct {
@@ -29,18 +30,13 @@ static int refuse(const struct js *j, struct err *e)
 {
 	const struct js *start = js_get(j, "init_lora_weights");
 	const char *word = js_string(start, NULL);
-	struct buf text = {0};
 	size_t i;
 
 	for (i = 0; i < sizeof plain / sizeof *plain; i++) {
 		const struct js *v = js_get(j, plain[i].key);
 
-		if (is_plain(v, plain[i].word))
-			continue;
-		js_write(v, 0, &text);
-		err_set(e, "'%s' = %.120s is not supported", plain[i].key, text.p);
-		buf_free(&text);
-		return -1;
+		if (!is_plain(v, plain[i].word))
+			return config_refuse(plain[i].key, v, "", e);
 	}
 	/* Those begin by changing the base model. */
 	if (word && (!strncmp(word, "pissa", 5) || !strcmp(word, "olora") || !strcmp(word, "corda") || !strcmp(word, "loftq")))
