@@ -53,7 +53,7 @@ struct list {
 };
 
 struct statistics {
-	double mean, std, min, max;     /* of the finite numbers */
+	double mean, std, min, max;     /* of the finite numbers; NaN where there are none */
 	int64_t wild;                   /* numbers that are NaN or infinite */
 };
 
@@ -64,7 +64,7 @@ static int measure(const struct safetensors *s, const struct st_tensor *t, struc
 	int64_t at, n, i;
 	int rc = 0;
 
-	*to = (struct statistics){.min = INFINITY, .max = -INFINITY};
+	*to = (struct statistics){.min = NAN, .max = NAN};
 	for (at = 0; rc == 0 && at < t->count; at += n) {
 		n = t->count - at < PIECE ? t->count - at : PIECE;
 		rc = safetensors_floats(s, t, at, n, x, e);
@@ -75,14 +75,14 @@ static int measure(const struct safetensors *s, const struct st_tensor *t, struc
 			}
 			sum += (double)x[i];
 			squares += (double)x[i] * (double)x[i];
-			to->min = (double)x[i] < to->min ? (double)x[i] : to->min;
-			to->max = (double)x[i] > to->max ? (double)x[i] : to->max;
+			to->min = to->min <= (double)x[i] ? to->min : (double)x[i];
+			to->max = to->max >= (double)x[i] ? to->max : (double)x[i];
 		}
 	}
 	free(x);
 	n = t->count - to->wild;
-	to->mean = sum / (double)n;
-	to->std = sqrt(fmax(0, squares / (double)n - to->mean * to->mean));
+	to->mean = n ? sum / (double)n : NAN;
+	to->std = n ? sqrt(fmax(0, squares / (double)n - to->mean * to->mean)) : NAN;
 	return rc;
 }
 
@@ -117,10 +117,10 @@ static int list_tensor(const struct list *o, const struct safetensors *s, const 
 	} else {
 		buf_printf(b, "%s%s  %s ", prefix, t->name, st_dtype_name(t->dtype));
 		tensor_shape(b, t->shape, t->ndim);
-		if (o->stats)
+		if (o->stats && !isnan(x.mean))
 			buf_printf(b, "  mean %.3g, std %.3g, from %.3g to %.3g", x.mean, x.std, x.min, x.max);
 		if (o->stats && x.wild)
-			buf_printf(b, ", %s not finite", HUMAN_COUNT(x.wild));
+			buf_printf(b, "%s%s not finite", isnan(x.mean) ? "  " : ", ", HUMAN_COUNT(x.wild));
 	}
 	o->line(o->arg, b->p);
 	buf_clear(b);
