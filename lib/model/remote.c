@@ -200,7 +200,7 @@ static enum http_verdict take_status(struct remote *r, struct ask *a, struct htt
 	bool again = status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
 	struct err why;
 
-	remote_error_text(j, &why);
+	remote_error_text(r->h, j, &why);
 	err_set(e, "status %ld%s%.400s", status, why.msg[0] ? ": " : "", why.msg);
 	if (again && !(status == 429 && strstr(why.msg, "insufficient_quota")))
 		return HTTP_AGAIN;
@@ -232,6 +232,7 @@ static enum http_verdict take_models(struct remote *r, const struct js *j, struc
 		err_set(e, "the reply has a model without a name");
 		v = HTTP_AGAIN;
 	} else if (i > 1) {
+		http_mask(r->h, &names);
 		err_set(e, "there are several models (%.300s): say which by --model-name", names.p);
 	} else {
 		r->model = xstrdup(names.p);
@@ -261,7 +262,7 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	struct err why;
 
 	if (!js_is_array(list) || n == 0) {
-		remote_error_text(j, &why);     /* some send an error with status 200 */
+		remote_error_text(r->h, j, &why);       /* some send an error with status 200 */
 		return err_set(e, "the reply has no 'choices'%s%.400s", why.msg[0] ? ": " : "", why.msg), HTTP_AGAIN;
 	}
 	if (n > a->n)
@@ -289,6 +290,15 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	return HTTP_TAKEN;
 }
 
+/* What is no JSON, as a string: the first of it, without the key */
+static struct js *begin_of(struct remote *r, const char *body, size_t n)
+{
+	buf_clear(&r->body);
+	buf_add(&r->body, body, n);
+	http_mask(r->h, &r->body);
+	return js_new_string(r->body.p, r->body.n > 200 ? 200 : r->body.n);
+}
+
 static enum http_verdict on_reply(void *arg, struct http_request *q, long status, const char *body, size_t n, struct err *e)
 {
 	struct remote *r = arg;
@@ -299,7 +309,7 @@ static enum http_verdict on_reply(void *arg, struct http_request *q, long status
 
 	if (!good) {
 		if (!j)                 /* a proxy's page, or nothing */
-			j = js_new_string(body, n > 200 ? 200 : n);
+			j = begin_of(r, body, n);
 		v = take_status(r, a, q, status, j, e);
 	} else if (!j || !js_is_object(j)) {
 		if (j)

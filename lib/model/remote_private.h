@@ -3,6 +3,7 @@
 #define MODEL_REMOTE_PRIVATE_H
 
 #include "base/buf.h"
+#include "base/http.h"
 #include "model/remote.h"
 
 struct remote_choice_text {             /* used again for the next */
@@ -21,7 +22,7 @@ bool remote_lists_all(const struct js *reply);
 /* One member of 'choices', of either API; `all`: its logprobs are to be taken. -1 and e if it cannot be used. */
 int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct completer_params *p, bool all, struct err *e);
 void remote_free_choice(struct remote_choice_text *c);
-/* What a server says went wrong, on one line; empty if it says nothing. */
-void remote_error_text(const struct js *j, struct err *why);
+/* What a server says went wrong, on one line, without the key (before it is cut: h may be NULL); empty if it says nothing. */
+void remote_error_text(const struct http *h, const struct js *j, struct err *why);
 
 #endif

@@ -44,7 +44,7 @@ static void add_text(struct buf *to, const struct js *j)
 		js_write(j, 0, to);
 }
 
-void remote_error_text(const struct js *j, struct err *why)
+void remote_error_text(const struct http *h, const struct js *j, struct err *why)
 {
 	static const char *const parts[] = {"message", "param", "code", "detail"};
 	const struct js *in = js_is_object(js_get(j, "error")) ? js_get(j, "error") : j;
@@ -60,6 +60,8 @@ void remote_error_text(const struct js *j, struct err *why)
 			if (i < 1 || i > 2 || js_is_string(js_get(in, parts[i])))
 				add_text(&b, js_get(in, parts[i]));
 	}
+	if (h)
+		http_mask(h, &b);
 	for (i = 0; i < b.n; i++)
 		if ((unsigned char)b.p[i] < 0x20 || b.p[i] == 0x7f)
 			b.p[i] = ' ';

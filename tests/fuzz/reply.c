@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	const struct js *list = js_get(j, "choices");
 	size_t i, k;
 
-	remote_error_text(j, &why);
+	remote_error_text(NULL, j, &why);
 	assert(!strpbrk(why.msg, "\n\r\t"));
 	for (i = 0; i < js_size(list); i++) {
 		if (remote_read_choice(&c, js_at(list, i), &p, remote_lists_all(j), &e) < 0) {

@@ -11,6 +11,7 @@
  *
  *     429, 503, ... that status     cut      half a reply          close     no reply, the connection closed
  *     slow         after 2 s        empty    status 200, no body   text html no JSON
+ *     page         400, no JSON
  *     wait         429, with Retry-After: 1
  *     nochoices, nomessage, array, error, aborted: JSON that is no completion
  */
@@ -58,6 +59,7 @@ static struct client client[MOST];
 static int clients;
 static struct map tries;
 static int answered;
+static const char *told_key;            /* with --echo-key: what came with the request */
 
 /* ---- what is said ---- */
 
@@ -77,6 +79,8 @@ static void say(struct client *c, int status, const char *extra, const char *fmt
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (told_key)                   /* where a long message may be cut */
+		snprintf(text, sizeof text, "%-390d%s", status, told_key);
 	js_set(error, "message", js_new_str(text));
 	js_set(error, "type", js_new_str("test"));
 	js_set(j, "error", error);
@@ -272,6 +276,14 @@ static bool misbehave(struct client *c, const char *fault)
 			reply(c, 200, "", bodies[i].body, strlen(bodies[i].body));
 			return true;
 		}
+	if (!strcmp(fault, "page")) {           /* of a proxy that tells what it was asked */
+		struct buf page = {0};
+
+		buf_printf(&page, "%-190s%s", "<html>", told_key ? told_key : "");
+		reply(c, 400, "", page.p, page.n);
+		buf_free(&page);
+		return true;
+	}
 	if (!strcmp(fault, "slow")) {
 		c->due = clock_seconds() + 2;
 		return false;
@@ -334,6 +346,7 @@ static void answer(struct client *c, const char *path, const char *body, size_t 
 	struct err e;
 
 	c->due = clock_seconds() + opt.delay;
+	told_key = opt.echo_key ? got_key : NULL;
 	if (opt.key && strcmp(got_key, opt.key) != 0) {
 		say(c, 401, "", "Incorrect API key provided: '%s'", got_key);
 		return;
