@@ -272,7 +272,6 @@ static enum said statement(struct rest r)
 		if (take(&at, its) && verdict_of(at.s, at.n) == SAID_TIE)
 			return SAID_TIE;
 		subject = take(&r, articles);
-
 		while (take(&r, kinds))
 			;
 		subject |= take(&r, subjects);
