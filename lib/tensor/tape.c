@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CHUNK ((size_t)16 << 20)
 #define ALIGN ((size_t)256)

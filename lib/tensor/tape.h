@@ -54,7 +54,7 @@ struct node {
 	const char *op;
 	void (*backward)(struct tape *, struct node *);
 	struct tensor *in[3], *out;
-	void *aux;                      /* what the op keeps for the way back, in the tape's host arena */
+	void *aux;                      /* what the op keeps for the way back, until the reset */
 };
 
 struct tape {

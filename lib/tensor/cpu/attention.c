@@ -26,11 +26,6 @@ struct job {
 	float *dqkv;
 };
 
-static int64_t pages_of(int64_t n)
-{
-	return (n + KV_PAGE - 1) / KV_PAGE;
-}
-
 /* One key/value head's part of a page, and a whole one, in bytes */
 static size_t head_bytes(const struct attention *a)
 {
@@ -75,7 +70,7 @@ static void write_halves(const struct kernels *kern, uint16_t *k_page, uint16_t 
 	for (r = 0; r < rows; r++)
 		kern->narrow(v_page + (slot + r) * dim, v + r * stride, dim);
 	for (d = 0; d < dim; d += some) {
-		some = dim - d < HALF_DIMS ? dim - d : HALF_DIMS;
+		some = MIN(HALF_DIMS, dim - d);
 		if (rows == KV_PAGE) {
 			kern->transpose(turned, k + d, stride, KV_PAGE, some);
 			kern->narrow(k_page + d * KV_PAGE, turned, some * KV_PAGE);
@@ -103,7 +98,7 @@ static void write_pages(const struct job *j, int64_t seq, int64_t head, int64_t 
 		const float *k = (const float *)a->qkv + (s->row + i) * a->qkv_stride + (a->heads + head) * dim, *v = k + a->kv_heads * dim;
 		void *k_page = j->k + at, *v_page = j->v + at;
 
-		rows = KV_PAGE - slot < first + n - i ? KV_PAGE - slot : first + n - i;
+		rows = MIN(KV_PAGE - slot, first + n - i);
 		if (a->half_keys)
 			write_halves(j->cpu->kern, k_page, v_page, slot, rows, k, v, a->qkv_stride, dim);
 		else
@@ -129,7 +124,7 @@ static void attend_items(void *arg, int64_t from, int64_t to, int worker)
 	for (; from < to; from++) {
 		const struct item *item = &j->item[from];
 		const struct seq *s = &a->seq[item->seq];
-		const int64_t row = s->row + item->first, pages = pages_of(s->past + item->first + item->n);
+		const int64_t row = s->row + item->first, pages = div_up(s->past + item->first + item->n, KV_PAGE);
 		struct attend at = {.first = s->past + item->first, .n = item->n, .heads = heads, .head_dim = dim, .scale = a->scale,
 				    .q_stride = a->qkv_stride, .v_stride = dim, .half_keys = a->half_keys, .out_stride = a->heads * dim, .lse_stride = a->heads};
 		const int64_t pointers = pages * (int64_t)sizeof *at.k / (int64_t)sizeof *at.q;
@@ -173,13 +168,13 @@ static double make_items(struct job *j, int64_t each)
 	int64_t s, h, i, n = 0;
 
 	for (s = 0; s < a->seqs; s++)
-		n += (a->seq[s].n + each - 1) / each * a->kv_heads;
+		n += div_up(a->seq[s].n, each) * a->kv_heads;
 	j->item = (struct item *)cpu_scratch(&j->cpu->shared2, n * (int64_t)(sizeof *j->item / sizeof(float)));
 	j->items = 0;
 	for (s = 0; s < a->seqs; s++)
 		for (i = 0; i < a->seq[s].n; i += each)
 			for (h = 0; h < a->kv_heads; h++) {
-				const int64_t count = a->seq[s].n - i < each ? a->seq[s].n - i : each;
+				const int64_t count = MIN(each, a->seq[s].n - i);
 
 				j->item[j->items++] = (struct item){(int32_t)s, (int32_t)h, (int32_t)i, (int32_t)count};
 				cost += (double)count * (double)(a->seq[s].past + i + count);
@@ -203,13 +198,13 @@ void cpu_attention(struct backend *be, const struct attention *a)
 		const int64_t index = (a->seqs * (int64_t)(sizeof *j.page / sizeof(float)) + 15) / 16 * 16;
 
 		for (s = 0; s < a->seqs; s++)
-			pages += pages_of(a->seq[s].n);
+			pages += div_up(a->seq[s].n, KV_PAGE);
 		j.page = (int64_t *)cpu_scratch(&j.cpu->shared, index + 2 * pages * (int64_t)(page_bytes(a) / sizeof(float)));
 		j.k = (char *)((float *)j.page + index);
 		j.v = j.k + (size_t)pages * page_bytes(a);
 		for (s = 0, pages = 0; s < a->seqs; s++) {
 			j.page[s] = pages;
-			pages += pages_of(a->seq[s].n);
+			pages += div_up(a->seq[s].n, KV_PAGE);
 		}
 	}
 	j.write = true;

@@ -16,11 +16,10 @@
 #endif
 
 #define COLUMNS 64
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 static int64_t columns_of(const struct gemm *g)
 {
-	return (g->m + COLUMNS - 1) / COLUMNS;
+	return div_up(g->m, COLUMNS);
 }
 
 struct rounding {

@@ -23,6 +23,16 @@ struct cpu {
 	struct scratch rounded;         /* its A */
 };
 
+static inline int64_t div_up(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+static inline int64_t even(int64_t k)
+{
+	return k + k % 2;
+}
+
 static inline struct cpu *cpu_of(struct backend *be)
 {
 	return be->state;

@@ -15,7 +15,6 @@
 
 #define DEPTH 256               /* k at once: DEPTH * PANEL floats are half of a first-level cache */
 #define ROWS_AT_ONCE 240        /* rows of A by DEPTH: in the second-level cache */
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 struct plan {
 	struct cpu *cpu;
@@ -35,16 +34,6 @@ struct piece {
 	int64_t row, rows, panel, panels;
 	float *a, *b, *sums;                    /* scratch */
 };
-
-static int64_t div_up(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
-static int64_t even(int64_t k)
-{
-	return k + k % 2;
-}
 
 /* Rows in even blocks that the kernels can take: block i of n starts at row i * rows / n. */
 static int64_t row_blocks(const struct kernels *kern, int64_t rows)

@@ -16,6 +16,9 @@
 #define MM_ROWS 14              /* no kernel takes more rows or panels */
 #define MM_PANELS 4
 
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
 /* One block of a matrix product: up to MM_ROWS rows, up to MM_PANELS panels of PANEL columns.
  *     c = start (or 0); for each k: c = fma(a_k, b_k, c); c = c + bias; c = c_before + c if add */
 struct mm {

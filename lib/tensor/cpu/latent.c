@@ -9,8 +9,6 @@
 #define ROWS_EACH 64            /* rows (positions by heads) of an item: so many share the turning of a page */
 #define ROWS_LEAST 12           /* fewer, where there are threads to spare */
 #define BACK_ROWS 1024          /* rows of a tile on the way back */
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 struct item {
 	int32_t seq, first, n, head, heads;
@@ -23,11 +21,6 @@ struct job {
 	int64_t items;
 	float *keys;                    /* the pages of this layer, or NULL */
 };
-
-static int64_t div_up(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
 
 /* Position p of the sequence, which is a page's first */
 static const float *page_at(const struct job *j, const struct seq *s, int64_t p)

@@ -9,11 +9,6 @@
 #define SUM_ROWS 64
 #define CHUNK 16384             /* elements of a long vector at once */
 
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* The arguments of whatever runs, for the functions below */
 struct rows {
 	struct cpu *cpu;
@@ -55,14 +50,14 @@ static void embed_back_columns(void *arg, int64_t from, int64_t to, int worker)
 	for (; from < to; from++) {
 		const int64_t col = from * EMBED_COLS;
 
-		a->cpu->kern->add_rows(a->out + col, a->cols, a->in + col, a->cols, a->id, a->rows, min64(EMBED_COLS, a->cols - col));
+		a->cpu->kern->add_rows(a->out + col, a->cols, a->in + col, a->cols, a->id, a->rows, MIN(EMBED_COLS, a->cols - col));
 	}
 }
 
 static void cpu_embed_back(struct backend *be, float *dtable, const float *dout, const int32_t *id, int64_t rows, int64_t cols, int64_t vocab)
 {
 	(void)vocab;
-	pool_run(cpu_of(be)->pool, (cols + EMBED_COLS - 1) / EMBED_COLS, cpu_grain((double)rows * EMBED_COLS * 0.4), embed_back_columns,
+	pool_run(cpu_of(be)->pool, div_up(cols, EMBED_COLS), cpu_grain((double)rows * EMBED_COLS * 0.4), embed_back_columns,
 		 &(struct rows){.cpu = cpu_of(be), .out = dtable, .in = dout, .id = id, .rows = rows, .cols = cols});
 }
 
@@ -94,7 +89,7 @@ static void rmsnorm_back_rows(void *arg, int64_t from, int64_t to, int worker)
 
 	(void)worker;
 	for (; from < to; from++) {
-		const int64_t row = from * SUM_ROWS, rows = min64(SUM_ROWS, n->rows - row), at = row * n->cols;
+		const int64_t row = from * SUM_ROWS, rows = MIN(SUM_ROWS, n->rows - row), at = row * n->cols;
 
 		a->cpu->kern->rmsnorm_back(a->out + at, a->dw + from * n->cols, a->in + at, n->x + at, n->w, n->rstd + row, rows, n->cols, a->flag);
 	}
@@ -103,7 +98,7 @@ static void rmsnorm_back_rows(void *arg, int64_t from, int64_t to, int worker)
 static void cpu_rmsnorm_back(struct backend *be, const struct norm *n, const void *dout, float *dx, float *dw, bool accumulate)
 {
 	struct cpu *c = cpu_of(be);
-	const int64_t blocks = (n->rows + SUM_ROWS - 1) / SUM_ROWS;
+	const int64_t blocks = div_up(n->rows, SUM_ROWS);
 	float *sums = cpu_scratch(&c->shared, blocks * n->cols);
 
 	pool_run(c->pool, blocks, cpu_grain((double)(n->cols * SUM_ROWS) * 0.8), rmsnorm_back_rows,
@@ -145,7 +140,7 @@ static void head_norms_back_rows(void *arg, int64_t from, int64_t to, int worker
 
 	(void)worker;
 	for (; from < to; from++) {
-		const int64_t first = from * SUM_ROWS, end = min64(first + SUM_ROWS, h->rows);
+		const int64_t first = from * SUM_ROWS, end = MIN(first + SUM_ROWS, h->rows);
 		float *dw = a->dw + from * 3 * D, *some = dw + 2 * D;
 
 		memset(dw, 0, (size_t)(2 * D) * sizeof *dw);
@@ -163,7 +158,7 @@ static void head_norms_back_rows(void *arg, int64_t from, int64_t to, int worker
 static void cpu_head_norms_back(struct backend *be, const struct head_norms *h, void *d, float *dw, float *dw2)
 {
 	struct cpu *c = cpu_of(be);
-	const int64_t blocks = (h->rows + SUM_ROWS - 1) / SUM_ROWS, D = h->head_dim;
+	const int64_t blocks = div_up(h->rows, SUM_ROWS), D = h->head_dim;
 	float *sums = cpu_scratch(&c->shared, blocks * 3 * D);
 
 	pool_run(c->pool, blocks, cpu_grain((double)(h->heads * D * SUM_ROWS) * 0.8), head_norms_back_rows,
@@ -242,14 +237,14 @@ static void column_sums(void *arg, int64_t from, int64_t to, int worker)
 
 	(void)worker;
 	for (; from < to; from++)
-		a->cpu->kern->column_sums(a->dw + from * a->cols, a->in + from * SUM_ROWS * a->cols, min64(SUM_ROWS, a->rows - from * SUM_ROWS),
+		a->cpu->kern->column_sums(a->dw + from * a->cols, a->in + from * SUM_ROWS * a->cols, MIN(SUM_ROWS, a->rows - from * SUM_ROWS),
 					  a->cols);
 }
 
 static void cpu_bias_back(struct backend *be, float *dbias, const void *dout, int64_t rows, int64_t cols, bool half)
 {
 	struct cpu *c = cpu_of(be);
-	const int64_t blocks = (rows + SUM_ROWS - 1) / SUM_ROWS;
+	const int64_t blocks = div_up(rows, SUM_ROWS);
 	float *sums = cpu_scratch(&c->shared, blocks * cols);
 
 	(void)half;
@@ -365,12 +360,12 @@ static void square_chunks(void *arg, int64_t from, int64_t to, int worker)
 
 	(void)worker;
 	for (; from < to; from++)
-		a->partial[from] = a->cpu->kern->sum_squares(a->in + from * SQUARES, min64(SQUARES, a->cols - from * SQUARES));
+		a->partial[from] = a->cpu->kern->sum_squares(a->in + from * SQUARES, MIN(SQUARES, a->cols - from * SQUARES));
 }
 
 static void cpu_squares(struct backend *be, const float *x, int64_t n, double *part)
 {
-	pool_run(cpu_of(be)->pool, (n + SQUARES - 1) / SQUARES, 1, square_chunks, &(struct rows){.cpu = cpu_of(be), .in = x, .cols = n, .partial = part});
+	pool_run(cpu_of(be)->pool, div_up(n, SQUARES), 1, square_chunks, &(struct rows){.cpu = cpu_of(be), .in = x, .cols = n, .partial = part});
 }
 
 static void scale_chunk(void *arg, int64_t from, int64_t to, int worker)

@@ -211,7 +211,7 @@ static int64_t draw_cut(const float *w, int64_t n, const struct sampling *how, d
 /* Without cuts: the block of weights first, by the blocks' sums */
 static int64_t draw_all(const float *w, int64_t n, const double *block, double uniform)
 {
-	const int64_t blocks = (n + DRAW_BLOCK - 1) / DRAW_BLOCK;
+	const int64_t blocks = div_up(n, DRAW_BLOCK);
 	double total = 0, at, sum = 0;
 	int64_t b, i;
 
@@ -243,7 +243,7 @@ static void sample_rows(void *arg, int64_t from, int64_t to, int worker)
 {
 	const struct draws *d = arg;
 	const struct kernels *kern = d->cpu->kern;
-	const int64_t n = d->vocab, blocks = (n + DRAW_BLOCK - 1) / DRAW_BLOCK;
+	const int64_t n = d->vocab, blocks = div_up(n, DRAW_BLOCK);
 	double *block = (double *)cpu_scratch(&d->cpu->worker[worker], 2 * blocks + n);
 	float *weight = (float *)(block + blocks);
 

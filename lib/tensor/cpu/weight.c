@@ -9,12 +9,6 @@
 #include <string.h>
 
 #define STAGE 256       /* k's of a panel's rows that are converted at once: they stay in the first-level cache */
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-
-static int64_t even(int64_t k)
-{
-	return k + k % 2;
-}
 
 /* Numbers of a panel, padding included */
 static int64_t panel_size(const struct packed *p)
@@ -32,7 +26,7 @@ static struct packed *cpu_pack(struct backend *be, int64_t n, int64_t k, enum we
 	struct packed *p = xmalloc(sizeof *p);
 
 	*p = (struct packed){.n = n, .k = k, .type = type, .panels = panels};
-	p->data = be->alloc(be, (size_t)(panels ? (n + PANEL - 1) / PANEL * panel_size(p) : n * k) * size_of(type));
+	p->data = be->alloc(be, (size_t)(panels ? div_up(n, PANEL) * panel_size(p) : n * k) * size_of(type));
 	return p;
 }
 

@@ -1,8 +1,6 @@
 /* Rows of a table by index: the embedding of tokens, and the picking of rows of an activation. */
 #include "tensor/ops.h"
 
-#include <string.h>
-
 int32_t *tape_upload(struct tape *t, const int32_t *host, int64_t n)
 {
 	int32_t *p = tape_memory(t, (size_t)n * sizeof *p);
@@ -11,13 +9,8 @@ int32_t *tape_upload(struct tape *t, const int32_t *host, int64_t n)
 	return p;
 }
 
-struct pick {
-	const int32_t *id;
-};
-
 static void back(struct tape *t, struct node *n)
 {
-	const struct pick *p = n->aux;
 	struct tensor *from = n->in[0], *out = n->out;
 	bool accumulate;
 	float *d = tape_grad(t, from, &accumulate);
@@ -26,7 +19,7 @@ static void back(struct tape *t, struct node *n)
 		return;
 	if (!accumulate)
 		t->be->zero(t->be, d, (size_t)(from->rows * from->cols) * sizeof *d);
-	t->be->embed_back(t->be, d, out->grad, p->id, out->rows, out->cols, from->rows);
+	t->be->embed_back(t->be, d, out->grad, n->aux, out->rows, out->cols, from->rows);
 }
 
 static struct tensor *pick(struct tape *t, const char *op, struct tensor *from, const int32_t *id, int64_t rows)
@@ -39,11 +32,9 @@ static struct tensor *pick(struct tape *t, const char *op, struct tensor *from, 
 		t->be->embed(t->be, out->data, from->data, id, rows, from->cols);
 	if (t->record) {
 		struct node *n = tape_record(t, op, back, out);
-		struct pick *p = arena_alloc(&t->host, sizeof *p);
 
-		p->id = id;
 		n->in[0] = from;
-		n->aux = p;
+		n->aux = (void *)id;
 	}
 	return out;
 }

@@ -11,8 +11,6 @@
 #define QUERIES 48
 #define KEYS 64
 #define ROUND16(n) (((n) + 15) / 16 * 16)
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* All rows are `width` = ROUND16(D) floats long, of which D count; all arrays have ROUND16(n) of them. */
 struct work {
