@@ -134,10 +134,6 @@ $B/%.$1.o: %.c
 	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(ISAFLAGS_$1) -DISA=$1 -DISA_NAME='"$1"' -DISA_$1 -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
-# The unrolled kernels take minutes to compile under the sanitizers: they go without (their tests run under valgrind, too: make valgrind)
-ifdef SAN
-$(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/%.$i.o)): CFLAGS += -fno-sanitize=all
-endif
 
 # plugins.c lists what is there: const struct KIND *const KIND_table[] = {..., NULL}
 PLUGIN_SRC := $(foreach k,$(KINDS),$(wildcard lib/$k/*.c))
