@@ -316,7 +316,7 @@ static int read_post_processor(struct tables *t, const struct js *j, int depth, 
 
 /* ---- decoders: every token's bytes are made at once ---- */
 
-#define FORMS_MOST ((size_t)256 << 20)  /* bytes: a limit on what a bad file may cost */
+#define FORMS_MOST ((size_t)64 << 20)  /* bytes: a limit on what a bad file may cost */
 enum { MAX_DECODERS = 8 };
 struct decoder {
 	enum { BYTE_LEVEL, BYTE_FALLBACK, FUSE, REPLACE } kind;

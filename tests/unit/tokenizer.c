@@ -293,7 +293,7 @@ static void check_longest(void)
 	for (i = 0; i < 8; i++)
 		buf_printf(&json, "%s{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"" LONG LONG LONG LONG "\"}", i ? ", " : "");
 	buf_str(&json, "]}}");
-	refused(json.p, "t.json: 'decoder' makes more than 256 MiB of the tokens");
+	refused(json.p, "t.json: 'decoder' makes more than 64 MiB of the tokens");
 	buf_free(&json);
 }
 
