@@ -103,7 +103,7 @@ int graders_reward_model(struct graders *g, const char *spec, struct err *e)
 	x = open_model(g, path, e);
 	if (x)
 		rc = spec_parse(&x->spec, spec, &p, true, e);
-	if (rc == 0 && !strcmp(x->spec.as, path)) {
+	if (rc == 0 && !x->spec.named) {
 		free(x->spec.as);
 		x->spec.as = xstrdup("model");
 	}

@@ -85,6 +85,7 @@ static int parse_options(struct spec *s, char *p, const struct plugin *about, bo
 		if (weighted && !strcmp(name, "as")) {
 			free(s->as);
 			s->as = xstrdup(eq + 1);
+			s->named = true;
 			continue;
 		}
 		while (param && param->name && strcmp(param->name, name))

@@ -50,6 +50,7 @@ struct plugin {
 struct spec {
 	char *text;             /* what string options point into */
 	char *as;               /* the name to write under: the plug-in's, or that of as=NAME */
+	bool named;             /* as=NAME was given */
 	double weight;          /* 1 if none was given */
 	void *options;
 };
