@@ -471,7 +471,8 @@ int main(int argc, char **argv)
 	struct tool t = {.name = "r1-sample", .usage = "--model DIR|URL [OPTION]... [FILE]...", .summary = "Write completions for each problem"};
 	struct work w;
 	struct options o = {.how = {.dtype = "auto", .template = "auto", .batch = 64, .max_tokens = 512, .temperature = 1, .top_p = 1, .per_request = 1,
-				   .tries = 16, .wait = 0.5, .connect_timeout = 10, .timeout = 1800, .warn_memory = true, .on = {on_done, on_failed, &w}},
+				   .tries = 16, .wait = 0.5, .connect_timeout = 10, .timeout = 1800, .name_option = "--model-name", .warn_memory = true,
+				   .on = {on_done, on_failed, &w}},
 			    .samples = 1, .step = -1, .api = "auto", .logprobs = "auto", .thinking = "auto"};
 	struct opt opts[] = {
 		OPT_HEADING("Model and prompt"),

@@ -58,6 +58,7 @@ struct completer_params {               /* all borrowed until completer_close */
 	bool (*stopped)(void *on_arg, void *user, const int32_t *id, int64_t n);   /* in place of stop texts, asked after each token; may be NULL */
 	/* a server's */
 	const char *name, *key_file;    /* NULL: its only model; the key in the environment's OPENAI_API_KEY, if any */
+	const char *name_option;        /* by which a user gives the name */
 	enum completer_choice logprobs;
 	int64_t per_request, tries;
 	double wait, connect_timeout, timeout;          /* seconds */

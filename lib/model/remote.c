@@ -207,7 +207,7 @@ static enum http_verdict take_status(struct remote *r, struct ask *a, struct htt
 	if (a->prompt && (status == 400 || status == 422) && adapt(r, a, why.msg))
 		return send_changed(r, a, q);
 	if (!a->prompt && status == 404)
-		err_set(e, "status 404: there is no list of models: give the name by --model-name");
+		err_set(e, "status 404: there is no list of models: give the name by %s", r->p->name_option);
 	a->all = status != 400 && status != 413 && status != 422;
 	return HTTP_REFUSED;
 }
@@ -220,7 +220,7 @@ static enum http_verdict take_models(struct remote *r, const struct js *j, struc
 	size_t i;
 
 	if (!js_is_array(list) || js_size(list) == 0)
-		return err_set(e, "the reply names no model: give the name by --model-name"), HTTP_REFUSED;
+		return err_set(e, "the reply names no model: give the name by %s", r->p->name_option), HTTP_REFUSED;
 	for (i = 0; i < js_size(list); i++) {
 		const char *name = js_string(js_get(js_at(list, i), "id"), NULL);
 
@@ -233,7 +233,7 @@ static enum http_verdict take_models(struct remote *r, const struct js *j, struc
 		v = HTTP_AGAIN;
 	} else if (i > 1) {
 		http_mask(r->h, &names);
-		err_set(e, "there are several models (%.300s): say which by --model-name", names.p);
+		err_set(e, "there are several models (%.300s): say which by %s", names.p, r->p->name_option);
 	} else {
 		r->model = xstrdup(names.p);
 		v = HTTP_TAKEN;

@@ -95,7 +95,8 @@ struct judge *judge_open(const struct judge_params *p, struct err *e)
 	j->p = p;
 	j->how = (struct completer_params){.model = p->model, .template = "auto", .temperature = p->temperature, .top_p = 1, .max_tokens = p->max_tokens,
 					   .seed = p->seed, .batch = AT_ONCE, .dtype = "auto", .backend = p->backend, .threads = p->threads,
-					   .context = p->max_tokens + ROOM, .stopped = on_token, .name = p->name, .key_file = p->key_file,
+					   .context = p->max_tokens + ROOM, .stopped = on_token, .name = p->name, .name_option = "--judge-name",
+					   .key_file = p->key_file,
 					   .logprobs = CHOICE_OFF, .per_request = 1, .tries = 16, .wait = 0.5, .connect_timeout = 10, .timeout = 1800,
 					   .verbose = p->verbose, .on = {on_done, on_failed, j}};
 	if (judge_template_read(&j->template, p->template ? p->template : "correct", e) == 0 && (j->completer = completer_open(&j->how, e)))
