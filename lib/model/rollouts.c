@@ -189,13 +189,46 @@ static int take_logprobs(struct record *r, struct completion *to, struct err *e)
 	return 0;
 }
 
-int completion_read(struct record *r, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e)
+int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e)
+{
+	const char *s;
+	size_t n;
+
+	if (!record_has(r, "prompt"))
+		return template_field(tp, NULL, r, !record_has(r, "problem") && record_has(r, "messages") ? "messages" : "problem", to, e);
+	if (!(s = record_string(r, "prompt", &n, e)))
+		return -1;
+	buf_add(to, s, n);
+	return 0;
+}
+
+/* The prompt's tokens where it is made here, out of a problem or messages */
+static int take_question(struct record *r, const struct template *tp, struct tokenizer *t, struct completion *to, struct err *e)
+{
+	struct buf prompt = {0};
+	struct tokens ids = {0};
+	int rc = completion_prompt(r, tp, &prompt, e);
+
+	if (rc == 0 && (rc = tokenizer_encode(t, prompt.p ? prompt.p : "", prompt.n, TOKENIZER_ADD_SPECIAL, &ids, e)) < 0)
+		record_error(r, e, "the prompt: %s", e->msg);
+	buf_free(&prompt);
+	if (rc < 0) {
+		tokens_free(&ids);
+		return -1;
+	}
+	to->token = ids.id;
+	to->n = (int64_t)ids.n;
+	return 0;
+}
+
+int completion_read(struct record *r, const struct template *tp, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e)
 {
 	const char *finish = "stop";
-	bool prompt_given, given;
+	bool asked = tp && !record_has(r, "prompt") && !record_has(r, "prompt_ids") && (record_has(r, "problem") || record_has(r, "messages"));
+	bool prompt_given = false, given;
 
 	*to = (struct completion){0};
-	if (take_side(r, t, c, "prompt", "prompt_ids", false, to, &prompt_given, e) < 0)
+	if ((asked ? take_question(r, tp, t, to, e) : take_side(r, t, c, "prompt", "prompt_ids", false, to, &prompt_given, e)) < 0)
 		goto bad;
 	to->first = to->n;
 	if (to->first == 0) {

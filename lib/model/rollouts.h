@@ -1,7 +1,7 @@
 /* rollouts.h - completions out of records: token ids that are what the text says
  *
  *     struct completion c;
- *     if (completion_read(&r, tokenizer, &config, &c, &e) < 0) ...
+ *     if (completion_read(&r, template, tokenizer, &config, &c, &e) < 0) ...
  *     c.token[0 .. c.n-1], of which c.token[c.first ..] were written by the model
  *
  * The text is the truth for a person, the ids for the machine. Where `completion_ids` no longer decode to `completion`, somebody has edited
@@ -23,8 +23,11 @@ struct completion {
 	bool edited;                    /* encoded anew because text and ids differ */
 };
 
-/* A completion that is encoded here gets the first end token behind it unless its finish_reason is "length". */
-int completion_read(struct record *r, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e);
+/* A completion that is encoded here gets the first end token behind it unless its finish_reason is "length". A record without a prompt has its
+ * `problem` or `messages` put through the template; NULL: it is bad. */
+int completion_read(struct record *r, const struct template *tp, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e);
+/* The text of its prompt: `prompt`, or its `problem`, or its `messages`, in the template. Appended; -1 and e where it has none. */
+int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e);
 
 /* The text of a completion's ids: an end token at its end is left out. */
 void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to);

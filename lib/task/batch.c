@@ -119,7 +119,7 @@ int batch_add(struct batch *b, struct record *r, struct err *e)
 	    (record_has(r, "sample") && record_int(r, "sample", &x.sample, e) < 0) ||
 	    (record_has(r, "temperature") && record_number(r, "temperature", &x.temperature, e) < 0) ||
 	    (record_has(r, "finish_reason") && !(finish = record_string(r, "finish_reason", NULL, e))) ||
-	    completion_read(r, b->tokenizer, b->config, &c, e) < 0)
+	    completion_read(r, NULL, b->tokenizer, b->config, &c, e) < 0)
 		return -1;
 	if (check(r, &c, b->config, x.temperature, e) < 0 || (record_has(r, "advantages") && read_advantages(r, &c, &x, e) < 0) ||
 	    count_rewards(b, r, id, e) < 0) {

@@ -162,7 +162,7 @@ static int take(struct grader *x, struct record *r, size_t at, struct err *e)
 		x->first[at] = (int64_t)x->ids[at].n - 1;
 		return 0;
 	}
-	if (completion_read(r, x->tokenizer, &x->config, &c, e) < 0)
+	if (completion_read(r, x->template, x->tokenizer, &x->config, &c, e) < 0)
 		return -1;
 	if (!c.first || c.first == c.n) {
 		free(c.token);

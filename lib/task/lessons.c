@@ -106,17 +106,7 @@ static int take_completion(struct lessons *l, struct record *r, struct err *e)
 {
 	struct completion c;
 
-	if (!record_has(r, "prompt") && !record_has(r, "prompt_ids") && record_has(r, "problem")) {
-		struct buf prompt = {0};
-		int rc = template_field(l->how->template, NULL, r, "problem", &prompt, e);
-
-		if (rc == 0)
-			record_set_string(r, "prompt", prompt.p ? prompt.p : "", prompt.n);
-		buf_free(&prompt);
-		if (rc < 0)
-			return -1;
-	}
-	if (completion_read(r, l->how->tokenizer, l->how->config, &c, e) < 0)
+	if (completion_read(r, l->how->template, l->how->tokenizer, l->how->config, &c, e) < 0)
 		return -1;
 	if (c.edited && l->edited++ < 10)
 		tool_warn("%s:%lld: text and ids differ: encoded anew%s", r->file ? r->file : "-", (long long)r->line,
@@ -188,7 +178,7 @@ static int take_value(struct lessons *l, struct record *r, struct err *e)
 		return -1;
 	if (!target && record_number(r, l->how->label, &reward, e) < 0)
 		return -1;
-	if (completion_read(r, l->how->tokenizer, l->how->config, &c, e) < 0)
+	if (completion_read(r, l->how->template, l->how->tokenizer, l->how->config, &c, e) < 0)
 		return -1;
 	if (target && (int64_t)n != c.n - c.first) {
 		record_error(r, e, "'returns' has %zu numbers for %lld tokens of the completion", n, (long long)(c.n - c.first));

@@ -40,7 +40,7 @@ struct lessons {                        /* all zero but `how`: none */
 	int64_t cut, empty, edited;     /* cut to max_tokens; left out, with nothing to learn; encoded anew */
 };
 
-/* -1 and e: the record is bad. The record's `prompt` may be set. */
+/* -1 and e: the record is bad. */
 int lessons_add(struct lessons *l, struct record *r, struct err *e);
 int64_t lessons_count(const struct lessons *l);         /* examples */
 uint64_t lessons_hash(const struct lessons *l);         /* of all that there is to learn, in its order */

@@ -19,19 +19,6 @@ static bool cut_think(const char *s, size_t *n)
 	return true;
 }
 
-static int read_prompt(const struct scorer_reader *x, struct record *r, struct buf *to, struct err *e)
-{
-	const char *s;
-	size_t n;
-
-	if (!record_has(r, "prompt"))
-		return template_field(x->template, NULL, r, !record_has(r, "problem") && record_has(r, "messages") ? "messages" : "problem", to, e);
-	if (!(s = record_string(r, "prompt", &n, e)))
-		return -1;
-	buf_add(to, s, n);
-	return 0;
-}
-
 int scorer_read(const struct scorer_reader *x, struct record *r, const char *field, struct tokens *ids, struct err *e)
 {
 	struct buf prompt = {0};
@@ -40,7 +27,7 @@ int scorer_read(const struct scorer_reader *x, struct record *r, const char *fie
 	bool prefilled;
 	int rc;
 
-	if (!s || read_prompt(x, r, &prompt, e) < 0) {
+	if (!s || completion_prompt(r, x->template, &prompt, e) < 0) {
 		buf_free(&prompt);
 		return -1;
 	}

@@ -19,7 +19,7 @@ static void is(const char *line, const char *want)
 	struct err e;
 	int64_t i;
 
-	if (record_parse(&r, line, strlen(line), &e) < 0 || completion_read(&r, t, &config, &c, &e) < 0)
+	if (record_parse(&r, line, strlen(line), &e) < 0 || completion_read(&r, NULL, t, &config, &c, &e) < 0)
 		TEST_FAIL("%s: %s", line, e.msg);
 	buf_printf(&got, "%s%s", c.edited ? "!" : "", c.logprob ? "~" : "");
 	for (i = 0; i <= c.n; i++) {
@@ -43,7 +43,7 @@ static void fails(const char *line, const char *want)
 	struct err e;
 
 	CHECK(record_parse(&r, line, strlen(line), &e) == 0);
-	CHECK(completion_read(&r, t, &config, &c, &e) < 0);
+	CHECK(completion_read(&r, NULL, t, &config, &c, &e) < 0);
 	CHECK(!c.token);
 	CHECK(strstr(e.msg, want));
 	record_free(&r);
@@ -113,7 +113,7 @@ static void cut_bytes(void)
 	CHECK(strstr(b.p, "\xef\xbf\xbd"));
 	CHECK(record_parse(&r, line, strlen(line), &e) == 0);
 	record_set_str(&r, "completion", b.p);
-	CHECK(completion_read(&r, t, &config, &c, &e) == 0);
+	CHECK(completion_read(&r, NULL, t, &config, &c, &e) == 0);
 	CHECK(!c.edited);
 	CHECK_INT(c.n - c.first, 4);
 	CHECK_INT(c.token[c.first], 200);
