@@ -61,6 +61,7 @@ static int read_data(struct work *w, struct lessons *d, char **files, int n, str
 	int rc;
 
 	d->how = &w->reader;
+	d->told_long = w->held_out.told_long;           /* read first */
 	progress_rate(&p, "tok/s");
 	while ((rc = reader_next(in, &r, e)) > 0) {
 		if (lessons_add(d, &r, e) < 0 && (rc = reader_bad(in, e)) < 0)

@@ -183,7 +183,7 @@ static int take_step(struct work *w, const struct options *o, const struct tool 
 static int run(struct options *o, struct tool *t, char **files, int n, struct err *e)
 {
 	struct reader *in = reader_open(files, (size_t)n, t);
-	bool ended = false;
+	bool ended = false, told = false;
 	int rc = 0, steps;
 
 	for (steps = 0; rc == 0 && !ended; steps++) {
@@ -191,8 +191,10 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 		double started = clock_seconds();
 
 		rc = team_agree(open_all(&w, o, t, e), e);
+		w.batch.told_long = told;
 		if (rc == 0)
 			rc = read_records(&w, in, o, &ended, e);
+		told = w.batch.told_long;
 		if (rc == 0 && w.batch.n)
 			rc = take_step(&w, o, t, started, e);
 		else if (rc == 0 && !(steps && ended && !w.batch.masked))

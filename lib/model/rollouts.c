@@ -189,6 +189,18 @@ static int take_logprobs(struct record *r, struct completion *to, struct err *e)
 	return 0;
 }
 
+void completion_tell_long(const struct record *r, const struct config *c, int64_t n, bool *told)
+{
+	struct err e;
+
+	if (*told || n <= c->max_positions)
+		return;
+	*told = true;
+	record_error(r, &e, "%lld tokens, more than the model's %lld positions: taken all the same; of more such lines nothing is said",
+		     (long long)n, (long long)c->max_positions);
+	tool_warn("%s", e.msg);
+}
+
 int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e)
 {
 	const char *s;

@@ -29,6 +29,9 @@ int completion_read(struct record *r, const struct template *tp, struct tokenize
 /* The text of its prompt: `prompt`, or its `problem`, or its `messages`, in the template. Appended; -1 and e where it has none. */
 int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e);
 
+/* Tells, the first time, that this record has more tokens than the model has positions: it is learned or scored all the same. */
+void completion_tell_long(const struct record *r, const struct config *c, int64_t n, bool *told);
+
 /* The text of a completion's ids: an end token at its end is left out. */
 void completion_text(struct tokenizer *t, const struct config *c, const int32_t *id, int64_t n, struct buf *to);
 

@@ -138,6 +138,7 @@ int batch_add(struct batch *b, struct record *r, struct err *e)
 		free(c.token);
 		free(x.advantages);
 	} else {
+		completion_tell_long(r, b->config, c.n, &b->told_long);
 		keep(b, x, &c, id);
 	}
 	return 0;

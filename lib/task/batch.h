@@ -32,6 +32,7 @@ struct batch {                          /* all zero but for these is an empty on
 	size_t n, cap;
 	int64_t tokens, longest;        /* of the rollouts, prompts included: all, and of one */
 	int64_t masked, edited;         /* completions left out; encoded anew */
+	bool told_long;                 /* that one is longer than the model has positions */
 	int64_t seen;                   /* tokens of all completions with their prompts, those left out included, as are ... */
 	struct { int64_t tokens, longest, shortest, ended, ended_tokens; } made;        /* ... those of completions alone */
 	struct values reward;

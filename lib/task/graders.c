@@ -45,6 +45,7 @@ struct graders {
 	size_t n, cap;
 	struct record held[AT_ONCE];
 	size_t waiting;
+	bool told_long;                 /* that one is longer than a model has positions */
 	struct tape tape;
 };
 
@@ -256,6 +257,8 @@ int graders_put(struct graders *g, struct record *r, struct err *e)
 		if (config_check_ids(&g->grader[i].config, ids->id, ids->n, e) < 0)
 			return record_error(r, e, "%s", e->msg);
 	}
+	for (i = 0; i < g->n; i++)
+		completion_tell_long(r, &g->grader[i].config, (int64_t)g->grader[i].ids[g->waiting].n, &g->told_long);
 	g->held[g->waiting++] = *r;
 	*r = (struct record){0};
 	return g->waiting == AT_ONCE ? graders_flush(g, e) : 0;

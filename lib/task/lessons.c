@@ -216,6 +216,7 @@ static int take_scored(struct lessons *l, struct record *r, struct err *e)
 int lessons_add(struct lessons *l, struct record *r, struct err *e)
 {
 	const struct lessons before = *l;
+	size_t i;
 	int rc;
 
 	if (l->how->objective != OBJECTIVE_SFT)
@@ -238,6 +239,8 @@ int lessons_add(struct lessons *l, struct record *r, struct err *e)
 		l->cut = before.cut;
 		l->empty = before.empty;
 	}
+	for (i = before.n; i < l->n; i++)
+		completion_tell_long(r, l->how->config, l->span[i].n, &l->told_long);
 	return rc;
 }
 
