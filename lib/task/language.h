@@ -20,6 +20,7 @@ struct language {
 	/* Harnesses, NULL where there is none. call: calls one function, as r1-call.json says, and writes its value as r1-value.json.
 	 * serve and judge: two processes, on the two ends of descriptor 3, of which one has the program and the other the assertions. */
 	const char *const *call, *const *serve, *const *judge;
+	const char *const *parse;               /* where nothing is compiled: reads the program without running it, and fails if it cannot be read */
 };
 
 extern const struct language *const language_table[];  /* NULL behind the last */

@@ -252,7 +252,7 @@ static struct js *compile_limits(double cpu)
 	return o;
 }
 
-/* The line that says what is wrong: the first with "error", else the first */
+/* The line that says what is wrong: the first with "error" or "SyntaxError", else the first */
 static void show_error(const char *s, size_t n, struct buf *to)
 {
 	const char *at = s, *end = s + n, *line = s;
@@ -262,7 +262,7 @@ static void show_error(const char *s, size_t n, struct buf *to)
 		const char *nl = memchr(at, '\n', (size_t)(end - at));
 		size_t k = (size_t)((nl ? nl : end) - at);
 
-		if (memmem(at, k, "error", 5)) {
+		if (memmem(at, k, "error", 5) || memmem(at, k, "SyntaxError", 11)) {
 			line = at;
 			len = k;
 			break;
@@ -280,14 +280,15 @@ static void show_error(const char *s, size_t n, struct buf *to)
 static int compile(struct judging *g, const struct language *l, const char *source, size_t n, const char *key, struct buf *why)
 {
 	struct js *o = js_object(), *files = js_object(), *save = js_object(), *answer;
-	const char *verdict, *text;
+	const char *verdict, *text, *what = l->compile ? "compiler" : "interpreter";
 	size_t text_n;
 	int rc;
 
-	js_set(o, "command", string_array(l->compile));
+	js_set(o, "command", string_array(l->compile ? l->compile : l->parse));
 	js_set(files, l->file, js_new_string(source, n));
 	js_set(o, "files", files);
-	js_set(save, l->binary, js_new_str(key));
+	if (l->compile)
+		js_set(save, l->binary, js_new_str(key));
 	js_set(o, "save", save);
 	js_set(o, "limits", compile_limits(g->tests->compile));
 	answer = program_run(g, o);
@@ -296,7 +297,7 @@ static int compile(struct judging *g, const struct language *l, const char *sour
 	verdict = js_string(js_get(answer, "verdict"), NULL);
 	if (!verdict)
 		verdict = "IE";
-	rc = !strcmp(verdict, "IE") ? -3 : !strcmp(verdict, "OK") && js_bool(js_get(js_get(answer, "kept"), l->binary));
+	rc = !strcmp(verdict, "IE") ? -3 : !strcmp(verdict, "OK") && (!l->compile || js_bool(js_get(js_get(answer, "kept"), l->binary)));
 	if (rc != 1) {
 		text = js_string(js_get(answer, "stderr"), &text_n);
 		if (!strcmp(verdict, "RE") && text_n)
@@ -304,7 +305,7 @@ static int compile(struct judging *g, const struct language *l, const char *sour
 		else if (!strcmp(verdict, "OK"))
 			buf_str(why, "the compiler made no program");
 		else
-			buf_printf(why, "%sthe compiler: %s", *verdict == 'I' ? "" : "stopped ", js_string(js_get(answer, "reason"), NULL));
+			buf_printf(why, "%sthe %s: %s", *verdict == 'I' ? "" : "stopped ", what, js_string(js_get(answer, "reason"), NULL));
 	}
 	js_free(answer);
 	return rc;

@@ -149,20 +149,19 @@ static int special_judge(struct judging *g, size_t i, const struct js *answer, s
 	struct js *request = js_object(), *files = js_object(), *command = js_array(), *judged, *limits = js_object();
 	struct buf said = {0};
 	char key[32];
-	int rc = 1, status;
+	int rc, status;
 	const char *verdict, *text;
 	size_t n;
 
-	if (s->judge->compile) {
-		rc = program_compile(g, s->judge, s->judge_source, s->judge_n, key, &said);
+	rc = program_compile(g, s->judge, s->judge_source, s->judge_n, key, &said);
+	if (s->judge->compile)
 		load(request, s->judge, key);
-	}
 	if (rc != 1) {
 		js_free(request);
 		js_free(files);
 		js_free(command);
 		js_free(limits);
-		buf_printf(why, "the judge does not compile: %s", said.n ? said.p : "");
+		buf_printf(why, "the judge %s: %s", s->judge->compile ? "does not compile" : "cannot be parsed", said.n ? said.p : "");
 		buf_free(&said);
 		t->ours = true;
 		return rc == -2 ? -2 : 0;

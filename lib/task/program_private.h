@@ -44,7 +44,8 @@ struct judging {
 	struct err *e;
 };
 
-/* Compiled if the language needs it: 1; 0: it does not compile, and `to` says so; -2. key gets the name that it is saved under. */
+/* Compiled or, where the language needs none of that, parsed: 1; 0: it cannot be, `why` says so; -2; -3: the judge's own fault, alike. What is
+ * compiled is saved under the name that key gets. */
 int program_compile(struct judging *g, const struct language *l, const char *source, size_t n, char key[32], struct buf *why);
 
 /* One run, with the program's files; further members of `request` are its own. The answer, or NULL: no run is possible any more. */
