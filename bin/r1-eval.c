@@ -170,6 +170,23 @@ static int run(struct request *q, char **files, size_t n, bool table, const char
 	return show(q->v, table, output, e);
 }
 
+/* A field that names rows must not be lost among theirs; -1 or the exit code. */
+static int check_by(const struct tool *t, const struct opt_list *by)
+{
+	size_t i, j;
+
+	for (i = 0; i < by->n; i++) {
+		if (!*by->item[i])
+			return tool_usage(t, "--by needs the name of a field");
+		if (eval_writes(by->item[i]))
+			return tool_usage(t, "--by %s: a row has a field of that name already", by->item[i]);
+		for (j = 0; j < i; j++)
+			if (!strcmp(by->item[i], by->item[j]))
+				return tool_usage(t, "--by %s is given twice: its samples would count so, too", by->item[i]);
+	}
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-eval", .usage = "[OPTION]... [FILE]...",
@@ -205,10 +222,9 @@ int main(int argc, char **argv)
 		return rc;
 	if (json && want_table)
 		return tool_usage(&t, "--table and --json exclude each other");
-	for (size_t i = 0; i < by.n; i++)
-		for (size_t j = 0; j < i; j++)
-			if (!strcmp(by.item[i], by.item[j]))
-				return tool_usage(&t, "--by %s is given twice: its samples would count so, too", by.item[i]);
+	rc = check_by(&t, &by);
+	if (rc >= 0)
+		return rc;
 	if (!o.reflect)
 		o.reflect = REFLECT_WORDS;
 	o.wilson = interval[0] == 'w';

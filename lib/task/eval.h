@@ -56,6 +56,7 @@ void eval_finish(struct eval *v);
 size_t eval_rows(const struct eval *v);
 struct eval_row *eval_row_at(const struct eval *v, size_t i);           /* by file as first seen, all of it first, then by field and value */
 void eval_record(const struct eval *v, const struct eval_row *row, struct record *out);
+bool eval_writes(const char *name);                                     /* is it a field of such a record, whatever `field` is? */
 void eval_table(const struct eval *v, struct buf *to);
 
 const char *eval_row_file(const struct eval_row *row);                  /* "stdin" where it has none */

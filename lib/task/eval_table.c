@@ -152,6 +152,24 @@ void eval_record(const struct eval *v, const struct eval_row *row, struct record
 	put(out, "language_mix_rate", "", mean_of(row, FIGURE_MIXES));
 }
 
+bool eval_writes(const char *name)
+{
+	static const char *const names[] = {
+		"file", "problems", "samples", "unscored", "reward", "length_unit", "completions/mean_length", "completions/min_length",
+		"completions/max_length", "completions/mean_terminated_length", "completions/clipped_ratio", "format_rate", "reflection_rate",
+		"reflections", "language_mix_rate"};
+	static const char *const begins[] = {"pass@", "cons@", "rewards/"};
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	for (i = 0; i < sizeof begins / sizeof begins[0]; i++)
+		if (!strncmp(name, begins[i], strlen(begins[i])))
+			return true;
+	return false;
+}
+
 /* ---- table ---- */
 
 struct table {
