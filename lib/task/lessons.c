@@ -63,15 +63,20 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 	struct tokens ids = {0};
 	struct buf text = {0};
 	size_t prompt;
-	int rc = template_messages(l->how->template, NULL, messages, turn, &text, e);
+	int rc;
 
-	if (rc == 0)
-		rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e);
+	if (template_messages(l->how->template, NULL, messages, turn, &text, e) < 0) {
+		buf_free(&text);
+		return -1;
+	}
+	rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e);
 	prompt = ids.n;
 	if (rc == 0)
 		rc = tokenizer_encode(l->how->tokenizer, content, n, 0, &ids, e);
 	if (rc == 0)
 		keep_ended(l, &ids, prompt);
+	else
+		err_prefix(e, "'messages'");
 	buf_free(&text);
 	tokens_free(&ids);
 	return rc;
@@ -80,13 +85,14 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 static int take_messages(struct lessons *l, struct record *r, struct err *e)
 {
 	const struct js *messages = record_js(r, "messages", e);
+	const char *before = NULL;      /* whose message the last one was */
 	size_t turn, turns = 0, n;
 
 	if (!messages)
 		return -1;
 	if (!js_is_array(messages))
 		return record_error(r, e, "'messages' is %s, not an array", js_type(messages));
-	for (turn = 0; turn < js_size(messages); turn++) {
+	for (turn = 0; turn < js_size(messages); before = js_string(js_get(js_at(messages, turn), "role"), NULL), turn++) {
 		const struct js *m = js_at(messages, turn);
 		const char *role = js_string(js_get(m, "role"), NULL), *content = js_string(js_get(m, "content"), &n);
 
@@ -96,8 +102,12 @@ static int take_messages(struct lessons *l, struct record *r, struct err *e)
 		if (strcmp(role, "assistant") != 0)
 			continue;
 		turns++;
+		if (turn == 0)
+			return record_error(r, e, "'messages' has nothing before the assistant's answer");
+		if (before && (!strcmp(before, "system") || !strcmp(before, "assistant")))
+			return record_error(r, e, "'messages[%zu]' is an answer to no question: before it is the %s's message", turn, before);
 		if (take_turn(l, messages, turn, content, n, e) < 0)
-			return record_error(r, e, "'messages': %s", e->msg);
+			return record_error(r, e, "%s", e->msg);
 	}
 	return turns ? 0 : record_error(r, e, "'messages' has no turn of the assistant to learn");
 }

@@ -382,6 +382,8 @@ int template_messages(const struct template *t, const char *system, const struct
 			count++;
 	}
 	rc = render(t, m, count, to, e);
+	if (rc < 0)
+		err_prefix(e, "'messages'");
 out:
 	free(m);
 	return rc;
@@ -414,7 +416,7 @@ int template_field(const struct template *t, const char *system, struct record *
 	if (!messages && !problem)
 		return -1;
 	if ((messages ? template_messages(t, system, messages, js_size(messages), to, e) : template_problem(t, system, problem, n, to, e)) < 0)
-		return record_error(r, e, "'%s': %s", field, e->msg);
+		return messages ? record_error(r, e, "%s", e->msg) : record_error(r, e, "'%s': %s", field, e->msg);
 	return 0;
 }
 

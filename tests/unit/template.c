@@ -96,9 +96,9 @@ static void check_messages(void)
 	messages("mini", "M", one, 1, "M User: Q Assistant:", NULL);
 	messages("none", NULL, one, 9, "Q", NULL);
 
-	messages("qwen", NULL, turns, 5, NULL, "the last message is the assistant's: there is no question");
-	messages("qwen", NULL, turns, 1, NULL, "the last message is the system's: there is no question");
-	messages("none", NULL, turns, 4, NULL, "the template none takes one question, not a conversation");
+	messages("qwen", NULL, turns, 5, NULL, "'messages': the last message is the assistant's: there is no question");
+	messages("qwen", NULL, turns, 1, NULL, "'messages': the last message is the system's: there is no question");
+	messages("none", NULL, turns, 4, NULL, "'messages': the template none takes one question, not a conversation");
 	messages("mini", NULL, "[]", 1, NULL, "'messages' has no message");
 	messages("mini", NULL, "{}", 1, NULL, "'messages' is an object, not an array");
 	messages("mini", NULL, "[{\"content\": \"Q\"}]", 1, NULL, "'messages[0].role' is missing, not a string");
