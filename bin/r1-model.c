@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 		{"threads", 0, OPT_INT, &t.threads, "N", "threads to compute with; 0: one for each core", 0, 4096},
 		OPT_HEADING("new, merge, pack, unpack"),
 		{"output", 'o', OPT_STRING, &o.output, "PATH", "what is to be written"},
-		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there"},
+		{"force", 'f', OPT_FLAG, &o.force, NULL, "replace a checkpoint that is there (new, merge, unpack)"},
 		{"optimizer", 0, OPT_FLAG, &o.optimizer, NULL, "pack what only training needs, too"},
 		{"level", 0, OPT_INT, &o.level, "N", "compression; 0: the format's usual one", 0, 22},
 		OPT_HEADING("info, list, diff"),
