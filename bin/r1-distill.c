@@ -323,6 +323,21 @@ static void close_all(struct work *w)
 	js_free(w->run);
 }
 
+/* Options that mean nothing to the objective; -1 or the exit code. */
+static int check_objective(const struct tool *t, const struct options *o, const struct opt *opts)
+{
+	enum { SFT = 1 << OBJECTIVE_SFT, PAIRS = 1 << OBJECTIVE_PAIRWISE, POINTS = 1 << OBJECTIVE_POINTWISE, VALUES = 1 << OBJECTIVE_VALUE };
+	static const struct { const char *name; int goals; const char *said; } of[] = {
+		{"train-prompt", SFT, "sft"}, {"lora", SFT, "sft"}, {"lora-alpha", SFT, "sft"}, {"lora-targets", SFT, "sft"},
+		{"on", PAIRS | POINTS, "pairwise or pointwise"}, {"label", POINTS | VALUES, "pointwise or value"}};
+	size_t i;
+
+	for (i = 0; i < sizeof of / sizeof of[0]; i++)
+		if (opt_given(opts, of[i].name) && !(of[i].goals & 1 << o->goal))
+			return tool_usage(t, "--%s is for --objective %s", of[i].name, of[i].said);
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-distill", .usage = "--model DIR --output DIR [OPTION]... [FILE]...", .speaks = true,
@@ -336,11 +351,11 @@ int main(int argc, char **argv)
 		{"template", 't', OPT_STRING, &o.template, "NAME", "how a problem becomes a prompt, as r1-sample's"},
 		TRAINER_DTYPE(&o.trainer),
 		{"max-tokens", 0, OPT_INT, &o.max_tokens, "N", "cut longer examples", 2, 1e9},
-		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "learn the prompt's tokens too, not the completion's alone"},
+		{"train-prompt", 0, OPT_FLAG, &o.train_prompt, NULL, "sft: learn the prompt's tokens too, not the completion's alone"},
 		{"held-out", 0, OPT_STRING, &o.held_out, "FILE", "records that are not learned: their loss, as a last metrics record"},
 		OPT_HEADING("Models that score"),
 		{"objective", 0, OPT_CHOICE, &o.objective, OBJECTIVES, "sft; or a scalar head: of chosen over rejected, a label, returns"},
-		{"on", 0, OPT_CHOICE, &o.on, "response|summary", "what is read of a completion: all, or what is behind its reasoning"},
+		{"on", 0, OPT_CHOICE, &o.on, "response|summary", "pairwise, pointwise: what is read, all of it or what is behind its reasoning"},
 		{"label", 0, OPT_STRING, &o.label, "FIELD", "pointwise: true, false or 0 .. 1 [label]; value: what has no returns [reward]"},
 		OPT_HEADING("Schedule"),
 		{"epochs", 0, OPT_INT, &o.epochs, "N", "times that the data are gone through, each in another order", 1, 1e9},
@@ -378,8 +393,9 @@ int main(int argc, char **argv)
 	o.goal = objective_kind(o.objective);
 	o.trainer.scalar = o.goal != OBJECTIVE_SFT;
 	o.label = o.label ? o.label : o.goal == OBJECTIVE_VALUE ? "reward" : "label";
-	if (o.trainer.scalar && o.trainer.lora)
-		return tool_usage(&t, "--lora is for --objective sft");
+	rc = check_objective(&t, &o, opts);
+	if (rc >= 0)
+		return rc;
 	o.trainer.seed = t.seed;
 	rc = trainer_join(&o.trainer, opts, &e);
 	if (rc == 0)
