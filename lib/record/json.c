@@ -28,6 +28,11 @@ static json_t *there(json_t *j)
 	return j;
 }
 
+bool js_is_utf16(const char *text, size_t n)
+{
+	return n >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2));
+}
+
 struct js *js_parse(const char *text, size_t n, const char *name, struct err *e)
 {
 	json_error_t je;
@@ -35,6 +40,8 @@ struct js *js_parse(const char *text, size_t n, const char *name, struct err *e)
 	const char *nul;
 	char *c;
 
+	if (js_is_utf16(text, n))
+		return err_set(e, "%s: it is UTF-16, not UTF-8", name), NULL;
 	if (n && (nul = memchr(text, 0, n))) {          /* Jansson overlooks one behind a number */
 		int line = 1;
 

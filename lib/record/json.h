@@ -20,6 +20,7 @@
 
 struct js;
 
+bool js_is_utf16(const char *text, size_t n);                   /* by the byte order mark that a file begins with */
 struct js *js_read(const char *path, struct err *e);                            /* "path:line:column: what" on error */
 struct js *js_parse(const char *text, size_t n, const char *name, struct err *e);
 void js_free(struct js *j);

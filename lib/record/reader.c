@@ -192,6 +192,8 @@ int record_index(struct record *r, struct err *e)
 {
 	if (record_take(r, r->file, r->line, e) == 0)
 		return 0;
+	if (r->line == 1 && js_is_utf16(r->raw.p, r->raw.n))
+		return record_error(r, e, "the file is UTF-16, not UTF-8");
 	return r->cut ? record_error(r, e, "the last line is cut off") : -1;
 }
 

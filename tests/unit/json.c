@@ -80,6 +80,7 @@ static void check_errors(void)
 	check_bad("{} {}", 5, "x.json:1:");
 	check_bad("\"\xff\"", 3, "x.json:1:");
 	check_bad("[1,\n1\0]", 7, "x.json:2: a NUL byte");
+	check_bad("\xff\xfe[\0]", 6, "x.json: it is UTF-16, not UTF-8");
 	CHECK(js_read("/nonexistent/config.json", &e) == NULL);
 	CHECK_STR(e.msg, "/nonexistent/config.json: No such file or directory");
 }
