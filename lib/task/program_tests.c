@@ -90,8 +90,10 @@ static int read_limits(struct record *r, const struct js *o, struct tests *t, st
 		double x = js_number(it.value);
 		size_t i;
 
-		if (!js_is_number(it.value) || !(x > 0) || x > 1e9)
+		if (!js_is_number(it.value) || !(x > 0))
 			return record_error(r, e, "'tests.limits.%s' is no positive number", it.key);
+		if (x > 1e9)
+			return record_error(r, e, "'tests.limits.%s' is too large: %g, where 1e9 is the most", it.key, x);
 		for (i = 0; i < sizeof known / sizeof *known && strcmp(known[i], it.key); i++)
 			;
 		if (!strcmp(it.key, "total"))
