@@ -40,17 +40,18 @@ struct work {
 	struct writer *out;
 };
 
-/* Why there are no examples in these files */
-static int nothing(const struct lessons *d, char **files, int n, struct err *e)
+/* Why there are no examples in these files; held_out: they are those of --held-out */
+static int nothing(const struct lessons *d, bool held_out, char **files, int n, struct err *e)
 {
 	const char *name = n && strcmp(files[0], "-") != 0 ? files[0] : "stdin", *more = n > 1 ? " and others" : "";
+	const char *option = held_out ? "--held-out " : "", *use = held_out ? "evaluate on" : "learn from";
 
 	if (d->cut)
-		return err_set(e, "%s%s: no examples to learn from: --max-tokens %lld cuts off all that there is to learn", name, more,
+		return err_set(e, "%s%s%s: no examples to %s: --max-tokens %lld cuts off all that there is to learn", option, name, more, use,
 			       (long long)d->how->max_tokens);
 	if (d->empty)
-		return err_set(e, "%s%s: no examples to learn from: nothing is to be learned of %lld", name, more, (long long)d->empty);
-	return err_set(e, "%s%s: no examples to learn from", name, more);
+		return err_set(e, "%s%s%s: no examples to %s: nothing is to be learned of %lld", option, name, more, use, (long long)d->empty);
+	return err_set(e, "%s%s%s: no examples to %s", option, name, more, use);
 }
 
 static int read_data(struct work *w, struct lessons *d, char **files, int n, struct err *e)
@@ -75,7 +76,7 @@ static int read_data(struct work *w, struct lessons *d, char **files, int n, str
 	if (rc < 0)
 		return -1;
 	if (d->n == 0)
-		return nothing(d, files, n, e);
+		return nothing(d, d == &w->held_out, files, n, e);
 	if (d->cut)
 		tool_note("%lld example%s cut to %lld tokens", (long long)d->cut, d->cut == 1 ? " was" : "s were", (long long)d->how->max_tokens);
 	if (d->empty)
