@@ -3,16 +3,13 @@
 
 def is: .messages != null or .problem != null or .prompt != null or .prompt_ids != null or .text != null or has("completion");
 def bare: gsub("\"([^\"\\\\]|\\\\.)*\""; ""); # without strings
-# jq reads numbers that JSON has not
-def infinite: test("[:,\\[]\\s*[-+]?(?:nan|inf)"; "i") and (bare | test("nan|inf"; "i"));
 # A number as it stands in the line, behind a key that is not in a record within
 def outer: bare | ([scan("[{\\[]")] | length) - ([scan("[}\\]]")] | length) == 1;
 def number($raw; $key): [$raw | match("(?<!\\\\)\"\($key)\"[ \t]*:[ \t]*(-?[0-9][-+.0-9eE]*)"; "g").captures[0]] |
   if length < 2 then .[0] else map(select($raw[:.offset] | outer))[0] end;
 def quoted($raw): . as $r | reduce (["id", "answer"][] | select($r[.] | type == "number")) as $key ($raw;
   number(.; $key) as $n | .[:$n.offset] + "\"" + $n.string + "\"" + .[$n.offset + $n.length:]);
-def wrong($raw): ($raw | select(infinite) | "it has NaN or Infinity, which are not JSON"),
-  (select(.answer | type | IN("string", "number")) | one_more($raw; "answer"; .answer; .) | select(. != null)),
+def wrong: (select(.answer | type | IN("string", "number")) | one_more($raw; "answer"; .answer; .) | select(. != null)),
   (["problem", "prompt", "text", "completion"][] as $key | select(.[$key] | type | IN("string", "null") | not) |
     "its \($key) is of type \(.[$key] | type), not a string"),
   (["id", "answer"][] as $key | select(.[$key] | type | IN("string", "number", "null") | not) |
@@ -21,4 +18,4 @@ def wrong($raw): ($raw | select(infinite) | "it has NaN or Infinity, which are n
   (select(.messages != null) | .messages | if type != "array" then "its messages are of type \(type), not a list" else
     .[] | select(type != "object" or (.role | type) != "string" or (.content | type) != "string") |
     "one of its messages has no role and content that are strings" end);
-def record($raw): ([wrong($raw)][0]) as $wrong | if $wrong then error($wrong) else quoted($raw) end;
+def record($raw): ([wrong][0]) as $wrong | if $wrong then error($wrong) else quoted($raw) end;
