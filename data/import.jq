@@ -26,12 +26,15 @@ def named($raw; f): digits($raw; f) | if . == null then {} elif type | IN("strin
 def known: .unique_id // .id // .uuid // .question_id // .problem_id // .task_id;
 def id($raw): if known == null then {} else named($raw; known) end;
 def trimmed: ltrimstr(" ") | if test("^\\s|\\s$") then gsub("^\\s+|\\s+$"; "") else . end; # gsub is slow
+def blank: type == "string" and .[:1] <= " " and (test("\\S") | not);
+def asking: if blank then error("its question is empty") else . end;
 def strings: type == "array" and all(type == "string");
 def preference: .chosen != null and .rejected != null and .completion == null;
 
 # A question behind the text that it is about
 def question(f): f as $question | (.context // .passage) as $about |
   if $question | type != "string" then error("its question is of type \($question | type), not a string")
+  elif $question | blank then error("its question is empty")
   elif .image // .images | . != null and . != [] then error("it has an image, which is no text")
   elif $about == null then $question
   elif $about | type == "string" then [$about | select(. != "")] + [$question] | join("\n\n")
@@ -43,7 +46,7 @@ def reference($raw; f): f as $v | if $v | type == "string" then $v | if test("^\
     else digits($raw; f) end |
   if type == "array" and length == 1 then .[0] elif type == "array" then error("its answer is a list of \(length), not of one") else . end |
   if . == null then error("it has no answer") elif type != "string" then error("its answer is of type \(type), neither a string nor a number")
-  elif .[:1] <= " " and (test("\\S") | not) then error("its answer is empty") else . end;
+  elif blank then error("its answer is empty") else . end;
 
 # The answer, whatever it is called. What has it under several names has one if all say the same.
 def names: "answer", "ground_truth", "correct_answer", "expected_answer";
@@ -81,12 +84,14 @@ def part($i): if type == "string" then . elif type == "object" and .type == "tex
 def said($i): if type == "string" then . elif type == "array" then map(part($i)) | add // "" else error("turn \($i + 1) has no text") end;
 def roles: {human: "user", gpt: "assistant", chatgpt: "assistant", bing: "assistant", bard: "assistant", model: "assistant"};
 def turn($i): (.role // .from) as $who | (roles[$who | tostring] // $who) as $role |
-  if $role | IN("system", "user", "assistant") then {role: $role, content: (.content // .value | said($i))}
+  if $role | IN("system", "user", "assistant") then {role: $role, content: (.content // .value | said($i))} |
+    if .role == "user" and (.content | blank) then error("turn \($i + 1), of the user, is empty") else . end
   else error("turn \($i + 1) is of \($who | tojson), not of system, user or assistant") end;
 def turns: if type != "array" or length == 0 or any(type != "object") then error("its conversation is no list of turns")
   else [to_entries[] | .key as $i | .value | turn($i)] end;
 # What is before an answer
-def asked: if last.role != "user" then error("what is asked does not end with the turn of a user") elif length == 1 then {problem: .[0].content} else {messages: .} end;
+def asked: if last.role != "user" then error("what is asked does not end with the turn of a user") elif last.content | blank then error("its question is empty")
+  elif length == 1 then {problem: .[0].content} else {messages: .} end;
 # The system message that stands beside it
 def told: .system // .system_prompt // "" | if type == "string" and . != "" then [{role: "system", content: .}] else [] end;
 

@@ -11,9 +11,9 @@ def is: code_contests or apps or live_code_bench or (.test != null and .content 
 
 def list: parsed | if type == "array" and all(type == "object") then . else error("its tests are no list of objects") end;
 def value: [json?] | if . == [] then error("an argument or value of a call is not JSON") else .[0] end;
-def begun($problem): [$problem, .starter_code // "" | select(. != "")] | join("\n\n");
+def begun($problem): [($problem | asking), .starter_code // "" | select(. != "")] | join("\n\n");
 def called: ((.metadata // {}) | parsed).func_name? // error("its metadata has no func_name");
-def made($id; $problem; $tests): if $problem | type != "string" then error("its problem is no text")
+def made($id; $problem; $tests): if $problem | type != "string" then error("its problem is no text") elif $problem | blank then error("its question is empty")
   else $id + {type: "code", problem: $problem, tests: $tests} | unmarked end;
 def record($raw):
   if code_contests then

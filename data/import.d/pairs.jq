@@ -11,7 +11,7 @@ def user: [{role: "user", content: .}];
 # What stands beside the two
 def before: told as $told | if (.prompt // .messages // .conversations | type) == "array" then .prompt // .messages // .conversations | turns
   else (.prompt // .problem // .question // .query // .instruction) as $p |
-    if $p | type == "string" then [$p, .input // "" | select(. != "")] | join("\n\n") | $told + user else [] end end;
+    if $p | type == "string" then [$p, .input // "" | select(. != "")] | join("\n\n") | asking | $told + user else [] end end;
 # "\n\nHuman: ...\n\nAssistant: ...": split at each turn
 def dialogue: [match("(?:^|\n\n)(Human|Assistant):"; "g")] as $at | . as $s |
   if $at | length < 2 or .[0].offset > 0 then error("it has no prompt: only chosen and rejected") else
