@@ -176,7 +176,20 @@ static void split(const char *path, char **dir, char **name)
 	free(b);
 }
 
-/* Removes what killed processes staged for this name: their process is gone. */
+/* One that was killed, and that its parent has not asked after yet, is still there, but has no command line any more. */
+static bool process_runs(const char *pid)
+{
+	char *path = xasprintf("/proc/%s/cmdline", pid), c;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool runs = fd >= 0 && read(fd, &c, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return runs;
+}
+
+/* Removes what killed processes staged for this name. */
 static void sweep(const char *dir, const char *prefix)
 {
 	DIR *d = opendir(dir);
@@ -186,17 +199,13 @@ static void sweep(const char *dir, const char *prefix)
 	if (!d)
 		return;
 	while ((entry = readdir(d))) {
-		char *proc, *child;
+		char *child;
 
-		if (strncmp(entry->d_name, prefix, n) != 0)
+		if (strncmp(entry->d_name, prefix, n) != 0 || process_runs(entry->d_name + n))
 			continue;
-		proc = xasprintf("/proc/%s", entry->d_name + n);
-		if (!file_exists(proc)) {
-			child = file_join(dir, entry->d_name);
-			file_remove_tree(child, NULL);
-			free(child);
-		}
-		free(proc);
+		child = file_join(dir, entry->d_name);
+		file_remove_tree(child, NULL);
+		free(child);
 	}
 	closedir(d);
 }
