@@ -16,6 +16,8 @@
 
 #define TRIES 100       /* openings that met a replacement; each needs another one within milliseconds */
 
+static struct checkpoint *open_any(const char *path, const char *base, bool under, struct err *e);
+
 struct checkpoint_private {
 	int folder;                     /* its descriptor; -1: an archive */
 	struct archive_files archive;
@@ -264,21 +266,18 @@ static int load_adapter(struct checkpoint *ck, const struct checkpoint_file *con
 	beside = file_join(ck->path, ck->lora.base);
 	if (!base)
 		base = file_exists(ck->lora.base) || ck->lora.base[0] == '/' || !file_exists(beside) ? ck->lora.base : beside;
-	b = checkpoint_open(base, e);
+	b = open_any(base, NULL, true, e);
 	if (!b)
 		err_prefix(e, "the base of %s", ck->path);
 	free(beside);
 	if (!b)
 		return -1;
-	if (b->base) {
-		checkpoint_close(b);
-		return err_set(e, "the base of %s is an adapter, too: merge that one first", ck->path);
-	}
 	sit_on(ck, b);
 	return read_companions(ck, e);
 }
 
-static int load(struct checkpoint *ck, const char *base, struct err *e)
+/* under: it is to be the base of an adapter, and so none itself. What it says of a base is not followed, which may be the adapter. */
+static int load(struct checkpoint *ck, const char *base, bool under, struct err *e)
 {
 	const struct checkpoint_file *config, *adapter;
 
@@ -289,6 +288,8 @@ static int load(struct checkpoint *ck, const char *base, struct err *e)
 	if (e->msg[0])
 		return -1;
 	adapter = checkpoint_file(ck, ADAPTER_CONFIG, e);
+	if (adapter && under)
+		return err_set(e, "%s is an adapter, too: merge that one first", ck->path);
 	if (adapter)
 		return load_adapter(ck, adapter, base, e);
 	return e->msg[0] ? -1 : err_set(e, base ? "%s: no adapter_config.json in it" : "%s: no config.json in it", ck->path);
@@ -364,14 +365,14 @@ static char *find_prefix(const struct archive_files *a)
 	return xstrndup(found, slash ? (size_t)(slash + 1 - found) : 0);
 }
 
-static struct checkpoint *open_archive(const char *path, const char *base, struct err *e)
+static struct checkpoint *open_archive(const char *path, const char *base, bool under, struct err *e)
 {
 	struct checkpoint *ck = new_checkpoint(path);
 	int rc = archive_load(&ck->private->archive, path, e);
 
 	if (rc == 0) {
 		ck->private->prefix = find_prefix(&ck->private->archive);
-		rc = load(ck, base, e);
+		rc = load(ck, base, under, e);
 	}
 	if (rc < 0) {
 		checkpoint_close(ck);
@@ -380,7 +381,7 @@ static struct checkpoint *open_archive(const char *path, const char *base, struc
 	return ck;
 }
 
-static struct checkpoint *open_any(const char *path, const char *base, struct err *e)
+static struct checkpoint *open_any(const char *path, const char *base, bool under, struct err *e)
 {
 	struct stat st;
 	int try;
@@ -395,7 +396,7 @@ static struct checkpoint *open_any(const char *path, const char *base, struct er
 			return NULL;
 		}
 		if (!S_ISDIR(st.st_mode)) {
-			ck = open_archive(path, base, &why);
+			ck = open_archive(path, base, under, &why);
 			if (!ck)
 				err_set(e, "%s", why.msg);
 			return ck;
@@ -404,7 +405,7 @@ static struct checkpoint *open_any(const char *path, const char *base, struct er
 		ck->private->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (ck->private->folder < 0)
 			err_errno(&why, "%s", path);
-		else if (load(ck, base, &why) == 0)
+		else if (load(ck, base, under, &why) == 0)
 			return ck;
 		err_set(e, "%s", why.msg);
 		again = was_replaced(ck);
@@ -417,12 +418,12 @@ static struct checkpoint *open_any(const char *path, const char *base, struct er
 
 struct checkpoint *checkpoint_open(const char *path, struct err *e)
 {
-	return open_any(path, NULL, e);
+	return open_any(path, NULL, false, e);
 }
 
 struct checkpoint *checkpoint_open_adapter(const char *path, const char *base, struct err *e)
 {
-	return open_any(path, base, e);
+	return open_any(path, base, false, e);
 }
 
 struct checkpoint *checkpoint_new_adapter(struct checkpoint *base, struct adapter_config lora)
