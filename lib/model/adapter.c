@@ -64,7 +64,7 @@ static int fill(struct adapter_config *c, struct err *e)
 	c->rank = js_int(r);
 	c->alpha = js_number(alpha);
 	c->rslora = js_bool(js_get(c->json, "use_rslora"));
-	return refuse(c->json, e);
+	return refuse(c->json, e) < 0 ? -1 : adapter_scope_check(c->json, e);
 }
 
 int adapter_config_parse(struct adapter_config *c, const char *text, size_t n, const char *name, struct err *e)

@@ -32,6 +32,9 @@ struct adapter_config {
 /* `name` stands in front of messages. c is ready for adapter_config_free also on error. */
 int adapter_config_parse(struct adapter_config *c, const char *text, size_t n, const char *name, struct err *e);
 struct adapter_config adapter_config_new(const char *base, int64_t rank, double alpha, const char *targets);    /* copies both texts */
+int adapter_scope_check(const struct js *j, struct err *e);     /* adapter_scope.c: whether what says which modules are meant can be read */
+/* Whether it means that module ("model.layers.0.self_attn.q_proj"): 1, 0 with the setting by which it does not, -1. */
+int adapter_scope(const struct adapter_config *c, const char *module, const char **key, struct err *e);
 float adapter_scale(const struct adapter_config *c);    /* what B A is multiplied by */
 /* For a new one: the adapted modules' last names, and the pattern of those that have such a name and are not adapted (NULL: there are none) */
 void adapter_config_write(const struct adapter_config *c, const char *const *module, size_t modules, const char *exclude, struct buf *to);

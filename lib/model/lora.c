@@ -153,7 +153,23 @@ static int check_targets(const struct model *m, const char *targets, struct err 
 	return m->adapter.parts ? 0 : err_set(e, "no module of this model can be adapted");
 }
 
-static int check_tensors(const struct model *m, const struct safetensors *from, struct err *e)
+/* PEFT leaves tensors alone whose modules the settings do not mean. Which of both is a mistake is not known here. */
+static int check_scope(const struct adapter_config *c, const char *tensor, struct err *e)
+{
+	const size_t n = strlen(tensor) - strlen(".lora_A.weight");
+	char *module = xstrndup(tensor + strlen(PREFIX) + 1, n - strlen(PREFIX) - 1);
+	const char *key;
+	int rc = adapter_scope(c, module, &key, e);
+
+	if (rc < 0)
+		err_prefix(e, ADAPTER_CONFIG);
+	else if (!rc)
+		err_set(e, "there are tensors for '%s', but by '%s' of " ADAPTER_CONFIG " it is not adapted", module, key);
+	free(module);
+	return rc > 0 ? 0 : -1;
+}
+
+static int check_tensors(const struct model *m, const struct adapter_config *c, const struct safetensors *from, struct err *e)
 {
 	struct map known = {0};
 	size_t i;
@@ -164,6 +180,8 @@ static int check_tensors(const struct model *m, const struct safetensors *from, 
 	for (i = 0; i < from->n && rc == 0; i++)
 		if (!map_get(&known, from->tensor[i].name, strlen(from->tensor[i].name)))
 			rc = err_set(e, "tensor '%s' adapts nothing that could be adapted", from->tensor[i].name);
+		else if (strstr(from->tensor[i].name, ".lora_A."))
+			rc = check_scope(c, from->tensor[i].name, e);
 	map_free(&known);
 	if (rc == 0 && !m->adapter.parts)
 		rc = err_set(e, "there are no tensors of an adapter in it");
@@ -181,7 +199,7 @@ int lora_declare(struct model *m, const struct adapter_config *c, const struct s
 		last = i + 1 < p->tensors ? p->tensor_part[i + 1] : p->parts;
 		adapt(m, c, from, i, first, last);
 	}
-	return from ? check_tensors(m, from, e) : check_targets(m, c->targets, e);
+	return from ? check_tensors(m, c, from, e) : check_targets(m, c->targets, e);
 }
 
 void lora_init(struct model *m, uint64_t seed)
