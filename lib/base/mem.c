@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define ALIGN 64
 #define BLOCK ((size_t)1 << 20)
@@ -14,8 +16,8 @@
 
 static void *out_of_memory(size_t n)
 {
-	fprintf(stderr, "out of memory: %zu bytes wanted\n", n);
-	abort();
+	fprintf(stderr, "%s: out of memory: %zu bytes wanted\n", program_invocation_short_name, n);
+	_exit(1);
 }
 
 void *xmalloc(size_t n)
@@ -49,6 +51,21 @@ void *xaligned(size_t n)
 	if (align == HUGE_PAGE)
 		madvise(p, size, MADV_HUGEPAGE);
 	return p;
+}
+
+void *xreserve(size_t n)
+{
+	unsigned char *p = mmap(NULL, n + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (p == MAP_FAILED)
+		return out_of_memory(n);
+	before = -(uintptr_t)p % HUGE_PAGE;
+	if (before)
+		munmap(p, before);
+	munmap(p + before + n, HUGE_PAGE - before);
+	madvise(p + before, n, MADV_HUGEPAGE);
+	return p + before;
 }
 
 char *xstrndup(const char *s, size_t n)

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE ((size_t)256 << 20)       /* bytes from which on memory is reserved: a cache is as large as what may be sampled, not what is */
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static bool runs_here(const char *isa)
 {
@@ -44,13 +48,28 @@ int64_t cpu_grain(double cost)
 
 static void *cpu_alloc(struct backend *be, size_t bytes)
 {
-	(void)be;
-	return xaligned(bytes + SLACK);
+	struct cpu *c = cpu_of(be);
+	struct reserved r = {.n = (bytes + SLACK + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE};
+
+	if (bytes < LARGE)
+		return xaligned(bytes + SLACK);
+	r.p = xreserve(r.n);
+	c->reserved = xgrow(c->reserved, &c->reserved_cap, c->reserved_n + 1, sizeof *c->reserved);
+	c->reserved[c->reserved_n++] = r;
+	return r.p;
 }
 
 static void cpu_free(struct backend *be, void *p)
 {
-	(void)be;
+	struct cpu *c = cpu_of(be);
+	size_t i;
+
+	for (i = 0; i < c->reserved_n; i++)
+		if (p && c->reserved[i].p == p) {
+			munmap(p, c->reserved[i].n);
+			c->reserved[i] = c->reserved[--c->reserved_n];
+			return;
+		}
 	free(p);
 }
 
@@ -102,6 +121,7 @@ static void cpu_destroy(struct backend *be)
 	free(c->shared.p);
 	free(c->shared2.p);
 	free(c->rounded.p);
+	free(c->reserved);
 	pool_free(c->pool);
 	free(c);
 }

@@ -21,6 +21,11 @@ struct cpu {
 	struct scratch shared, shared2; /* filled by all, or before the threads start */
 	mm_fn *const (*pairs)[MM_ROWS + 1];     /* of cpu-bf16: mm_pairs or mm_dot; else NULL */
 	struct scratch rounded;         /* its A */
+	struct reserved {
+		void *p;
+		size_t n;
+	} *reserved;                    /* what cpu_alloc has reserved */
+	size_t reserved_n, reserved_cap;
 };
 
 static inline int64_t div_up(int64_t a, int64_t b)
