@@ -1,5 +1,6 @@
 /* Groups whose completions all have the same reward: their advantages are 0, and nothing is learned from them (Yu et al. 2025, "DAPO",
  * section 3.2, dynamic sampling). */
+#include <float.h>
 #include <math.h>
 
 #include "task/filter.h"
@@ -22,6 +23,14 @@ static int look(const void *options, struct record *r, struct err *e)
 	return filter_reward(r, ((const struct options *)options)->of, &x, e);
 }
 
+/* A difference that is `within` in decimals may come out a little larger: 1.1 - 1 > 0.1. Rewards are sums, each with its own rounding. */
+static bool alike(double low, double high, double within)
+{
+	const double slack = within > 0 ? 8 * DBL_EPSILON * fmax(fabs(low), fabs(high)) : 0;
+
+	return !(high - low > within + slack);
+}
+
 static void apply(const void *options, void *state, struct candidate *c, size_t n)
 {
 	const struct options *o = options;
@@ -35,7 +44,7 @@ static void apply(const void *options, void *state, struct candidate *c, size_t 
 		low = fmin(low, x);
 		high = fmax(high, x);
 	}
-	for (i = 0; i < n && !(high - low > o->within); i++) {
+	for (i = 0; i < n && alike(low, high, o->within); i++) {
 		if (n == 1)
 			filter_reject(&c[i], "alone in its group");
 		else if (low == high)
