@@ -18,7 +18,8 @@ struct work {
 	struct advantage_group *span;
 	size_t spans;
 	/* For the summary */
-	int64_t lines, done, flat, uneven;
+	int64_t lines, done, flat, uneven, other_length;
+	struct err first_other;         /* whose values are not as many as its tokens */
 	double reward_sum, std_sum;
 };
 
@@ -158,6 +159,20 @@ static int write_ready(struct work *w, struct writer *out, struct err *e)
 	return 0;
 }
 
+/* Values for other tokens than the record has. That is right where its text was edited, since it is then encoded anew; only who has the tokenizer
+ * can tell. */
+static void look_length(struct work *w, struct record *r, size_t values)
+{
+	const char *of = record_has(r, "completion_ids") ? "completion_ids" : "logprobs";
+	struct err none;
+	size_t n;
+
+	if (!record_has(r, of) || !(*of == 'c' ? (void *)record_ints(r, of, &n, &none) : record_floats(r, of, &n, &none)) || n == values)
+		return;
+	if (!w->other_length++)
+		record_error(r, &w->first_other, "'values' has %zu numbers, '%s' %zu: wrong unless the text was edited", values, of, n);
+}
+
 static int take(struct work *w, struct record *r, struct err *e)
 {
 	struct group *g;
@@ -166,6 +181,10 @@ static int take(struct work *w, struct record *r, struct err *e)
 
 	if (record_number(r, "reward", &reward, e) < 0 || (w->kind->tokens && !record_floats(r, "values", &n, e)))
 		return -1;
+	if (fabs(reward) > 1e150)
+		return record_error(r, e, "a 'reward' of %g is too large: there is no standard deviation of such", reward);
+	if (w->kind->tokens)
+		look_length(w, r, n);
 	g = groups_add(&w->groups, r, e);
 	if (!g)
 		return -1;
@@ -199,6 +218,10 @@ static void summary(const struct work *w)
 {
 	if (w->uneven)
 		tool_warn("%lld group%s not as many lines as 'group' says", (long long)w->uneven, w->uneven == 1 ? " has" : "s have");
+	if (w->other_length > 1)
+		tool_warn("%s; so it is with %lld more", w->first_other.msg, (long long)w->other_length - 1);
+	else if (w->other_length)
+		tool_warn("%s", w->first_other.msg);
 	if (w->lines)
 		tool_note("%lld completions in %lld group%s: reward %.4f, reward_std %.4f, frac_reward_zero_std %.4f", (long long)w->lines,
 			(long long)w->done, w->done == 1 ? "" : "s", w->reward_sum / (double)w->lines, w->std_sum / (double)w->done,
@@ -218,6 +241,21 @@ static char *details(void)
 	return b.p;
 }
 
+/* What the estimator does not go by is refused; -1 or the exit code. */
+static int check_options(const struct tool *t, const struct opt *opts, const struct advantage *a)
+{
+	if (!a->tokens && (opt_given(opts, "gamma") || opt_given(opts, "lambda") || opt_given(opts, "whiten")))
+		return tool_usage(t, "--gamma, --lambda and --whiten are of --estimator gae, not of %s", a->name);
+	if (!a->epsilon && opt_given(opts, "epsilon"))
+		return tool_usage(t, "--epsilon: --estimator %s divides by nothing that it could be added to", a->name);
+	if (!a->bessel && opt_given(opts, "bessel"))
+		return tool_usage(t, "--bessel and --no-bessel: --estimator %s %s", a->name,
+			a->tokens ? "whitens over n, never n - 1" : "divides by no standard deviation");
+	if (a->batch && opt_given(opts, "single"))
+		return tool_usage(t, "--single: --estimator %s makes no difference of a group of one", a->name);
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-advantage", .usage = "[OPTION]... [FILE]...",
@@ -226,7 +264,7 @@ int main(int argc, char **argv)
 	const char *estimator = "grpo", *single = "zero", *whiten = "yes", *output = NULL;
 	struct opt opts[] = {
 		{"estimator", 'e', OPT_STRING, &estimator, "NAME", "how (see below)"},
-		{"epsilon", 0, OPT_FLOAT, &w.args.epsilon, "X", "added to the standard deviation", 0, 1e6},
+		{"epsilon", 0, OPT_FLOAT, &w.args.epsilon, "X", "added to the standard deviation (maxrl: to the mean)", 0, 1e6},
 		{"bessel", 0, OPT_FLAG, &w.args.bessel, NULL, "standard deviation over n - 1, not n"},
 		{"gamma", 0, OPT_FLOAT, &w.args.gamma, "G", "gae: what a token later counts for", 0, 1},
 		{"lambda", 0, OPT_FLOAT, &w.args.lambda, "L", "gae: how far rewards are trusted over the critic", 0, 1},
@@ -247,8 +285,8 @@ int main(int argc, char **argv)
 		w.kind = advantage_find(estimator, &e);
 		if (!w.kind) {
 			rc = tool_usage(&t, "--estimator: %s", e.msg);
-		} else if (!w.kind->tokens && (opt_given(opts, "gamma") || opt_given(opts, "lambda") || opt_given(opts, "whiten"))) {
-			rc = tool_usage(&t, "--gamma, --lambda and --whiten are of --estimator gae, not of %s", estimator);
+		} else if ((rc = check_options(&t, opts, w.kind)) >= 0) {
+			;
 		} else if (run(&t, &w, argv, (size_t)argc, output, &e) < 0) {
 			rc = tool_fail(&t, &e);
 		} else {

@@ -46,6 +46,7 @@ struct advantage {
 	bool batch;             /* apply needs all groups of the step at once; else it gets one */
 	void (*apply)(const struct advantage_args *a, const struct advantage_group *g, size_t groups);
 	void (*tokens)(const struct advantage_args *a, const struct advantage_tokens *x);       /* instead of apply; NULL: sees no tokens */
+	bool epsilon, bessel;   /* which of args it goes by; gae's whitening is over n whatever bessel is */
 };
 
 extern const struct advantage *const advantage_table[];        /* NULL behind the last */

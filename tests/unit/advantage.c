@@ -90,6 +90,9 @@ static void batch(void)
 	const double x[2] = {1, 3}, y[1] = {5}, z[2] = {7, 7};
 	double a[2], b[1], c[2];
 	struct advantage_group g[3] = {{x, a, 2}, {y, b, 1}, {z, c, 2}};
+	const double tenths[3] = {.1, .1, .1}, apart[3] = {.3, 1.1, .7};
+	double d[3], h[3];
+	struct advantage_group rounded[2] = {{tenths, d, 3}, {apart, h, 3}};
 
 	advantage_apply(kind("reinforce++"), &args, g, 3);
 	CHECK_NEAR(a[0], -3.6 / sqrt(27.2 / 4), 1e-15);
@@ -99,6 +102,10 @@ static void batch(void)
 	CHECK_NEAR(a[0], -1 / sqrt(.5), 1e-15);
 	CHECK_NEAR(a[1], 1 / sqrt(.5), 1e-15);
 	CHECK(b[0] == 0 && c[0] == 0 && c[1] == 0);
+	/* The differences' mean is 0 but for rounding, which is nothing to learn from. */
+	advantage_apply(kind("reinforce++-baseline"), &args, rounded, 2);
+	CHECK(d[0] == 0 && d[1] == 0 && d[2] == 0);
+	CHECK_NEAR(h[1], (1.1 - .7) / sqrt((.16 + .16) / 5), 1e-15);
 }
 
 /* Every estimator, over the same rewards in another order: the same advantage for each, bit for bit. */

@@ -20,4 +20,4 @@ static void tokens(const struct advantage_args *a, const struct advantage_tokens
 	}
 }
 
-const struct advantage advantage_gae = {"gae", "token by token, from a critic's `values` (PPO)", true, .tokens = tokens};
+const struct advantage advantage_gae = {"gae", "token by token, from a critic's `values` (PPO)", true, .tokens = tokens, .epsilon = true};

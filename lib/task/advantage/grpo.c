@@ -12,4 +12,4 @@ static void apply(const struct advantage_args *a, const struct advantage_group *
 		g->advantage[i] = std > 0 ? (g->reward[i] - mean) / (std + a->epsilon) : 0;
 }
 
-const struct advantage advantage_grpo = {"grpo", "(r - mean) / (std + epsilon) within the group: the paper's", false, apply};
+const struct advantage advantage_grpo = {"grpo", "(r - mean) / (std + epsilon) within the group: the paper's", false, apply, .epsilon = true, .bessel = true};

@@ -13,4 +13,5 @@ static void apply(const struct advantage_args *a, const struct advantage_group *
 		g->advantage[i] = std > 0 && mean > 0 ? (g->reward[i] - mean) / (mean + a->epsilon) : 0;
 }
 
-const struct advantage advantage_maxrl = {"maxrl", "(r - mean) / (mean + epsilon) within the group; 0 unless mean > 0", false, apply};
+const struct advantage advantage_maxrl = {"maxrl", "(r - mean) / (mean + epsilon) within the group; 0 unless mean > 0", false, apply,
+	.epsilon = true};

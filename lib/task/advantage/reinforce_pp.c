@@ -24,4 +24,4 @@ static void apply(const struct advantage_args *a, const struct advantage_group *
 	free(all);
 }
 
-const struct advantage advantage_reinforce_pp = {"reinforce++", "(r - mean) / (std + epsilon) over the whole step", true, apply};
+const struct advantage advantage_reinforce_pp = {"reinforce++", "(r - mean) / (std + epsilon) over the whole step", true, apply, .epsilon = true, .bessel = true};

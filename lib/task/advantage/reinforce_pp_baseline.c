@@ -23,11 +23,15 @@ static void apply(const struct advantage_args *a, const struct advantage_group *
 	}
 	mean = stat_mean(all, n);
 	std = stat_std(all, n, a->bessel);
-	for (n = i = 0; i < groups; n += g[i++].n)
+	for (n = i = 0; i < groups; n += g[i++].n) {
+		bool same = stat_std(g[i].reward, g[i].n, false) == 0;         /* the mean is 0, but for rounding */
+
 		for (j = 0; j < g[i].n; j++)
-			g[i].advantage[j] = std > 0 ? (all[n + j] - mean) / (std + a->epsilon) : 0;
+			g[i].advantage[j] = std > 0 && !same ? (all[n + j] - mean) / (std + a->epsilon) : 0;
+	}
 	free(all);
 }
 
 const struct advantage advantage_reinforce_pp_baseline = {
-	"reinforce++-baseline", "r - mean of the group, then (x - mean) / (std + epsilon) over the step", true, apply};
+	"reinforce++-baseline", "r - mean of the group, then (x - mean) / (std + epsilon) over the step", true, apply,
+	.epsilon = true, .bessel = true};
