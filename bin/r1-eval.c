@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/progress.h"
 #include "record/record.h"
 #include "task/eval.h"
@@ -13,6 +14,7 @@ struct request {
 	struct tool *t;
 	struct eval *v;
 	const struct opt_list *by;
+	bool *there;                    /* (by->n) some record has it */
 	struct progress p;
 	int64_t done;
 	struct map seen;                /* file, values of --by, id, step and sample */
@@ -78,6 +80,7 @@ static int take(struct request *q, const char *file, struct record *r, struct bu
 	eval_add(eval_row(q->v, file, NULL, NULL), s);
 	for (i = 0; i < q->by->n; i++) {
 		value_of(r, q->by->item[i], value, e);
+		q->there[i] |= record_has(r, q->by->item[i]);
 		eval_add(eval_row(q->v, file, q->by->item[i], value->p), s);
 	}
 	look_twice(q, file, r, value);
@@ -160,6 +163,9 @@ static int run(struct request *q, char **files, size_t n, bool table, const char
 	if (rc < 0)
 		return -1;
 	eval_finish(q->v);
+	for (i = 0; i < q->by->n && eval_rows(q->v); i++)
+		if (!q->there[i])
+			return err_set(e, "--by %s: no record has such a field", q->by->item[i]);
 	if (!eval_rows(q->v))
 		tool_warn("no completions in the input");
 	if (q->twice > 1)
@@ -230,6 +236,7 @@ int main(int argc, char **argv)
 	o.wilson = interval[0] == 'w';
 	o.format = strcmp(tags, "think") ? FORMAT_ANSWER : FORMAT_THINK;
 	o.seed = t.seed;
+	q.there = xcalloc(by.n + 1, sizeof *q.there);
 	q.v = eval_open(&o, &e);
 	if (!q.v) {
 		rc = tool_usage(&t, "%s", e.msg);
@@ -239,6 +246,7 @@ int main(int argc, char **argv)
 	}
 	map_free(&q.seen);
 	eval_close(q.v);
+	free(q.there);
 	free(by.item);
 	return rc;
 }

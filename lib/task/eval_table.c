@@ -5,24 +5,37 @@
 
 #include "task/eval_private.h"
 
+/* Wilson's interval about the mean over problems, as if all samples were independent and as likely right. A problem's few samples weigh as much in
+ * it as another's many: with n_i of each of m problems it is as sure as the mean of m^2 / (sum of 1 / n_i) samples, all where the n_i are equal. */
+static struct stat_interval wilson(const struct eval_row *row, double mean)
+{
+	double m = 0, inverse = 0, right = 0, scored = 0, first = 0;
+	bool equal = true;
+	size_t i;
+
+	for (i = 0; i < row->n; i++) {
+		const double n = (double)row->problem[i].scored;
+
+		if (!(n > 0))
+			continue;
+		first = m > 0 ? first : n;
+		equal &= n == first;
+		m++;
+		inverse += 1 / n;
+		right += (double)row->problem[i].right;
+		scored += n;
+	}
+	return equal ? stat_wilson(right, scored, STAT_Z95) : stat_wilson(mean * (m * m / inverse), m * m / inverse, STAT_Z95);
+}
+
 /* pass@1 and its interval, in the way that was asked for */
 static double pass_1(const struct eval *v, const struct eval_row *row, int64_t k, struct stat_interval *i)
 {
 	double *x = xmalloc((row->n + 1) * sizeof *x), mean;
-	int64_t right = 0, scored = 0;
-	size_t j;
 
 	eval_pass_values(row, k, x);
 	mean = eval_mean_of(x, row->n);
-	if (v->o.wilson && k == 1) {
-		for (j = 0; j < row->n; j++) {
-			right += row->problem[j].right;
-			scored += row->problem[j].scored;
-		}
-		*i = stat_wilson((double)right, (double)scored, STAT_Z95);
-	} else {
-		*i = eval_interval(v, row, x);
-	}
+	*i = v->o.wilson && k == 1 ? wilson(row, mean) : eval_interval(v, row, x);
 	free(x);
 	return mean;
 }

@@ -195,7 +195,7 @@ static void reflection(void)
 	CHECK_STR(e.msg, "an empty word in 'wait,,so'");
 }
 
-/* Wilson's interval goes over all samples, the bootstrap over problems; the same seed gives the same. */
+/* Wilson's interval goes over all samples (here equally many of each problem), the bootstrap over problems; the same seed gives the same. */
 static void intervals(void)
 {
 	struct eval_options o = {
