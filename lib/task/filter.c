@@ -159,7 +159,8 @@ void filters_apply(struct filters *f, struct record *const *r, size_t n)
 	if (f->cap > cap)
 		memset(f->candidate + cap, 0, (f->cap - cap) * sizeof *f->candidate);
 	for (i = 0; i < n; i++) {
-		record_remove(r[i], filter_field(r[i]));
+		if (record_has(r[i], filter_field(r[i])))
+			record_set_null(r[i], filter_field(r[i]));      /* keeps its place, should there be another reason */
 		f->candidate[i].record = r[i];
 		f->candidate[i].rejected = false;
 		buf_clear(&f->candidate[i].reason);
@@ -169,6 +170,8 @@ void filters_apply(struct filters *f, struct record *const *r, size_t n)
 		f->kind[i]->apply(f->spec[i].options, f->state[i], f->candidate, n);
 		n = settle(f, i, n);
 	}
+	for (i = 0; i < n; i++)
+		record_remove(f->candidate[i].record, filter_field(f->candidate[i].record));
 	f->kept += (int64_t)n;
 }
 
