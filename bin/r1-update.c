@@ -131,7 +131,7 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 					 .is_cap = o->is_cap, .max_length = o->max_length ? (double)o->max_length : (double)w->batch.made.longest};
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
-	rc = o->kl_coef != 0 ? reference_score(&w->reference, w->batch.rollout, w->batch.n, w->trainer.tokens, e) : 0;
+	rc = o->kl_coef != 0 ? reference_score(&w->reference, w->batch.rollout, w->batch.n, w->trainer.tokens, e) : reference_keep(&w->reference, e);
 	if (rc == 0)
 		rc = trainer_begin(&w->trainer, true, e) < 0 ? -1 : 0;
 	if (rc == 0)
@@ -168,7 +168,7 @@ static int take_step(struct work *w, const struct options *o, const struct tool 
 		rc = err_set(e, "interrupted: %s stays as it was", output(o));
 	if (rc < 0)
 		return -1;
-	if (trainer_save(&w->trainer, output(o), o->kl_coef != 0 ? reference_save : NULL, &w->reference, e) < 0 ||
+	if (trainer_save(&w->trainer, output(o), reference_save, &w->reference, e) < 0 ||
 	    write_metrics(w, &m, s, lr, o->timing ? clock_seconds() - started : -1, e) < 0)
 		return -1;
 	tool_note("step %lld: %zu completion%s, %lld tokens, %lld optimizer step%s, %.1f s; %.1f MiB at most, activations %.1f MiB",

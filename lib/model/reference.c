@@ -32,14 +32,14 @@ static int score_by_other(const struct scored *x, const char *path, struct err *
 	struct model *m = model_load(path, x->t->be, MODEL_SCORE, DTYPE_AUTO, e);
 	struct checkpoint *there = m && team_size() > 1 ? checkpoint_open(path, e) : NULL;
 	const uint64_t hash = there ? checkpoint_hash(there) : 0;
-	const int64_t least = x->t->ck->config.vocab_size;
-	bool fits = m && !m->score && m->config.vocab_size >= least;
+	const int64_t size = x->t->ck->config.vocab_size;
+	bool fits = m && !m->score && m->config.vocab_size == size;
 
 	checkpoint_close(there);
 	if (m && m->score)
 		err_set(e, "%s: has a scalar head: it scores texts and predicts no tokens", path);
 	else if (m && !fits)
-		err_set(e, "%s: a vocabulary of %lld is too small to be the reference of one of %lld", path, (long long)m->config.vocab_size, (long long)least);
+		err_set(e, "%s: a vocabulary of %lld cannot be the reference of one of %lld", path, (long long)m->config.vocab_size, (long long)size);
 	if (!fits) {
 		model_free(m);
 		m = NULL;
@@ -82,6 +82,32 @@ static int score_by_base(const struct scored *x, const struct safetensors *carri
 	return rc;
 }
 
+static int find_carried(struct reference *ref, struct err *e)
+{
+	const struct checkpoint *ck = ref->trainer->ck;
+
+	e->msg[0] = 0;
+	ref->carried = checkpoint_tensors(ck, ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS, e);
+	return !ref->carried && e->msg[0] ? -1 : 0;
+}
+
+/* That it could be written again is looked at before the step, not after it. */
+static int keep_carried(struct reference *ref, struct err *e)
+{
+	const struct trainer *t = ref->trainer;
+
+	if (find_carried(ref, e) < 0)
+		return -1;
+	if (ref->carried && params_check(model_trained(t->model), ref->carried, e) < 0)
+		return err_prefix(e, "%s/%s", t->ck->path, t->ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS);
+	return 0;
+}
+
+int reference_keep(struct reference *ref, struct err *e)
+{
+	return team_agree(team_rank() == 0 ? keep_carried(ref, e) : 0, e);
+}
+
 int reference_score(struct reference *ref, struct rollout *r, size_t n, int64_t tokens, struct err *e)
 {
 	const struct scored x = {ref->trainer, r, n, tokens};
@@ -89,11 +115,10 @@ int reference_score(struct reference *ref, struct rollout *r, size_t n, int64_t 
 	struct model *m;
 
 	if (ref->path)
-		return score_by_other(&x, ref->path, e);
-	e->msg[0] = 0;
-	ref->carried = checkpoint_tensors(ck, ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS, e);
-	if (!ref->carried && e->msg[0])
+		return reference_keep(ref, e) < 0 ? -1 : score_by_other(&x, ref->path, e);
+	if (find_carried(ref, e) < 0)
 		return -1;
+	ref->begins = !ref->carried;
 	if (ck->base)
 		return score_by_base(&x, ref->carried, e);
 	m = model_from_tensors(&ck->config, ref->carried ? ref->carried : ck->weights, ref->trainer->be, MODEL_SCORE, DTYPE_AUTO, e);
@@ -111,7 +136,7 @@ int reference_save(void *arg, struct checkpoint_writer *w, struct err *e)
 	const char *name = ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS;
 	struct safetensors_writer *s;
 
-	if (ref->path)
+	if (!ref->carried && !ref->begins)
 		return 0;
 	if (ref->every > 0 && t->state.step % ref->every == 0)
 		return model_save(t->model, w, name, 0, e);
