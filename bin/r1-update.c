@@ -132,8 +132,9 @@ static int train(struct work *w, const struct options *o, const struct tool *t, 
 	*lr = a.learning_rate = schedule_rate(&sched, s->step);
 	rollout_sort(w->batch.rollout, w->batch.n);
 	rc = o->kl_coef != 0 ? reference_score(&w->reference, w->batch.rollout, w->batch.n, w->trainer.tokens, e) : reference_keep(&w->reference, e);
-	if (rc == 0)
-		rc = trainer_begin(&w->trainer, true, e) < 0 ? -1 : 0;
+	if (rc == 0 && (rc = trainer_begin(&w->trainer, true, e)) == 0 && s->step > 1)
+		tool_warn("%s: there is no optimizer/ after step %lld: the moments begin anew", o->model, (long long)s->step - 1);
+	rc = rc < 0 ? -1 : 0;
 	if (rc == 0)
 		trainer_warn_memory(&w->trainer, w->batch.tokens, w->batch.longest);
 	if (rc == 0)
@@ -214,7 +215,7 @@ static int run(struct options *o, struct tool *t, char **files, int n, struct er
 /* Options without a use, or with a wrong one; -1 or the exit code. */
 static int check_options(const struct tool *t, const struct options *o, const struct opt *opts)
 {
-	static const char *const of_kl[] = {"kl", "kl-in", "reference"};
+	static const char *const of_kl[] = {"kl", "kl-in", "reference"}, *const of_schedule[] = {"steps", "final-lr"};
 	const struct { const char *name; double value; } clip[] = {{"clip", o->clip}, {"clip-low", o->clip_low}, {"clip-high", o->clip_high}};
 	size_t i;
 
@@ -236,6 +237,9 @@ static int check_options(const struct tool *t, const struct options *o, const st
 		return tool_usage(t, "--reference-every is of the reference that the checkpoint carries, and --reference is another");
 	if (strcmp(o->schedule, "constant") != 0 && !o->steps)
 		return tool_usage(t, "--schedule %s needs --steps", o->schedule);
+	for (i = 0; !strcmp(o->schedule, "constant") && i < sizeof of_schedule / sizeof of_schedule[0]; i++)
+		if (opt_given(opts, of_schedule[i]))
+			return tool_usage(t, "--%s is of --schedule linear and cosine, not of constant", of_schedule[i]);
 	return -1;
 }
 

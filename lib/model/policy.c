@@ -126,22 +126,29 @@ static void tear_down(struct step *s)
 	free(s->dentropy);
 }
 
-/* The sampler's logprobs, and the policy's own where there are none, or where the two are to be told apart. */
-static void old_logprobs(struct step *s)
+static void sampler_logprobs(struct step *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const struct rollout *r = &s->r[i];
+
+		if (r->logprob)
+			memcpy(s->old + s->offset[i], r->logprob, (size_t)(r->n - r->first) * sizeof *s->old);
+	}
+}
+
+/* The policy's own at the start of the step: of those that have none, or of all. */
+static void start_logprobs(struct step *s, bool all_of_them)
 {
 	struct example *ex = xmalloc(s->n * sizeof *ex);
 	size_t *which = xmalloc(s->n * sizeof *which), missing = 0, i, j;
 	float *all = s->dlogprob;               /* as long, and not needed yet */
 	int64_t k, n;
 
-	for (i = 0; i < s->n; i++) {
-		const struct rollout *r = &s->r[i];
-
-		if (r->logprob && s->a->loss_args.is_cap <= 0)
-			memcpy(s->old + s->offset[i], r->logprob, (size_t)(r->n - r->first) * sizeof *s->old);
-		else
+	for (i = 0; i < s->n; i++)
+		if (!s->r[i].logprob || all_of_them)
 			which[missing++] = i;
-	}
 	deal_rollouts(s->replicas, s->r, s->n);
 	for (k = 0, j = 0; k < s->replicas->n; k++) {
 		const size_t first = j;
@@ -162,6 +169,30 @@ static void old_logprobs(struct step *s)
 		replicas_gather(s->replicas, s->old, s->offset);
 	free(which);
 	free(ex);
+}
+
+static void kl_advantages(struct step *s)
+{
+	size_t i;
+
+	s->advantage = xmalloc((size_t)s->offset[s->n] * sizeof *s->advantage);
+	for (i = 0; i < s->n; i++)
+		policy_kl_advantages(&s->r[i], s->old + s->offset[i], s->a->kl_reward, s->advantage + s->offset[i]);
+}
+
+/* What ratios are taken to: the sampler's, but the policy's own where there are none, or where the two are to be told apart. KL in the reward is the
+ * policy's own at any rate, whoever sampled. */
+static void old_logprobs(struct step *s)
+{
+	const bool apart = s->a->loss_args.is_cap > 0;
+
+	sampler_logprobs(s);
+	start_logprobs(s, apart || s->a->kl_reward != 0);
+	if (s->a->kl_reward == 0)
+		return;
+	kl_advantages(s);
+	if (!apart)
+		sampler_logprobs(s);
 }
 
 void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens, int64_t replicas)
@@ -196,24 +227,15 @@ void policy_reference(struct model *reference, struct rollout *r, size_t n, int6
 	tape_free(&t);
 }
 
-void policy_kl_advantages(const struct rollout *r, const float *old, double coef, float *to)
+void policy_kl_advantages(const struct rollout *r, const float *start, double coef, float *to)
 {
 	double kl = 0;
 	int64_t i;
 
 	for (i = r->n - r->first; i-- > 0;) {
-		kl += (double)old[i] - r->reference[i];
+		kl += (double)start[i] - r->reference[i];
 		to[i] = (float)((r->advantages ? r->advantages[i] : r->advantage) - coef * kl);
 	}
-}
-
-static void kl_advantages(struct step *s)
-{
-	size_t i;
-
-	s->advantage = xmalloc((size_t)s->offset[s->n] * sizeof *s->advantage);
-	for (i = 0; i < s->n; i++)
-		policy_kl_advantages(&s->r[i], s->old + s->offset[i], s->a->kl_reward, s->advantage + s->offset[i]);
 }
 
 /* The loss of the completions pick[0 .. n-1], which p has gone forward for, and its gradient. */
@@ -378,8 +400,6 @@ int policy_step(struct model *m, struct optimizer *o, const struct policy_args *
 	*metrics = (struct policy_metrics){.logp_difference_mean = -1};
 	set_up(&s);
 	old_logprobs(&s);
-	if (a->kl_reward != 0)
-		kl_advantages(&s);
 	for (epoch = 0; epoch < a->epochs && rc == 0; epoch++) {
 		for (i = 0; i < n; i++)
 			order[i] = i;

@@ -6,9 +6,9 @@
  *     policy_step(m, optimizer, &a, rollout, n, &metrics, NULL, NULL, &e);
  *
  * The step (Shao et al. 2024, algorithm 1, inner loop; the paper's eq. 1): logprobs of the old policy are the sampler's, or are computed
- * before anything is changed where a rollout has none (with is_cap: for all); the rollouts are shuffled by (seed, step) and dealt into minibatches, each an
- * optimizer step; a minibatch is dealt to replicas and computed in passes of at most `tokens` tokens, whose gradients are added up - its cutting
- * changes nothing but rounding, for every weight is a function of the whole minibatch.
+ * before anything is changed where a rollout has none (with is_cap: for all; KL in the reward has computed ones of all, too); the rollouts are shuffled
+ * by (seed, step) and dealt into minibatches, each an optimizer step; a minibatch is dealt to replicas and computed in passes of at most `tokens` tokens,
+ * whose gradients are added up - its cutting changes nothing but rounding, for every weight is a function of the whole minibatch.
  *
  * The caller gives the rollouts in an order that does not depend on the input's (rollout_sort).
  */
@@ -55,10 +55,10 @@ struct policy_metrics {
 	size_t peak_bytes;              /* activations of the largest pass */
 };
 
-/* KL in the reward (Ouyang et al. 2022, section 3.5; Hu 2025): a token's reward is less by coef * (old - reference), the estimator k1, whose mean
- * under the old policy is the KL; a token answers for what comes from it on, so that its advantage is less by that sum over itself and the tokens
- * behind it. old, to: [n - first]. */
-void policy_kl_advantages(const struct rollout *r, const float *old, double coef, float *to);
+/* KL in the reward (Ouyang et al. 2022, section 3.5; Hu 2025): a token's reward is less by coef * (start - reference), the estimator k1, whose mean
+ * under the policy at the start of the step is the KL; a token answers for what comes from it on, so that its advantage is less by that sum over itself and the tokens
+ * behind it. start, to: [n - first]. */
+void policy_kl_advantages(const struct rollout *r, const float *start, double coef, float *to);
 /* Sets r[i].reference. */
 void policy_reference(struct model *reference, struct rollout *r, size_t n, int64_t tokens, int64_t replicas);
 /* -1 and e if a loss or gradient is not finite, or on a signal to end: then the model is spoilt. `progress` (may be NULL) is called after each pass with the completions done and in all. */

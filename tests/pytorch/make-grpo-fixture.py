@@ -93,7 +93,7 @@ def written_out(arguments, loss_of, low, high, beta=0.0, in_reward=False):
     a = advantages[:, None].expand(8, T)
     k1, k3 = logp - ref, torch.exp(ref - logp) - (ref - logp) - 1
     if in_reward:
-        a = a - beta * ((old - ref) * completion_mask).flip(1).cumsum(1).flip(1)
+        a = a - beta * ((logp.detach() - ref) * completion_mask).flip(1).cumsum(1).flip(1)
     ratio = torch.exp(logp - old)
     loss, below, above = loss_of(logp, ratio, a, ratio < 1 - low, ratio > 1 + high, ratio.clamp(1 - low, 1 + high))
     model.zero_grad()
