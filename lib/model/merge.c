@@ -68,7 +68,7 @@ int model_merge(const struct checkpoint *ck, struct backend *be, const char *dty
 	if (rc < 0)
 		err_prefix(e, "%s", ck->path);
 	else
-		model_note_left_out(ck->path, &c, ck->weights);
+		model_note_left_out(ck->path, m, ck->weights);
 	/* What the adapter has of its own comes behind what the base has. */
 	if (rc == 0)
 		rc = checkpoint_add_companions(w, ck->base, e);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/rng.h"
 #include "base/tool.h"
 #include "model/lora.h"
@@ -222,17 +223,46 @@ int64_t model_active(const struct model *m)
 	return n;
 }
 
-void model_note_left_out(const char *path, const struct config *c, const struct safetensors *from)
+static bool ends_in(const char *name, const char *end)
 {
-	int64_t n = 0;
+	size_t n = strlen(name), k = strlen(end);
+
+	return n >= k && !strcmp(name + n - k, end);
+}
+
+/* What changes nothing: tables of angles, a head that is the embeddings or that a scalar one stands for, scales of what is there. */
+static bool is_idle(const struct config *c, struct map *known, const char *name)
+{
+	static const char scale[] = "_scale_inv";
+
+	return ends_in(name, "rotary_emb.inv_freq") || ((c->tie_word_embeddings || c->scalar) && !strcmp(name, "lm_head.weight")) ||
+	       (ends_in(name, scale) && map_get(known, name, strlen(name) - strlen(scale)));
+}
+
+void model_note_left_out(const char *path, const struct model *m, const struct safetensors *from)
+{
+	const struct config *c = &m->config;
+	const char *first = NULL;
+	struct map known = {0};
+	int64_t n = 0, others = 0;
 	size_t i;
 
+	for (i = 0; i < m->params.parts; i++)
+		*map_put(&known, m->params.part[i].name, strlen(m->params.part[i].name)) = 1;
 	for (i = 0; i < from->n; i++) {
+		const char *name = from->tensor[i].name;
 		long long layer;
 
-		if (sscanf(from->tensor[i].name, "model.layers.%lld.", &layer) == 1 && layer >= c->layers)
+		if (sscanf(name, "model.layers.%lld.", &layer) == 1 && layer >= c->layers)
 			n++;
+		else if (!map_get(&known, name, strlen(name)) && !is_idle(c, &known, name) && !others++)
+			first = name;
 	}
+	map_free(&known);
+	if (others == 1)
+		tool_note("%s: tensor '%s' is left out: config.json has no place for it", path, first);
+	else if (others)
+		tool_note("%s: %lld tensors are left out, the first is '%s': config.json has no place for them", path, (long long)others, first);
 	if (n)
 		tool_note("%s: %lld tensor%s of layers from %lld on are left out: %s", path, (long long)n, n == 1 ? "" : "s", (long long)c->layers,
 			  c->nextn_layers ? "they predict further tokens (num_nextn_predict_layers), and are not computed"
@@ -314,7 +344,7 @@ struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend 
 	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))
 		err_prefix(e, "%s", ck->path);
 	else
-		model_note_left_out(ck->path, &ck->config, ck->weights);
+		model_note_left_out(ck->path, m, ck->weights);
 	return m;
 }
 

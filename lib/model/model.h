@@ -85,8 +85,8 @@ void model_free(struct model *m);
 
 int64_t model_active(const struct model *m);            /* parameters that a token meets: of experts, those that it is sent to */
 /* Notes how many tensors of a file belong to layers behind the last, which no family computes: of num_nextn_predict_layers, or more than
- * num_hidden_layers says. */
-void model_note_left_out(const char *path, const struct config *c, const struct safetensors *from);
+ * num_hidden_layers says; and how many others the model does not have. */
+void model_note_left_out(const char *path, const struct model *m, const struct safetensors *from);
 enum st_dtype model_file_dtype(const struct config *c);          /* of the weights in a file: what its dtype says */
 enum weight_type model_fp8(const struct config *c);     /* what weights of F8_E4M3 are turned into by DTYPE_AUTO: by torch_dtype */
 
