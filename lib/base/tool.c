@@ -28,6 +28,26 @@ int tool_interrupted(void)
 	return interrupted;
 }
 
+/* A message may quote what a file or a server holds: it stays one line, and does nothing to a terminal. */
+static void add_line(struct buf *to, const char *fmt, va_list ap)
+{
+	struct buf text = {0};
+	size_t i;
+
+	buf_vprintf(&text, fmt, ap);
+	for (i = 0; i < text.n; i++) {
+		const unsigned char c = (unsigned char)text.p[i];
+
+		if (c >= ' ' && c != 0x7f)
+			buf_char(to, (char)c);
+		else if (c == '\n' || c == '\t' || c == '\r')
+			buf_printf(to, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+		else
+			buf_printf(to, "\\x%02x", c);
+	}
+	buf_free(&text);
+}
+
 /* In one piece, for others may write there as well. Of a team, which all come to the same lines, the first speaks. */
 static void say(const char *fmt, va_list ap)
 {
@@ -37,7 +57,7 @@ static void say(const char *fmt, va_list ap)
 		return;
 	fflush(stdout);
 	buf_printf(&line, "%s%s: ", isatty(2) ? "\r\033[K" : "", program);
-	buf_vprintf(&line, fmt, ap);
+	add_line(&line, fmt, ap);
 	fprintf(stderr, "%s\n", line.p);
 	buf_free(&line);
 }
@@ -79,7 +99,7 @@ int tool_usage(const struct tool *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_vprintf(&line, fmt, ap);
+	add_line(&line, fmt, ap);
 	va_end(ap);
 	fprintf(stderr, "%s: %s; '%s --help' lists the options\n", t->name, line.p, t->name);
 	buf_free(&line);
