@@ -12,6 +12,7 @@
 #include "model/summary.h"
 
 #define PIECE ((int64_t)1 << 20)        /* numbers made and written at a time */
+#define LARGEST_RANGE 1e3               /* of the first weights: nothing near it is of use, and float16 ends at 65504 */
 
 static int add_tokenizer_file(struct checkpoint_writer *w, const char *path, const char *name, const struct config *c, struct err *e)
 {
@@ -105,10 +106,20 @@ static int write_weights(struct checkpoint_writer *w, const struct model *m, enu
 	return err_set(e, "interrupted");
 }
 
+/* What is read may be of any type and range; what is made is of one that can be written, and finite. */
+static int check_config(const struct config *c, struct err *e)
+{
+	if (strcmp(c->dtype, "float32") != 0 && strcmp(c->dtype, "bfloat16") != 0 && strcmp(c->dtype, "float16") != 0)
+		return err_set(e, "'torch_dtype' = \"%s\" is not float32, bfloat16 or float16", c->dtype);
+	if (c->initializer_range > LARGEST_RANGE)
+		return err_set(e, "'initializer_range' = %g is more than %g", c->initializer_range, LARGEST_RANGE);
+	return 0;
+}
+
 int model_create(const struct config *c, const char *path, const struct create_args *a, struct err *e)
 {
 	enum st_dtype dtype = model_file_dtype(c);
-	struct model *m = model_new(c, NULL, MODEL_SCORE, DTYPE_AUTO, e);
+	struct model *m = check_config(c, e) < 0 ? NULL : model_new(c, NULL, MODEL_SCORE, DTYPE_AUTO, e);
 	struct checkpoint_writer *w;
 	int rc;
 
