@@ -33,6 +33,7 @@ R1_FIRST += $(call first,EVAL_PROBLEMS EVAL_SAMPLES,zero/ reasoning-rl/ final-rl
 R1_FIRST += $(call first,GENERAL GENERAL_MARK,rejection-sft/general.jsonl final-rl/answers.jsonl)
 R1_FIRST += $(call first,GENERAL_HELDOUT GENERAL_MARK,*/manners.jsonl final-rl/answers-heldout.jsonl)
 first = $(foreach k,$1,$k:$(subst $(space),$(comma),$(strip $2)))
+knobs_of = $(sort $(foreach k,$1,$(firstword $(subst :, ,$k))))
 R1_SOME += EVAL_PROBLEMS EVAL_SAMPLES
 
 given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
@@ -63,7 +64,7 @@ r1_value = $($(if $(filter MODEL DATA HELDOUT TEMPLATE MAX_TOKENS,$1),R1_)$1)
 $(R1)/knobs: FORCE | $(BIN)/r1-reward
 	$(foreach k,$(R1_SOME),$(call whole,$k)$(call some,$k))$(call whole,FINAL_GENERAL)@mkdir -p $(@D)
 	@$(hold)
-	@$(call now,$(sort $(foreach k,$(R1_FIRST),$(firstword $(subst :, ,$k)))),r1_value) > $@.now
+	@$(call now,$(call knobs_of,$(R1_FIRST)),r1_value) > $@.now
 	@for r in $(REASONING_REWARDS) $(FINAL_REWARDS) language,target=$(R1_LANGUAGE); do $(REWARD) -r $$r < /dev/null || exit; done
 	@stages/knobs $(@D) R1 $(patsubst %,'%',$(R1_FIRST))
 

@@ -60,7 +60,7 @@ student_value = $(if $(filter STUDENT DISTILL_DATA,$1),$(abspath $($1)),$($1))
 define distill_student
 $(DISTILL)/$1/knobs: FORCE | $(R1)/knobs
 	@mkdir -p $$(@D)
-	@$$(call now,$$(sort $$(foreach k,$$(STUDENT_FIRST),$$(firstword $$(subst :, ,$$k)))),student_value) > $$@.now
+	@$$(call now,$$(call knobs_of,$$(STUDENT_FIRST)),student_value) > $$@.now
 	@stages/knobs $$(@D) R1 $$(STUDENT_FIRST)
 $(DISTILL)/$1/model.jsonl: $(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base.jsonl) $(DISTILL_CLEAN) | $(DISTILL)/$1/knobs
 	$$(call r1_sft,$(if $(STUDENT),$(STUDENT),$(STUDENT_BASES)/$1/base),$(DISTILL)/$1/model,$(DISTILL_CLEAN),--epochs $(DISTILL_EPOCHS) --batch $(DISTILL_BATCH) \

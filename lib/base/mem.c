@@ -53,8 +53,14 @@ void *xaligned(size_t n)
 	return p;
 }
 
-void *xreserve(size_t n)
+static size_t huge_pages(size_t n)
 {
+	return (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+void *xreserve(size_t bytes)
+{
+	const size_t n = huge_pages(bytes);
 	unsigned char *p = mmap(NULL, n + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t before;
 
@@ -66,6 +72,11 @@ void *xreserve(size_t n)
 	munmap(p + before + n, HUGE_PAGE - before);
 	madvise(p + before, n, MADV_HUGEPAGE);
 	return p + before;
+}
+
+void xrelease(void *p, size_t bytes)
+{
+	munmap(p, huge_pages(bytes));
 }
 
 char *xstrndup(const char *s, size_t n)

@@ -16,7 +16,8 @@ void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
 void *xaligned(size_t n);                       /* 64-byte aligned, not cleared; huge pages asked for when large */
-void *xreserve(size_t n);                       /* taken from the machine as it is written; n: a multiple of 2 MiB. Freed with munmap(). */
+void *xreserve(size_t bytes);                   /* taken from the machine as it is written */
+void xrelease(void *p, size_t bytes);           /* ... and given back, as many bytes */
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/rng.h"
 #include "base/tool.h"
 #include "model/lora.h"
@@ -230,13 +229,26 @@ static bool ends_in(const char *name, const char *end)
 	return n >= k && !strcmp(name + n - k, end);
 }
 
+void model_names(const struct model *m, struct map *known)
+{
+	size_t i;
+
+	for (i = 0; i < m->params.parts; i++)
+		*map_put(known, m->params.part[i].name, strlen(m->params.part[i].name)) = 1;
+}
+
+bool model_is_scale(struct map *known, const char *name)
+{
+	static const char suffix[] = "_scale_inv";
+
+	return ends_in(name, suffix) && map_get(known, name, strlen(name) - strlen(suffix));
+}
+
 /* What changes nothing: tables of angles, a head that is the embeddings or that a scalar one stands for, scales of what is there. */
 static bool is_idle(const struct config *c, struct map *known, const char *name)
 {
-	static const char scale[] = "_scale_inv";
-
 	return ends_in(name, "rotary_emb.inv_freq") || ((c->tie_word_embeddings || c->scalar) && !strcmp(name, "lm_head.weight")) ||
-	       (ends_in(name, scale) && map_get(known, name, strlen(name) - strlen(scale)));
+	       model_is_scale(known, name);
 }
 
 void model_note_left_out(const char *path, const struct model *m, const struct safetensors *from)
@@ -247,8 +259,7 @@ void model_note_left_out(const char *path, const struct model *m, const struct s
 	int64_t n = 0, others = 0;
 	size_t i;
 
-	for (i = 0; i < m->params.parts; i++)
-		*map_put(&known, m->params.part[i].name, strlen(m->params.part[i].name)) = 1;
+	model_names(m, &known);
 	for (i = 0; i < from->n; i++) {
 		const char *name = from->tensor[i].name;
 		long long layer;

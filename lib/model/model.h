@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
@@ -84,6 +85,9 @@ void model_init_part(const struct model *m, const struct part *p, uint64_t seed,
 void model_free(struct model *m);
 
 int64_t model_active(const struct model *m);            /* parameters that a token meets: of experts, those that it is sent to */
+/* The names of its tensors, into `known`; and whether a file's tensor is the scale, in blocks, of one of those in F8_E4M3, which it belongs to. */
+void model_names(const struct model *m, struct map *known);
+bool model_is_scale(struct map *known, const char *name);
 /* Notes how many tensors of a file belong to layers behind the last, which no family computes: of num_nextn_predict_layers, or more than
  * num_hidden_layers says; and how many others the model does not have. */
 void model_note_left_out(const char *path, const struct model *m, const struct safetensors *from);

@@ -186,11 +186,9 @@ static void old_logprobs(struct step *s)
 {
 	const bool apart = s->a->loss_args.is_cap > 0;
 
-	sampler_logprobs(s);
 	start_logprobs(s, apart || s->a->kl_reward != 0);
-	if (s->a->kl_reward == 0)
-		return;
-	kl_advantages(s);
+	if (s->a->kl_reward != 0)
+		kl_advantages(s);
 	if (!apart)
 		sampler_logprobs(s);
 }

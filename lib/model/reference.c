@@ -82,12 +82,17 @@ static int score_by_base(const struct scored *x, const struct safetensors *carri
 	return rc;
 }
 
+static const char *carried_name(const struct checkpoint *policy)
+{
+	return policy->base ? WEIGHTS_OF_ADAPTER : WEIGHTS;
+}
+
 static int find_carried(struct reference *ref, struct err *e)
 {
 	const struct checkpoint *ck = ref->trainer->ck;
 
 	e->msg[0] = 0;
-	ref->carried = checkpoint_tensors(ck, ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS, e);
+	ref->carried = checkpoint_tensors(ck, carried_name(ck), e);
 	return !ref->carried && e->msg[0] ? -1 : 0;
 }
 
@@ -99,7 +104,7 @@ static int keep_carried(struct reference *ref, struct err *e)
 	if (find_carried(ref, e) < 0)
 		return -1;
 	if (ref->carried && params_check(model_trained(t->model), ref->carried, e) < 0)
-		return err_prefix(e, "%s/%s", t->ck->path, t->ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS);
+		return err_prefix(e, "%s/%s", t->ck->path, carried_name(t->ck));
 	return 0;
 }
 
@@ -133,7 +138,7 @@ int reference_save(void *arg, struct checkpoint_writer *w, struct err *e)
 	const struct reference *ref = arg;
 	const struct trainer *t = ref->trainer;
 	const struct checkpoint *ck = t->ck;
-	const char *name = ck->base ? WEIGHTS_OF_ADAPTER : WEIGHTS;
+	const char *name = carried_name(ck);
 	struct safetensors_writer *s;
 
 	if (!ref->carried && !ref->begins)

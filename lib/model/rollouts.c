@@ -7,6 +7,7 @@
 #include "base/tool.h"
 #include "text/utf8.h"
 
+#define TOLD 10                         /* edited records that are told */
 #define ROUNDED 0.01f                   /* by so much may a logprob of 16 bits lie above 0 */
 
 struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e)
@@ -187,6 +188,16 @@ static int take_logprobs(struct record *r, struct completion *to, struct err *e)
 		if (to->logprob[i] > ROUNDED)
 			return record_error(r, e, "'logprobs'[%zu] is %g, but no probability is above 1", i, (double)to->logprob[i]);
 	return 0;
+}
+
+void completion_tell_edited(const struct record *r, const struct completion *c, int64_t *edited)
+{
+	struct err e;
+
+	if (!c->edited || (*edited)++ >= TOLD)
+		return;
+	record_error(r, &e, "text and ids differ: encoded anew");
+	tool_warn("%s%s", e.msg, *edited == TOLD ? "; of more such lines nothing is said" : "");
 }
 
 void completion_tell_long(const struct record *r, const struct config *c, int64_t n, bool *told)

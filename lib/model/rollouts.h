@@ -29,6 +29,8 @@ int completion_read(struct record *r, const struct template *tp, struct tokenize
 /* The text of its prompt: `prompt`, or its `problem`, or its `messages`, in the template. Appended; -1 and e where it has none. */
 int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e);
 
+/* Counts what was encoded anew, and tells the first few. */
+void completion_tell_edited(const struct record *r, const struct completion *c, int64_t *edited);
 /* Tells, the first time, that this record has more tokens than the model has positions: it is learned or scored all the same. */
 void completion_tell_long(const struct record *r, const struct config *c, int64_t n, bool *told);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "model/lora.h"
 #include "model/optimizer.h"
 #include "model/pass.h"
@@ -93,27 +92,17 @@ static void measure_memory(struct summary *s)
 	k->training = bytes_of((double)k->trainer + (double)k->activations);
 }
 
-/* The scales of a tensor in F8_E4M3 belong to it. */
-static bool is_scale(struct map *known, const char *name)
-{
-	static const char suffix[] = "_scale_inv";
-	size_t n = strlen(name), k = strlen(suffix);
-
-	return n > k && !strcmp(name + n - k, suffix) && map_get(known, name, n - k);
-}
-
 static void summarize_weights(struct summary *s)
 {
 	const struct safetensors *weights = s->ck->weights;
 	struct map known = {0};
 	size_t i;
 
-	for (i = 0; i < s->shapes->params.parts; i++)
-		*map_put(&known, s->shapes->params.part[i].name, strlen(s->shapes->params.part[i].name)) = 1;
+	model_names(s->shapes, &known);
 	for (i = 0; i < weights->n; i++) {
 		const struct st_tensor *t = &weights->tensor[i];
 
-		if (is_scale(&known, t->name)) {
+		if (model_is_scale(&known, t->name)) {
 			s->bytes += (int64_t)t->bytes;
 			continue;
 		}

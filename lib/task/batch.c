@@ -113,7 +113,6 @@ int batch_add(struct batch *b, struct record *r, struct err *e)
 	struct completion c;
 	struct rollout x = {.temperature = 1};
 	const char *id = "", *finish = "stop";
-	struct err note;
 	bool cut;
 
 	if ((record_has(r, "id") && !(id = record_string(r, "id", NULL, e))) || record_number(r, "advantage", &x.advantage, e) < 0 ||
@@ -128,10 +127,7 @@ int batch_add(struct batch *b, struct record *r, struct err *e)
 		free(c.token);
 		return -1;
 	}
-	if (c.edited && b->edited++ < 10) {
-		record_error(r, &note, "text and ids differ: encoded anew");
-		tool_warn("%s%s", note.msg, b->edited == 10 ? "; of more such lines nothing is said" : "");
-	}
+	completion_tell_edited(r, &c, &b->edited);
 	cut = !strcmp(finish, "length");
 	count_length(b, c.n - c.first, !cut);
 	b->seen += c.n;

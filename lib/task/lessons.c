@@ -118,9 +118,7 @@ static int take_completion(struct lessons *l, struct record *r, struct err *e)
 
 	if (completion_read(r, l->how->template, l->how->tokenizer, l->how->config, &c, e) < 0)
 		return -1;
-	if (c.edited && l->edited++ < 10)
-		tool_warn("%s:%lld: text and ids differ: encoded anew%s", r->file ? r->file : "-", (long long)r->line,
-			  l->edited == 10 ? "; of more such lines nothing is said" : "");
+	completion_tell_edited(r, &c, &l->edited);
 	keep(l, c.token, c.n, c.first);
 	free(c.token);
 	return 0;

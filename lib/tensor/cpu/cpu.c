@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define LARGE ((size_t)256 << 20)       /* bytes from which on memory is reserved: a cache is as large as what may be sampled, not what is */
-#define HUGE_PAGE ((size_t)2 << 20)
 
 static bool runs_here(const char *isa)
 {
@@ -49,10 +47,10 @@ int64_t cpu_grain(double cost)
 static void *cpu_alloc(struct backend *be, size_t bytes)
 {
 	struct cpu *c = cpu_of(be);
-	struct reserved r = {.n = (bytes + SLACK + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE};
+	struct reserved r = {.n = bytes + SLACK};
 
 	if (bytes < LARGE)
-		return xaligned(bytes + SLACK);
+		return xaligned(r.n);
 	r.p = xreserve(r.n);
 	c->reserved = xgrow(c->reserved, &c->reserved_cap, c->reserved_n + 1, sizeof *c->reserved);
 	c->reserved[c->reserved_n++] = r;
@@ -66,7 +64,7 @@ static void cpu_free(struct backend *be, void *p)
 
 	for (i = 0; i < c->reserved_n; i++)
 		if (p && c->reserved[i].p == p) {
-			munmap(p, c->reserved[i].n);
+			xrelease(p, c->reserved[i].n);
 			c->reserved[i] = c->reserved[--c->reserved_n];
 			return;
 		}
