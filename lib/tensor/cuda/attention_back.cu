@@ -181,8 +181,7 @@ void attention_back_full(struct cuda *c, struct attend_back *z, const struct til
 	const int64_t nc = div_up(z->a.dk, 64), each = attention_back_full_rows(c, z->a.dk);
 
 	if (nc > 4 || shared_of(z->a.dk, nc, each / 16) > c->shared_most) {
-		fprintf(stderr, "cuda: the gradient of attention with heads of %d\n", z->a.dk);
-		abort();
+		cuda_fail("cuda: the gradient of attention with heads of %d", z->a.dk);
 	}
 	switch (each + nc) {
 	case 65: launch<4, 1>(c, z, rows, keys); break;

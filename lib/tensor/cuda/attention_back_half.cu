@@ -181,7 +181,6 @@ void attention_back_half(struct cuda *c, struct attend_back *z, const struct til
 	case 3: small ? launch<32, 192, 2>(c, z, rows, keys) : launch<64, 192, 2>(c, z, rows, keys); break;
 	case 4: small ? launch<32, 256, 2>(c, z, rows, keys) : launch<64, 256, 2>(c, z, rows, keys); break;
 	default:
-		fprintf(stderr, "cuda: the gradient of attention with heads of %d\n", z->a.dk);
-		abort();
+		cuda_fail("cuda: the gradient of attention with heads of %d", z->a.dk);
 	}
 }

@@ -131,8 +131,7 @@ void attention_full(struct cuda *c, const struct attend *given, const struct til
 
 	a.tile = tiles->tile;
 	if (a.dv > 512 || shared_of(a.dk, nc, rows / 16) > c->shared_most) {
-		fprintf(stderr, "cuda: attention with keys of %d and values of %d numbers\n", a.dk, a.dv);
-		abort();
+		cuda_fail("cuda: attention with keys of %d and values of %d numbers", a.dk, a.dv);
 	}
 	switch (rows + nc) {
 	case 65: launch<4, 1>(c, a, tiles->count); break;

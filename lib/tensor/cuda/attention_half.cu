@@ -184,7 +184,6 @@ void attention_half(struct cuda *c, const struct attend *given, const struct til
 	case 3: launch<192, 32, 1>(c, a, tiles->count); break;
 	case 4: launch<256, 32, 1>(c, a, tiles->count); break;
 	default:
-		fprintf(stderr, "cuda: attention with heads of %d\n", a.dk);
-		abort();
+		cuda_fail("cuda: attention with heads of %d", a.dk);
 	}
 }

@@ -82,7 +82,10 @@ static inline struct cuda *cuda_of(struct backend *be)
 	return (struct cuda *)be->state;
 }
 
-/* Ends the program with what failed and why, where r is not cudaSuccess: what fails here is a bug or a broken device. */
+/* Ends the program with exit code 1 and a line. What fails below the operations is a bug, a broken device, or memory that something else has taken. */
+__attribute__((format(printf, 1, 2), noreturn)) void cuda_fail(const char *format, ...);
+
+/* ... with what failed and why, where r is not cudaSuccess */
 void cuda_check(cudaError_t r, const char *what);
 
 static inline int64_t div_up(int64_t a, int64_t b)

@@ -46,10 +46,8 @@ struct products {
 
 static void lt_check(cublasStatus_t r, const char *what)
 {
-	if (r == CUBLAS_STATUS_SUCCESS)
-		return;
-	fprintf(stderr, "cuda: cuBLASLt: %s: %s\n", what, cublasLtGetStatusString(r));
-	abort();
+	if (r != CUBLAS_STATUS_SUCCESS)
+		cuda_fail("cuda: cuBLASLt: %s: %s", what, cublasLtGetStatusString(r));
 }
 
 struct products *products_new(struct cuda *c, struct err *e)

@@ -334,10 +334,8 @@ void cuda_constants_room(struct cuda *c, size_t bytes)
 {
 	struct list *l = c->list;
 
-	if (bytes > STAGE) {
-		fprintf(stderr, "cuda: %zu bytes of tables in one operation\n", bytes);
-		abort();
-	}
+	if (bytes > STAGE)
+		cuda_fail("cuda: %zu bytes of tables in one operation", bytes);
 	if (l->staged + bytes > STAGE)
 		cuda_sync(c);
 }

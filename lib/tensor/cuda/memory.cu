@@ -1,6 +1,10 @@
 /* memory.cu - device memory, and what goes there and back */
 #include "cuda.cuh"
 
+#include <cerrno>
+#include <cstdarg>
+#include <unistd.h>
+
 #define PIECE ((size_t)32 << 20)        /* of a large upload: one is filled while the other is on its way */
 
 struct upload_buffers {
@@ -9,12 +13,22 @@ struct upload_buffers {
 	int next;
 };
 
+void cuda_fail(const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	_exit(1);
+}
+
 void cuda_check(cudaError_t r, const char *what)
 {
-	if (r == cudaSuccess)
-		return;
-	fprintf(stderr, "cuda: %s: %s\n", what, cudaGetErrorString(r));
-	abort();
+	if (r != cudaSuccess)
+		cuda_fail("cuda: %s: %s", what, cudaGetErrorString(r));
 }
 
 void *cuda_memory(struct cuda *c, size_t bytes)
@@ -26,9 +40,7 @@ void *cuda_memory(struct cuda *c, size_t bytes)
 	if (r == cudaErrorMemoryAllocation) {
 		cudaGetLastError();
 		cudaMemGetInfo(&left, &all);
-		fprintf(stderr, "out of memory: %zu bytes wanted of the GPU, which has %.1f GiB free of %.1f\n", bytes, (double)left / 0x1p30,
-			(double)all / 0x1p30);
-		abort();
+		cuda_fail("out of memory: %zu bytes wanted of the GPU, which has %.1f GiB free of %.1f", bytes, (double)left / 0x1p30, (double)all / 0x1p30);
 	}
 	cuda_check(r, "memory");
 	return p;

@@ -94,10 +94,8 @@ static int op_join(struct backend *be, const struct backend_team *t, struct err 
 
 static void check(ncclResult_t r)
 {
-	if (r == ncclSuccess)
-		return;
-	fprintf(stderr, "cuda: NCCL: %s\n", nccl.what(r));
-	abort();
+	if (r != ncclSuccess)
+		cuda_fail("cuda: NCCL: %s", nccl.what(r));
 }
 
 static void send(const void *x, int64_t n, size_t bytes, int to, cudaStream_t s)
