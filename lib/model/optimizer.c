@@ -96,7 +96,7 @@ double optimizer_step(struct optimizer *o, double learning_rate)
 	for (i = 0; i < p->tensors; i++) {
 		const struct tensor *x = p->tensor[i];
 
-		a.weight_decay = x->rows > 1 ? (float)o->args.weight_decay : 0;
+		a.weight_decay = p->part[p->tensor_part[i]].decay ? (float)o->args.weight_decay : 0;
 		if (x->grad)            /* else it is fixed */
 			step_own(o, p->tensor_offset[i], x->rows * x->cols, x->grad, &a);
 	}

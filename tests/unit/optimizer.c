@@ -7,7 +7,7 @@
 
 static struct backend *be;
 
-static struct model *make_model(const char *dtype)
+static struct model *make_any_model(const char *dtype, bool scalar)
 {
 	const char *text = "{\"model_type\": \"qwen2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
 			   "\"num_key_value_heads\": 2, \"intermediate_size\": 36, \"vocab_size\": 31, \"max_position_embeddings\": 128, "
@@ -19,11 +19,18 @@ static struct model *make_model(const char *dtype)
 	if (config_parse(&c, text, strlen(text), "config", &e) < 0)
 		TEST_FAIL("%s", e.msg);
 	strcpy(c.dtype, dtype);
+	if (scalar)
+		config_make_scalar(&c);
 	if (!(m = model_new(&c, be, MODEL_TRAIN, DTYPE_AUTO, &e)))
 		TEST_FAIL("%s", e.msg);
 	config_free(&c);
 	model_init(m, 5);
 	return m;
+}
+
+static struct model *make_model(const char *dtype)
+{
+	return make_any_model(dtype, false);
 }
 
 /* Gradients of very different sizes; some are 0. Gaps between parts stay 0. */
@@ -85,11 +92,11 @@ static void against_double(double size, double clip)
 	free(m2);
 }
 
-/* Matrices decay, norms and biases do not: with a gradient of 0 and no moments, only decay moves a weight. */
-static void decay(void)
+/* Matrices decay, those of one row too (a scalar head); norms and biases do not: with a gradient of 0 and no moments, only decay moves a weight. */
+static void decay(bool scalar)
 {
 	struct optimizer_args a = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.5};
-	struct model *m = make_model("float32");
+	struct model *m = make_any_model("float32", scalar);
 	struct optimizer *o = optimizer_new(&m->params, &a);
 	int matrices = 0, vectors = 0;
 	size_t i;
@@ -280,7 +287,8 @@ int main(void)
 	against_double(1, 1);
 	against_double(0.001, 1);
 	against_double(1, 0);
-	decay();
+	decay(false);
+	decay(true);
 	fine_steps("bfloat16");
 	fine_steps("float16");
 	half_moments();
