@@ -36,6 +36,7 @@ struct work {
 	struct lesson_reader reader;
 	struct lessons data, held_out;
 	struct js *run;
+	struct objective_sums sums;     /* over the steps since the last metrics record */
 	uint64_t begun_with;            /* --model's hash; 0: it is not there any more, being --output, which is gone on with */
 	struct writer *out;
 };
@@ -87,9 +88,9 @@ static int read_data(struct work *w, struct lessons *d, char **files, int n, str
 /* ---- training ---- */
 
 /* One optimizer step on the examples order[0 .. n-1]; sums are added to those of the steps before. */
-static int train_step(struct work *w, struct tape *t, const size_t *order, int64_t n, double lr, struct objective_sums *sums, double *norm, struct err *e)
+static int train_step(struct work *w, struct tape *t, const size_t *order, int64_t n, double lr, double *norm, struct err *e)
 {
-	struct objective_sums s = {0};
+	struct objective_sums s = {0}, *sums = &w->sums;
 	double loss;
 
 	t->record = true;
@@ -115,20 +116,48 @@ static void set_scores(struct record *r, enum objective goal, const struct objec
 		record_set_number(r, margin, s->margin / (double)s->n);
 }
 
-static int log_step(struct work *w, const struct objective_sums *s, double norm, double lr, double epoch, struct err *e)
+static int log_step(struct work *w, double norm, double lr, double epoch, struct err *e)
 {
 	struct record r = {0};
 	int rc;
 
 	record_set_int(&r, "step", w->trainer.state.step);
 	record_set_number(&r, "epoch", epoch);
-	set_scores(&r, w->o->goal, s, "loss", "accuracy", "margin");
+	set_scores(&r, w->o->goal, &w->sums, "loss", "accuracy", "margin");
 	record_set_number(&r, "grad_norm", norm);
 	record_set_number(&r, "learning_rate", lr);
 	record_set_int(&r, "num_tokens", w->trainer.state.tokens);
+	w->sums = (struct objective_sums){0};
 	rc = team_agree(writer_put(w->out, &r, e), e);
 	record_free(&r);
 	return rc;
+}
+
+/* The checkpoint, behind the metrics of its steps; those of the steps since the last record are in it: no run that goes on with it lacks any. */
+static int save(struct work *w, struct err *e)
+{
+	struct js *since = js_object();
+	int rc = team_agree(writer_flush(w->out, e), e);
+
+	js_set(since, "loss", js_new_number(w->sums.loss));
+	js_set(since, "right", js_new_number(w->sums.right));
+	js_set(since, "margin", js_new_number(w->sums.margin));
+	js_set(since, "steps", js_new_int(w->sums.n));
+	w->trainer.since = w->sums.n ? since : NULL;
+	if (rc == 0)
+		rc = trainer_save(&w->trainer, w->o->output, NULL, NULL, e);
+	js_free(since);
+	return rc;
+}
+
+static void read_since(struct work *w)
+{
+	struct js *since = state_member(w->trainer.ck, "since");
+
+	if (since)
+		w->sums = (struct objective_sums){.loss = js_number(js_get(since, "loss")), .right = js_number(js_get(since, "right")),
+						  .margin = js_number(js_get(since, "margin")), .n = js_int(js_get(since, "steps"))};
+	js_free(since);
 }
 
 /* The held-out data's loss, as a last record */
@@ -174,7 +203,6 @@ static int train(struct work *w, struct err *e)
 	struct tape t = tape_new(w->be);
 	size_t *order = xmalloc((size_t)count * sizeof *order);
 	int64_t begun = w->trainer.state.tokens, first = w->trainer.state.step;
-	struct objective_sums sums = {0};
 	double norm = 0;
 	int rc = 0;
 
@@ -187,16 +215,14 @@ static int train(struct work *w, struct err *e)
 
 		if (epoch != w->trainer.state.step / each)
 			shuffle(w, epoch = w->trainer.state.step / each, order, (size_t)count);
-		rc = train_step(w, &t, order + from, n, lr, &sums, &norm, e);
+		rc = train_step(w, &t, order + from, n, lr, &norm, e);
 		if (rc < 0)
 			break;
 		w->trainer.state.step++;
-		if (w->trainer.state.step % o->log_every == 0 || w->trainer.state.step == steps) {
-			rc = log_step(w, &sums, norm, lr, (double)w->trainer.state.step / (double)each, e);
-			sums = (struct objective_sums){0};
-		}
+		if (w->trainer.state.step % o->log_every == 0 || w->trainer.state.step == steps)
+			rc = log_step(w, norm, lr, (double)w->trainer.state.step / (double)each, e);
 		if (rc == 0 && o->save_every && w->trainer.state.step % o->save_every == 0 && w->trainer.state.step < steps)
-			rc = trainer_save(&w->trainer, o->output, NULL, NULL, e);
+			rc = save(w, e);
 		if (!w->tool->quiet)
 			progress_set(&p, w->trainer.state.step - first, w->trainer.state.tokens - begun);
 	}
@@ -209,7 +235,7 @@ static int train(struct work *w, struct err *e)
 		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->trainer.state.step, (long long)steps,
 			     o->save_every ? ": --resume goes on from the last save" : "");
 	if (rc == 0)
-		rc = trainer_save(&w->trainer, o->output, NULL, NULL, e);
+		rc = save(w, e);
 	if (rc == 0)
 		tool_note("%lld example%s, %lld tokens, %lld step%s, %.0f tok/s; %.1f MiB at most", (long long)count, count == 1 ? "" : "s",
 			  (long long)w->data.tokens, (long long)(w->trainer.state.step - first), w->trainer.state.step - first == 1 ? "" : "s",
@@ -299,7 +325,7 @@ static struct js *describe_run(const struct work *w, const struct js *there)
 /* The run that is gone on with must be this one. */
 static int check_run(struct work *w, struct err *e)
 {
-	struct js *there = w->trainer.state.step ? state_run(w->trainer.ck) : NULL;
+	struct js *there = w->trainer.state.step ? state_member(w->trainer.ck, "run") : NULL;
 	int rc;
 
 	if (there && !js_get(there, "replicas"))        /* written when there were none yet */
@@ -307,6 +333,8 @@ static int check_run(struct work *w, struct err *e)
 	w->trainer.run = w->run = describe_run(w, there);
 	rc = run_check(w->run, there, w->o->output, w->o->model, e);
 	js_free(there);
+	if (w->trainer.state.step)
+		read_since(w);
 	if (rc == 0 && w->trainer.state.step)
 		tool_note("going on from step %lld of %s", (long long)w->trainer.state.step, w->o->output);
 	return rc;

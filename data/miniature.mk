@@ -54,15 +54,13 @@ $(BASE)/late.jsonl.gz: | $(CLOCKWORK)
 	@mkdir -p $(@D)
 	$(CLOCKWORK) text --late --count $(BASE_LATE) --seed $(BASE_SEED) -o $@
 
-# Killed and called again, they go on from the last save.
-base_pretrain = $(BIN)/r1-distill --resume --save-every 500 --tokens 16384 --model $1 --output $2 --lr $3 --warmup $4 --final-lr 0.02 --beta2 0.95 \
+# Killed and called again, they go on from the last save. Their metrics are the target.
+base_pretrain = stages/metrics $@ $2 $(BIN)/r1-distill --resume --save-every 500 --tokens 16384 --model $1 --output $2 --lr $3 --warmup $4 --final-lr 0.02 --beta2 0.95 \
 	  --weight-decay 0.05 --batch $(BASE_BATCH) --log-every 100 --seed $(BASE_SEED) $5
 $(BASE)/early.jsonl: $(BASE)/init/config.json $(BASE)/text.jsonl.gz | $(BIN)/r1-distill
-	$(call base_pretrain,$(BASE)/init,$(BASE)/early,$(BASE_LR),100,$(BASE)/text.jsonl.gz) > $@.tmp
-	@mv $@.tmp $@
+	$(call base_pretrain,$(BASE)/init,$(BASE)/early,$(BASE_LR),100,$(BASE)/text.jsonl.gz)
 $(BASE)/model.jsonl: $(BASE)/early.jsonl $(BASE)/late.jsonl.gz
-	$(call base_pretrain,$(BASE)/early,$(BASE)/model,$(BASE_LATE_LR),20,$(BASE)/late.jsonl.gz) > $@.tmp
-	@mv $@.tmp $@
+	$(call base_pretrain,$(BASE)/early,$(BASE)/model,$(BASE_LATE_LR),20,$(BASE)/late.jsonl.gz)
 
 base: $(BASE)/model.jsonl ## make the shipped base model again from nothing, and compare it with data/base.tar.zst
 	$(BIN)/r1-model pack --no-optimizer $(BASE)/model -o $(BASE)/base.tar.zst

@@ -40,8 +40,7 @@ $(TOWN)/general-heldout.jsonl: | $(CLOCKWORK)
 
 $(eval $(call base_begin,$(TOWN_BASE),--world town ,data/town.json,$(TOWN_TEXTS)))
 $(TOWN_BASE)/model.jsonl: $(TOWN_BASE)/init/config.json $(TOWN_BASE)/text.jsonl.gz | $(BIN)/r1-distill
-	$(call base_pretrain,$(TOWN_BASE)/init,$(TOWN_BASE)/model,$(TOWN_LR),100,$(TOWN_BASE)/text.jsonl.gz) > $@.tmp
-	@mv $@.tmp $@
+	$(call base_pretrain,$(TOWN_BASE)/init,$(TOWN_BASE)/model,$(TOWN_LR),100,$(TOWN_BASE)/text.jsonl.gz)
 
 town: $(TOWN_BASE)/model.jsonl ## make the town's base model again from nothing, and compare it with data/town.tar.zst
 	$(BIN)/r1-model pack --no-optimizer $(TOWN_BASE)/model -o $(TOWN_BASE)/town.tar.zst

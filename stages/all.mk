@@ -54,9 +54,9 @@ r1_zero = $(MAKE) --no-print-directory zero R1=$1/none ZERO=$1 MODEL=$2 DATA=$(R
 # $(call r1_sft,FROM,TO,DATA,OPTIONS): fine-tuning, which goes on where it was killed; from the beginning if the data are newer than what is
 # there; nothing where there are no data (a weak model may get nothing right)
 r1_sft = if [ $2/config.json -ot $3 ]; then rm -rf $2; fi; \
-	  if [ -s $3 ]; then $(LAUNCH)$(BIN)/r1-distill -q --resume --save-every 100 --model $1 --output $2 --template $(R1_TEMPLATE) --warmup-ratio 0.03 \
-	  --seed $(SEED) $(TRAIN) $4 $3 > $2.jsonl.tmp; else echo "$3 holds nothing: $2 is $1 as it is" >&2; \
-	  $(call copy_model,$1,$2); : > $2.jsonl.tmp; fi; mv $2.jsonl.tmp $2.jsonl
+	  if [ -s $3 ]; then stages/metrics $2.jsonl $2 $(LAUNCH)$(BIN)/r1-distill -q --resume --save-every 100 --model $1 --output $2 \
+	  --template $(R1_TEMPLATE) --warmup-ratio 0.03 --seed $(SEED) $(TRAIN) $4 $3; else echo "$3 holds nothing: $2 is $1 as it is" >&2; \
+	  $(call copy_model,$1,$2); : > $2.jsonl; fi
 # $(call r1_policy,FOLDER): the checkpoint that such a run ended with
 r1_policy = $$(ls -d $1/[0-9]*/final.jsonl | tail -n 1 | sed 's,final.jsonl,policy,')
 

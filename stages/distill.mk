@@ -46,8 +46,7 @@ $(STUDENT_BASES)/%/base.jsonl: data/student-%.json $(STUDENT_BASES)/teacher/conf
 	@mkdir -p $(@D)
 	jq --slurpfile t $(STUDENT_BASES)/teacher/config.json '. + ($$t[0] | {vocab_size, eos_token_id})' $< > $(@D)/config.json
 	$(BIN)/r1-model new -q --force --config $(@D)/config.json --tokenizer $(STUDENT_BASES)/teacher/tokenizer.json --seed $(BASE_SEED) -o $(@D)/init
-	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(STUDENT_BASES)/text.jsonl.gz) > $@.tmp
-	@mv $@.tmp $@
+	$(call base_pretrain,$(@D)/init,$(@D)/base,$(TOWN_LR),100,$(STUDENT_BASES)/text.jsonl.gz)
 
 $(DISTILL)/data.jsonl: $(DISTILL_DATA) $(BENCHMARKS)
 	@mkdir -p $(@D)

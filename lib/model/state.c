@@ -35,19 +35,19 @@ int state_read(struct checkpoint *ck, struct state *s, struct err *e)
 	return rc;
 }
 
-struct js *state_run(struct checkpoint *ck)
+struct js *state_member(struct checkpoint *ck, const char *name)
 {
 	struct err none;
 	const struct checkpoint_file *f = checkpoint_file(ck, RUN_STATE, &none);
-	struct js *j = f ? js_parse(f->text, f->n, f->path, &none) : NULL, *run = NULL;
+	struct js *j = f ? js_parse(f->text, f->n, f->path, &none) : NULL, *member = NULL;
 
-	if (js_get(j, "run"))
-		run = js_copy(js_get(j, "run"));
+	if (js_get(j, name))
+		member = js_copy(js_get(j, name));
 	js_free(j);
-	return run;
+	return member;
 }
 
-int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, struct err *e)
+int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, const struct js *since, struct err *e)
 {
 	struct buf text = {0};
 	int rc;
@@ -56,6 +56,10 @@ int state_write(struct checkpoint_writer *w, const struct state *s, const struct
 	if (run) {
 		buf_str(&text, ", \"run\": ");
 		js_write(run, 0, &text);
+	}
+	if (since) {
+		buf_str(&text, ", \"since\": ");
+		js_write(since, 0, &text);
 	}
 	buf_str(&text, "}\n");
 	rc = checkpoint_add_file(w, RUN_STATE, text.p, text.n, e);

@@ -6,8 +6,8 @@
  *     run_set_hash(run, "model", checkpoint_hash(ck));        // what it began with
  *     run_set_hash(run, "data", hash);
  *     run_set_option(run, opts, "lr");                        // --lr
- *     if (run_check(run, there, "run/sft", "run/base", &e) < 0) ...   // there: state_run of the checkpoint that is gone on with
- *     state_write(w, &state, run, &e);
+ *     if (run_check(run, there, "run/sft", "run/base", &e) < 0) ...   // there: state_member(ck, "run") of the checkpoint that is gone on with
+ *     state_write(w, &state, run, since, &e);
  */
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
@@ -23,8 +23,9 @@ struct state {
 int state_read(struct checkpoint *ck, struct state *s, struct err *e);
 /* A number of steps or tokens, of state.json or the optimizer's */
 int state_count(const struct checkpoint_file *f, const struct js *j, const char *name, int64_t *to, struct err *e);
-struct js *state_run(struct checkpoint *ck);            /* what was written as `run`, the caller's; NULL: nothing */
-int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, struct err *e);     /* run: NULL where nobody asks */
+struct js *state_member(struct checkpoint *ck, const char *name);       /* what was written as `run` or `since`, the caller's; NULL: nothing */
+/* run: NULL where nobody asks; since: sums over the steps since the last metrics record, NULL where there are none */
+int state_write(struct checkpoint_writer *w, const struct state *s, const struct js *run, const struct js *since, struct err *e);
 
 void run_set_hash(struct js *run, const char *name, uint64_t hash);
 void run_set_option(struct js *run, const struct opt *opts, const char *name);  /* its value: a number, or text */

@@ -190,7 +190,7 @@ static int write_all(const struct trainer *t, struct checkpoint_writer *w, struc
 		rc = model_save(t->model, w, MODEL_WEIGHTS, (int64_t)(1e9 * t->args->shard_size), e);
 	if (rc == 0)
 		rc = optimizer_save(t->optimizer, w, e);
-	return rc < 0 ? -1 : state_write(w, &t->state, t->run, e);
+	return rc < 0 ? -1 : state_write(w, &t->state, t->run, t->since, e);
 }
 
 static int save_here(const struct trainer *t, const char *path, int (*also)(void *, struct checkpoint_writer *, struct err *), void *arg, struct err *e)

@@ -66,7 +66,7 @@ struct trainer {
 	struct optimizer *optimizer;    /* after trainer_begin */
 	struct state state;             /* the checkpoint's; to be counted on */
 	int64_t tokens;                 /* of a pass, at most */
-	const struct js *run;           /* NULL, or what is written beside it (state.h) */
+	const struct js *run, *since;   /* NULL, or what is written beside it (state.h) */
 };
 
 /* Before all else: this process finds those that it was started together with (base/team.h); -1: --replicas are not as many, or their options

@@ -154,6 +154,7 @@ bool writer_appears(const struct writer *w);    /* a file that is there when all
 bool writer_same(const struct writer *a, const struct writer *b);               /* both would make the same file; NULL is fine */
 int writer_put(struct writer *w, const struct record *r, struct err *e);
 int writer_text(struct writer *w, const char *s, size_t n, struct err *e);      /* as it is, flushed alike */
+int writer_flush(struct writer *w, struct err *e);                              /* what was put is written: before what says that it was */
 
 /* Ends and frees; NULL is fine. With e: flushes and puts the file in its place, -1 if any of it failed. Without (NULL): what
  * was written to stdout stays written, a file is taken back; returns 0. */

@@ -168,6 +168,12 @@ int writer_text(struct writer *w, const char *s, size_t n, struct err *e)
 	if (!w->each && now.tv_sec - w->flushed < 2)
 		return 0;
 	w->flushed = now.tv_sec;
+	return writer_flush(w, e);
+}
+
+int writer_flush(struct writer *w, struct err *e)
+{
+	errno = 0;
 	return fflush(w->f) != 0 ? fail(w, e) : 0;
 }
 
