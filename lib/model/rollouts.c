@@ -121,10 +121,35 @@ static bool same_text(const struct buf *b, const char *s, size_t n)
 	return b->n == n && (n == 0 || !memcmp(b->p, s, n));
 }
 
-/* Appends the ids of one of the two texts. *given: the record's ids were taken as they are. */
-static int take_side(struct record *r, struct tokenizer *t, const struct config *c, const char *text_name, const char *ids_name, bool completion,
-		     struct completion *to, bool *given, struct err *e)
+int32_t completion_end(const struct config *c, const struct tokenizer *t, const struct template *tp)
 {
+	const char *close = tp ? template_close(tp) : NULL;
+	int32_t end = c->eos_count ? c->eos[0] : -1;
+	int i;
+
+	for (i = c->eos_count; close && i-- > 0;) {
+		size_t n;
+		const char *text = tokenizer_bytes(t, c->eos[i], &n);
+
+		if (text && n && !strncmp(close, text, n))
+			end = c->eos[i];
+	}
+	return end;
+}
+
+/* A text that is encoded: a prompt, or a completion and, where the prompt was made here, what it stands behind */
+struct side {
+	const char *text, *ids;         /* names of fields */
+	bool completion;
+	const struct template *template;        /* NULL: the prompt is the record's own */
+	const struct buf *prompt;
+	int32_t end;                    /* in: of a completion; out: that of its ids, if they end with one */
+};
+
+/* Appends the ids of one of the two texts. *given: the record's ids were taken as they are. */
+static int take_side(struct record *r, struct tokenizer *t, const struct config *c, struct side *side, struct completion *to, bool *given, struct err *e)
+{
+	const char *text_name = side->text, *ids_name = side->ids;
 	const char *text = NULL;
 	size_t text_n = 0, n = 0, i;
 	int32_t *id = NULL;
@@ -137,6 +162,8 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 		return -1;
 	if (!text && !id)
 		return record_error(r, e, "'%s' is missing", text_name);
+	if (n && is_eos(c, id[n - 1]))
+		side->end = id[n - 1];
 	for (i = 0; id && i < n; i++)
 		if (id[i] < 0 || id[i] >= c->vocab_size) {      /* of another model's vocabulary: the text is what counts */
 			if (!text || id[i] < 0)
@@ -148,7 +175,7 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 	if (id && text) {
 		struct buf decoded = {0};
 
-		if (completion)
+		if (side->completion)
 			completion_text(t, c, id, (int64_t)n, &decoded);
 		else
 			completion_text(t, &(struct config){.eos_count = 0}, id, (int64_t)n, &decoded);
@@ -159,7 +186,9 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 		buf_free(&decoded);
 	}
 	if (!id) {
-		if (tokenizer_encode(t, text, text_n, completion ? 0 : TOKENIZER_ADD_SPECIAL, &fresh, e) < 0) {
+		if (side->template)
+			template_answer(side->template, side->prompt->p ? side->prompt->p : "", side->prompt->n, &text, &text_n);
+		if (tokenizer_encode(t, text, text_n, side->completion ? 0 : TOKENIZER_ADD_SPECIAL, &fresh, e) < 0) {
 			tokens_free(&fresh);
 			return record_error(r, e, "'%s': %s", text_name, e->msg);
 		}
@@ -225,16 +254,14 @@ int completion_prompt(struct record *r, const struct template *tp, struct buf *t
 	return 0;
 }
 
-/* The prompt's tokens where it is made here, out of a problem or messages */
-static int take_question(struct record *r, const struct template *tp, struct tokenizer *t, struct completion *to, struct err *e)
+/* The prompt and its tokens where it is made here, out of a problem or messages */
+static int take_question(struct record *r, const struct template *tp, struct tokenizer *t, struct buf *prompt, struct completion *to, struct err *e)
 {
-	struct buf prompt = {0};
 	struct tokens ids = {0};
-	int rc = completion_prompt(r, tp, &prompt, e);
+	int rc = completion_prompt(r, tp, prompt, e);
 
-	if (rc == 0 && (rc = tokenizer_encode(t, prompt.p ? prompt.p : "", prompt.n, TOKENIZER_ADD_SPECIAL, &ids, e)) < 0)
+	if (rc == 0 && (rc = tokenizer_encode(t, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_ADD_SPECIAL, &ids, e)) < 0)
 		record_error(r, e, "the prompt: %s", e->msg);
-	buf_free(&prompt);
 	if (rc < 0) {
 		tokens_free(&ids);
 		return -1;
@@ -249,25 +276,29 @@ int completion_read(struct record *r, const struct template *tp, struct tokenize
 	const char *finish = "stop";
 	bool asked = tp && !record_has(r, "prompt") && !record_has(r, "prompt_ids") && (record_has(r, "problem") || record_has(r, "messages"));
 	bool prompt_given = false, given;
+	struct buf text = {0};
+	struct side prompt = {"prompt", "prompt_ids"}, completion = {"completion", "completion_ids", true, asked ? tp : NULL, &text, completion_end(c, t, tp)};
 
 	*to = (struct completion){0};
-	if ((asked ? take_question(r, tp, t, to, e) : take_side(r, t, c, "prompt", "prompt_ids", false, to, &prompt_given, e)) < 0)
+	if ((asked ? take_question(r, tp, t, &text, to, e) : take_side(r, t, c, &prompt, to, &prompt_given, e)) < 0)
 		goto bad;
 	to->first = to->n;
 	if (to->first == 0) {
 		record_error(r, e, "the prompt has no tokens");
 		goto bad;
 	}
-	if (take_side(r, t, c, "completion", "completion_ids", true, to, &given, e) < 0)
+	if (take_side(r, t, c, &completion, to, &given, e) < 0)
 		goto bad;
 	if (record_has(r, "finish_reason") && !(finish = record_string(r, "finish_reason", NULL, e)))
 		goto bad;
-	if (!given && strcmp(finish, "length") != 0 && c->eos_count > 0)
-		to->token[to->n++] = c->eos[0];         /* take_side left room for one more */
+	if (!given && strcmp(finish, "length") != 0 && completion.end >= 0)
+		to->token[to->n++] = completion.end;    /* take_side left room for one more */
 	if (given && prompt_given && record_has(r, "logprobs") && take_logprobs(r, to, e) < 0)
 		goto bad;
+	buf_free(&text);
 	return 0;
 bad:
+	buf_free(&text);
 	free(to->token);
 	*to = (struct completion){0};
 	return -1;

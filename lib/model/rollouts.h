@@ -23,9 +23,11 @@ struct completion {
 	bool edited;                    /* encoded anew because text and ids differ */
 };
 
-/* A completion that is encoded here gets the first end token behind it unless its finish_reason is "length". A record without a prompt has its
- * `problem` or `messages` put through the template; NULL: it is bad. */
+/* A completion that is encoded here gets an end token behind it unless its finish_reason is "length": that of its ids, if there were any, else
+ * completion_end's. A record without a prompt has its `problem` or `messages` put through the template; NULL: it is bad. */
 int completion_read(struct record *r, const struct template *tp, struct tokenizer *t, const struct config *c, struct completion *to, struct err *e);
+/* Of the model's end tokens the one with which the template (may be NULL) ends an answer, or the first; -1: it has none. */
+int32_t completion_end(const struct config *c, const struct tokenizer *t, const struct template *tp);
 /* The text of its prompt: `prompt`, or its `problem`, or its `messages`, in the template. Appended; -1 and e where it has none. */
 int completion_prompt(struct record *r, const struct template *tp, struct buf *to, struct err *e);
 

@@ -33,11 +33,11 @@ static void keep(struct lessons *l, const int32_t *token, int64_t n, int64_t fir
 		l->empty++;
 }
 
-/* A text ends with the token that ends texts, if the model has one. */
-static void keep_ended(struct lessons *l, struct tokens *ids, size_t first)
+/* end: the token that ends it; -1: the model has none */
+static void keep_ended(struct lessons *l, struct tokens *ids, size_t first, int32_t end)
 {
-	if (l->how->config->eos_count > 0)
-		tokens_add(ids, l->how->config->eos[0]);
+	if (end >= 0)
+		tokens_add(ids, end);
 	keep(l, ids->id, (int64_t)ids->n, (int64_t)first);
 }
 
@@ -52,7 +52,7 @@ static int take_text(struct lessons *l, struct record *r, struct err *e)
 		return -1;
 	rc = tokenizer_encode(l->how->tokenizer, s, n, TOKENIZER_ADD_SPECIAL, &ids, e);
 	if (rc == 0)
-		keep_ended(l, &ids, 1);
+		keep_ended(l, &ids, 1, completion_end(l->how->config, l->how->tokenizer, NULL));
 	tokens_free(&ids);
 	return rc < 0 ? record_error(r, e, "'text': %s", e->msg) : 0;
 }
@@ -71,10 +71,11 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 	}
 	rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e);
 	prompt = ids.n;
+	template_answer(l->how->template, text.p ? text.p : "", text.n, &content, &n);
 	if (rc == 0)
 		rc = tokenizer_encode(l->how->tokenizer, content, n, 0, &ids, e);
 	if (rc == 0)
-		keep_ended(l, &ids, prompt);
+		keep_ended(l, &ids, prompt, completion_end(l->how->config, l->how->tokenizer, l->how->template));
 	else
 		err_prefix(e, "'messages'");
 	buf_free(&text);

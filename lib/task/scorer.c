@@ -31,6 +31,8 @@ int scorer_read(const struct scorer_reader *x, struct record *r, const char *fie
 		buf_free(&prompt);
 		return -1;
 	}
+	if (!record_has(r, "prompt"))
+		template_answer(x->template, prompt.p ? prompt.p : "", prompt.n, &s, &n);
 	prompt_n = prompt.n;
 	prefilled = cut_think(prompt.p, &prompt_n);
 	if (x->on == SCORER_SUMMARY) {
@@ -49,7 +51,7 @@ int scorer_read(const struct scorer_reader *x, struct record *r, const char *fie
 	if (rc < 0)
 		record_error(r, e, "'%s': %s", field, e->msg);
 	else if (x->config->eos_count)
-		tokens_add(ids, x->config->eos[0]);
+		tokens_add(ids, completion_end(x->config, x->tokenizer, x->template));
 	if (rc == 0 && !ids->n)
 		rc = record_error(r, e, "'%s': there is nothing to score", field);
 	buf_free(&prompt);

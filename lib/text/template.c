@@ -450,3 +450,33 @@ bool template_thinks(const char *prompt, size_t n)
 		n--;
 	return n >= 7 && !memcmp(prompt + n - 7, "<think>", 7);
 }
+
+static const char *skip_blanks(const char *s, const char *end)
+{
+	while (s < end && memchr(" \t\r\n", *s, 4))
+		s++;
+	return s;
+}
+
+void template_answer(const struct template *t, const char *prompt, size_t prompt_n, const char **answer, size_t *n)
+{
+	const char *end = *answer + *n, *p, *blanks = prompt + prompt_n;
+	size_t k;
+
+	if (t->format && t->format->trim)
+		trim(answer, &end);
+	p = skip_blanks(*answer, end);
+	if (template_thinks(prompt, prompt_n) && end - p >= 7 && !memcmp(p, "<think>", 7)) {
+		while (blanks[-1] != '>')
+			blanks--;
+		p += 7;
+		k = (size_t)(prompt + prompt_n - blanks);
+		*answer = (size_t)(end - p) >= k && !memcmp(p, blanks, k) ? p + k : p;
+	}
+	*n = (size_t)(end - *answer);
+}
+
+const char *template_close(const struct template *t)
+{
+	return t->format ? t->format->close[ASSISTANT] : NULL;
+}

@@ -64,6 +64,11 @@ int template_field(const struct template *t, const char *system, struct record *
 /* A special token (<|...|> or alike) that it writes and this tokenizer does not have goes to `to`: that is of another model. */
 int template_foreign(const struct template *t, const char *system, const struct tokenizer *tokenizer, struct buf *to, struct err *e);
 
+/* What is learned of an answer behind a prompt that was made of it: no <think> that the prompt has opened, and no white space that the template takes
+ * off messages. */
+void template_answer(const struct template *t, const char *prompt, size_t prompt_n, const char **answer, size_t *n);
+const char *template_close(const struct template *t);                   /* what it writes behind an answer; NULL: nothing is known */
+
 /* Does this prompt end with an opened <think> (blanks behind it do not count)? */
 bool template_thinks(const char *prompt, size_t n);
 

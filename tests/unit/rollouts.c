@@ -56,6 +56,7 @@ static void edited(void)
 	is("{" PROMPT ",\"completion\":\"23\",\"completion_ids\":[50,51,298],\"logprobs\":[-1,-2,-3]}", "~49 43 49 61|50 51 298");
 	/* the completion's text was changed: its ids and logprobs are given up, an end is put behind it */
 	is("{" PROMPT ",\"completion\":\"24\",\"completion_ids\":[50,51,298],\"logprobs\":[-1,-2,-3]}", "!49 43 49 61|50 52 298");
+	is("{" PROMPT ",\"completion\":\"24\",\"completion_ids\":[50,51,297]}", "!49 43 49 61|50 52 297");
 	is("{" PROMPT ",\"completion\":\"24\",\"completion_ids\":[50,51],\"finish_reason\":\"length\"}", "!49 43 49 61|50 52");
 	is("{" PROMPT ",\"completion\":\"\",\"completion_ids\":[50,51,298]}", "!49 43 49 61|298");
 	/* ids of another model's vocabulary */

@@ -160,6 +160,32 @@ static void check_names(void)
 	CHECK_INT(opened, 16);
 }
 
+static void answers(const char *name, const char *prompt, const char *answer, const char *want)
+{
+	struct err e;
+	struct template *t = template_open(name, &e);
+	size_t n = strlen(answer);
+
+	template_answer(t, prompt, strlen(prompt), &answer, &n);
+	CHECK_INT(n, strlen(want));
+	CHECK(!memcmp(answer, want, n));
+	template_free(t);
+}
+
+static void check_answers(void)
+{
+	answers("deepseek-r1", "q<think>\n", "<think>\na</think>b", "a</think>b");
+	answers("deepseek-r1", "q<think>\n", "\n <think>\n\na", "\na");
+	answers("deepseek-r1", "q<think>\n", "<think>a", "a");
+	answers("deepseek-r1", "q<think>\n", "<think>", "");
+	answers("deepseek-r1", "q<think>", "<think>\na", "\na");
+	answers("deepseek-r1", "q<think>\n", " a<think>", " a<think>");
+	answers("deepseek-r1", "q<think>\n", "", "");
+	answers("deepseek-r1", "q", "<think>\na ", "<think>\na ");
+	answers("llama3", "q", " <think>\na \xe3\x80\x80\n", "<think>\na");
+	answers("llama3", "q", " \n", "");
+}
+
 static void check_thinks(void)
 {
 	CHECK(template_thinks("Assistant: <think>", 18));
@@ -286,6 +312,7 @@ int main(void)
 	check_messages();
 	check_files();
 	check_names();
+	check_answers();
 	check_thinks();
 	return 0;
 }
