@@ -83,6 +83,21 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 	return rc;
 }
 
+/* What an answer may have beside its content, and would not be learned: -1. Reasoning left out unseen would be the greater part of it. */
+static int check_beside(const struct js *m, size_t turn, struct record *r, struct err *e)
+{
+	static const char *const name[] = {"reasoning_content", "reasoning", "thinking", "tool_calls"};
+	size_t i, n;
+
+	for (i = 0; i < sizeof name / sizeof *name; i++) {
+		const struct js *x = js_get(m, name[i]);
+
+		if ((js_string(x, &n) && n) || js_size(x))
+			return record_error(r, e, "'messages[%zu].%s' would not be learned: all of an answer is to be in its content", turn, name[i]);
+	}
+	return 0;
+}
+
 static int take_messages(struct lessons *l, struct record *r, struct err *e)
 {
 	const struct js *messages = record_js(r, "messages", e);
@@ -107,6 +122,8 @@ static int take_messages(struct lessons *l, struct record *r, struct err *e)
 			return record_error(r, e, "'messages' has nothing before the assistant's answer");
 		if (before && (!strcmp(before, "system") || !strcmp(before, "assistant")))
 			return record_error(r, e, "'messages[%zu]' is an answer to no question: before it is the %s's message", turn, before);
+		if (check_beside(m, turn, r, e) < 0)
+			return -1;
 		if (take_turn(l, messages, turn, content, n, e) < 0)
 			return record_error(r, e, "%s", e->msg);
 	}
