@@ -242,15 +242,34 @@ static enum http_verdict take_models(struct remote *r, const struct js *j, struc
 	return v;
 }
 
-/* That of sample k, which servers may give in any order */
-static const struct js *choice_of(const struct js *list, int64_t k)
-{
-	size_t i;
+struct place {                          /* of a choice in the reply */
+	int64_t index;
+	size_t at;
+	const struct js *choice;
+};
 
-	for (i = 0; i < js_size(list); i++)
-		if (js_is_int(js_get(js_at(list, i), "index")) && js_int(js_get(js_at(list, i), "index")) == k)
-			return js_at(list, i);
-	return js_at(list, (size_t)k);
+static int by_index(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->index != y->index)
+		return x->index < y->index ? -1 : 1;
+	return x->at < y->at ? -1 : 1;
+}
+
+/* By 'index', from whatever number on and with whatever is missing: each is taken once. One without it counts as where it stands. */
+static struct place *sort_choices(const struct js *list)
+{
+	size_t n = js_size(list), i;
+	struct place *p = xcalloc(n, sizeof *p);
+
+	for (i = 0; i < n; i++) {
+		const struct js *choice = js_at(list, i), *index = js_get(choice, "index");
+
+		p[i] = (struct place){js_is_int(index) ? js_int(index) : (int64_t)i, i, choice};
+	}
+	qsort(p, n, sizeof *p, by_index);
+	return p;
 }
 
 /* Hands on the choices. Those that are missing are asked for again. */
@@ -259,22 +278,27 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 	const struct js *list = js_get(j, "choices");
 	int64_t n = (int64_t)js_size(list), k;
 	bool all = remote_lists_all(j);
+	struct place *place;
 	struct err why;
 
 	if (!js_is_array(list) || n == 0) {
 		remote_error_text(r->h, j, &why);       /* some send an error with status 200 */
 		return err_set(e, "the reply has no 'choices'%s%.400s", why.msg[0] ? ": " : "", why.msg), HTTP_AGAIN;
 	}
+	place = sort_choices(list);
 	if (n > a->n)
 		n = a->n;
 	for (k = 0; k < n; k++)         /* all are read before any is handed on */
-		if (remote_read_choice(&r->choice, choice_of(list, k), r->p, all, e) < 0)
-			return err_prefix(e, "'choices[%lld]'", (long long)k), HTTP_AGAIN;
+		if (remote_read_choice(&r->choice, place[k].choice, r->p, all, e) < 0) {
+			err_prefix(e, "'choices[%zu]'", place[k].at);
+			free(place);
+			return HTTP_AGAIN;
+		}
 	for (k = 0; k < n; k++) {
 		struct remote_choice_text *c = &r->choice;
 		struct made m = {0};
 
-		remote_read_choice(c, choice_of(list, k), r->p, all, e);
+		remote_read_choice(c, place[k].choice, r->p, all, e);
 		http_mask(r->h, &c->text);
 		m.text = c->text.p;
 		m.n = c->text.n;
@@ -284,6 +308,7 @@ static enum http_verdict take_choices(struct remote *r, struct ask *a, const str
 		m.finish = c->stopped ? "stop" : "length";
 		r->p->on.done(r->p->on.arg, a->prompt->user, a->first + k, &m);
 	}
+	free(place);
 	r->tokens += js_int(js_get(js_get(j, "usage"), "completion_tokens"));
 	if (n < a->n)
 		send_ask(r, a->prompt, a->first + n, a->n - n);

@@ -52,6 +52,7 @@ static struct {
 	const char *key, *log, *refuse[16], *models, *reasoning, *ids, *parts;
 	int refuses, die_after, port;
 	bool one, echo_key, no_models, no_finish, stop_told, null_content;
+	int64_t from;                   /* the index of the first choice */
 	double delay;
 } opt = {.models = "test-model"};
 
@@ -181,7 +182,7 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 	if (opt.echo_key && got_key)
 		buf_printf(&b, " / key %s", got_key);
 	finish = cut_text(&b, ask, &stopped);
-	js_set(choice, "index", js_new_int(index));
+	js_set(choice, "index", js_new_int(opt.from + index));
 	*tokens += add_tokens(choice, b.p, ask, chat);
 	if (!chat) {
 		js_set(choice, "text", js_new_string(b.p, b.n));
@@ -530,7 +531,7 @@ int main(int argc, char **argv)
 		{"port", 1, NULL, 'p'}, {"port-file", 1, NULL, 'f'}, {"key", 1, NULL, 'k'}, {"log", 1, NULL, 'l'}, {"refuse", 1, NULL, 'r'},
 		{"models", 1, NULL, 'm'}, {"no-models", 0, NULL, 'M'}, {"reasoning", 1, NULL, 'R'}, {"ids", 1, NULL, 'i'}, {"one", 0, NULL, '1'},
 		{"echo-key", 0, NULL, 'e'}, {"die-after", 1, NULL, 'd'}, {"delay", 1, NULL, 'D'}, {"no-finish", 0, NULL, 'F'},
-		{"stop-told", 0, NULL, 's'}, {"parts", 1, NULL, 'P'}, {"null-content", 0, NULL, 'N'}, {0}};
+		{"stop-told", 0, NULL, 's'}, {"parts", 1, NULL, 'P'}, {"null-content", 0, NULL, 'N'}, {"from", 1, NULL, 'n'}, {0}};
 	const char *port_file = "port";
 	int o;
 
@@ -553,6 +554,7 @@ int main(int argc, char **argv)
 		case 's': opt.stop_told = true; break;
 		case 'P': opt.parts = optarg; break;
 		case 'N': opt.null_content = true; break;
+		case 'n': opt.from = atoi(optarg); break;
 		default: return 2;
 		}
 	signal(SIGPIPE, SIG_IGN);
