@@ -21,6 +21,7 @@ struct http_request {
 	struct buf body, reply;
 	uint64_t stream;
 	uint32_t tries;
+	bool failed;                    /* a try of it did, and no answer has come since */
 	double not_before;              /* clock_seconds */
 	void *user;
 	CURL *easy;                     /* under way */
@@ -37,8 +38,8 @@ struct http {
 	struct http_request *running;
 	CURL *spare[64];                /* handles to use again */
 	int64_t requests, at_work;      /* all; those that are running or to be tried again */
+	int64_t failed;                 /* of these */
 	int spares;
-	bool troubled;
 };
 
 /* ---- the key ---- */
@@ -218,6 +219,7 @@ static void drop(struct http *h, struct http_request *q)
 {
 	h->at_work--;
 	h->requests--;
+	h->failed -= q->failed;
 	free_request(q);
 }
 
@@ -233,15 +235,6 @@ static double back_off(const struct http *h, const struct http_request *q)
 	if (wait > h->p.longest_wait)
 		wait = h->p.longest_wait;
 	return wait * (0.5 + 0.5 * rng_uniform(h->p.seed, hash_mix(q->stream, hash_str("back-off")), q->tries, 0));
-}
-
-static void set_trouble(struct http *h, const char *why)
-{
-	if (h->troubled == (why != NULL))
-		return;
-	h->troubled = why != NULL;
-	if (h->p.trouble)
-		h->p.trouble(h->p.arg, why);
 }
 
 static void fail(struct http *h, struct http_request *q, struct err *e)
@@ -267,7 +260,10 @@ static void retry(struct http *h, struct http_request *q, double at_least, struc
 		fail(h, q, e);
 		return;
 	}
-	set_trouble(h, e->msg);
+	h->failed += !q->failed;
+	if (!q->failed && h->failed == 1 && h->p.trouble)
+		h->p.trouble(h->p.arg, e->msg);
+	q->failed = true;
 	q->not_before = clock_seconds() + wait;
 	q->next = h->later;
 	h->later = q;
@@ -286,6 +282,7 @@ static void finish(struct http *h, struct http_request *q, CURLcode code)
 {
 	long status = 0;
 	curl_off_t after = 0;
+	bool over;
 	struct err e = {""};
 
 	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -304,8 +301,10 @@ static void finish(struct http *h, struct http_request *q, CURLcode code)
 	*buf_room(&q->reply, 0) = 0;
 	switch (h->p.reply(h->p.arg, q, status, q->reply.p, q->reply.n, &e)) {
 	case HTTP_TAKEN:
-		set_trouble(h, NULL);
+		over = q->failed && h->failed == 1;
 		drop(h, q);
+		if (over && h->p.trouble)
+			h->p.trouble(h->p.arg, NULL);
 		break;
 	case HTTP_AGAIN:
 		retry(h, q, (double)after, &e);

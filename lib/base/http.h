@@ -47,7 +47,7 @@ struct http_params {
 	/* status: 200, 503, ...; body has a NUL behind it. */
 	enum http_verdict (*reply)(void *arg, struct http_request *q, long status, const char *body, size_t n, struct err *e);
 	void (*failed)(void *arg, struct http_request *q, const struct err *e);
-	/* NULL, or: trouble begins (why), and is over (NULL) */
+	/* NULL, or: trouble begins (why), and is over (NULL): all whose tries failed have been answered */
 	void (*trouble)(void *arg, const char *why);
 	void *arg;
 };
