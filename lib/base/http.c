@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/resource.h>
+
 #include <curl/curl.h>
 
 #include "base/file.h"
@@ -340,6 +342,20 @@ static int check_base(const char *base, struct err *e)
 	return 0;
 }
 
+/* A connection takes a descriptor, and some are others'. How many may be open is raised as far as it goes, and as many requests are made at once. */
+static int64_t room_for(int64_t at_once)
+{
+	const rlim_t others = 64, need = (rlim_t)at_once + others;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= need)
+		return at_once;
+	l.rlim_cur = l.rlim_max < need ? l.rlim_max : need;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= need)
+		return at_once;
+	return l.rlim_cur > others ? (int64_t)(l.rlim_cur - others) : 1;
+}
+
 struct http *http_open(const struct http_params *p, struct err *e)
 {
 	struct http *h;
@@ -353,6 +369,9 @@ struct http *http_open(const struct http_params *p, struct err *e)
 	}
 	h = xcalloc(1, sizeof *h);
 	h->p = *p;
+	h->p.at_once = room_for(p->at_once);
+	if (h->p.at_once < p->at_once)
+		tool_note("no more than %lld requests at once: more files may not be open (ulimit -n)", (long long)h->p.at_once);
 	h->base = xstrdup(p->base);
 	for (n = strlen(h->base); n && h->base[n - 1] == '/'; n--)
 		h->base[n - 1] = 0;
