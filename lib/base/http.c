@@ -123,6 +123,21 @@ static size_t take_bytes(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+/* http://user:password@host: what stands before the '@' of each */
+static void hide_logins(struct buf *b)
+{
+	char *p = b->p, *at;
+
+	while ((p = strstr(p, "://"))) {
+		p += 3;
+		at = memchr(p, '@', strcspn(p, " /'\""));
+		if (!at)
+			continue;
+		memmove(p, at + 1, strlen(at + 1) + 1);
+		b->n -= (size_t)(at + 1 - p);
+	}
+}
+
 /* libcurl's messages and the names of headers; of what is sent and received no byte but those. */
 static int show(CURL *easy, curl_infotype type, char *p, size_t n, void *arg)
 {
@@ -142,10 +157,11 @@ static int show(CURL *easy, curl_infotype type, char *p, size_t n, void *arg)
 		p += len + 1;
 		while (b.n && strchr(" \r", b.p[b.n - 1]))
 			b.p[--b.n] = 0;
-		if (b.n >= 14 && !strncasecmp(b.p, "authorization:", 14))
-			b.p[b.n = 14] = 0;
 		if (!b.n)
 			continue;
+		if (!strncasecmp(b.p, "authorization:", 14) || !strncasecmp(b.p, "proxy-authorization:", 20))
+			b.p[b.n = strcspn(b.p, ":") + 1] = 0;
+		hide_logins(&b);
 		http_mask(q->h, &b);
 		tool_debug("%c %s", type == CURLINFO_TEXT ? '*' : type == CURLINFO_HEADER_IN ? '<' : '>', b.p);
 	}
