@@ -34,6 +34,7 @@ struct http {
 	struct http_params p;
 	char *base, *key;
 	CURLM *multi;
+	const char *certificates;       /* a file of those that are trusted; NULL: the system's */
 	struct curl_slist *headers;
 	struct http_request *waiting, **waiting_end;    /* not tried yet, in order */
 	struct http_request *later;     /* to be tried again */
@@ -187,6 +188,8 @@ static void start(struct http *h, struct http_request *q)
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, q);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, q->why);
+	if (h->certificates)
+		curl_easy_setopt(c, CURLOPT_CAINFO, h->certificates);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(h->p.connect_timeout * 1000 + 0.5));
@@ -255,10 +258,10 @@ static double back_off(const struct http *h, const struct http_request *q)
 	return wait * (0.5 + 0.5 * rng_uniform(h->p.seed, hash_mix(q->stream, hash_str("back-off")), q->tries, 0));
 }
 
-static void fail(struct http *h, struct http_request *q, struct err *e)
+static void fail(struct http *h, struct http_request *q, bool all, struct err *e)
 {
 	mask_err(h, e);
-	h->p.failed(h->p.arg, q, e);
+	h->p.failed(h->p.arg, q, all, e);
 	drop(h, q);
 }
 
@@ -269,13 +272,18 @@ static void retry(struct http *h, struct http_request *q, double at_least, struc
 	if (wait < at_least)
 		wait = at_least;
 	err_prefix(e, "%s", q->url);
+	if (at_least > h->p.longest_wait) {
+		struct err why = *e;
+
+		err_set(e, "%.900s; it asks for a wait of %.0f s", why.msg, at_least);
+	}
 	mask_err(h, e);
 	tool_debug("%s (try %u of %lld, the next in %.3f s)", e->msg, q->tries, (long long)h->p.tries, wait);
 	if (q->tries >= h->p.tries) {
 		struct err last = *e;
 
 		err_set(e, "%.900s (%u tr%s)", last.msg, q->tries, q->tries == 1 ? "y" : "ies");
-		fail(h, q, e);
+		fail(h, q, false, e);
 		return;
 	}
 	h->failed += !q->failed;
@@ -296,24 +304,34 @@ static void tell_transfer(const struct http_request *q, CURLcode code, struct er
 		err_set(e, "%s", q->why[0] ? q->why : curl_easy_strerror(code));
 }
 
+/* What another try, or another request, would not change */
+static bool is_final(CURLcode code)
+{
+	return code == CURLE_URL_MALFORMAT || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM;
+}
+
 static void finish(struct http *h, struct http_request *q, CURLcode code)
 {
 	long status = 0;
 	curl_off_t after = 0;
+	char *to = NULL;                /* where a redirect points to */
 	bool over;
 	struct err e = {""};
 
 	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(q->easy, CURLINFO_RETRY_AFTER, &after);
+	curl_easy_getinfo(q->easy, CURLINFO_REDIRECT_URL, &to);
+	to = to ? xstrdup(to) : NULL;   /* the handle may go */
 	stop(h, q);
 	if (code != CURLE_OK) {
 		tell_transfer(q, code, &e);
-		if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) {
+		if (is_final(code)) {
 			err_prefix(&e, "%s", q->url);
-			fail(h, q, &e);
+			fail(h, q, true, &e);
 		} else {
 			retry(h, q, 0, &e);
 		}
+		free(to);
 		return;
 	}
 	*buf_room(&q->reply, 0) = 0;
@@ -332,10 +350,16 @@ static void finish(struct http *h, struct http_request *q, CURLcode code)
 		start(h, q);
 		break;
 	case HTTP_REFUSED:
+		if (to) {
+			struct err why = e;
+
+			err_set(&e, "%.400s, which points to %.400s", why.msg, to);
+		}
 		err_prefix(&e, "%s", q->url);
-		fail(h, q, &e);
+		fail(h, q, false, &e);
 		break;
 	}
+	free(to);
 }
 
 /* ---- outside ---- */
@@ -392,6 +416,9 @@ struct http *http_open(const struct http_params *p, struct err *e)
 	for (n = strlen(h->base); n && h->base[n - 1] == '/'; n--)
 		h->base[n - 1] = 0;
 	h->waiting_end = &h->waiting;
+	h->certificates = getenv("SSL_CERT_FILE");
+	if (h->certificates && !*h->certificates)
+		h->certificates = NULL;
 	h->multi = curl_multi_init();
 	h->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	h->headers = curl_slist_append(h->headers, "Expect:");

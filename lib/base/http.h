@@ -10,7 +10,8 @@
  *     http_close(h);
  *
  * Whatever status a server answers with goes to `reply`, which says what becomes of the request. A connection that fails, breaks off
- * or takes too long is tried again by itself. Between two tries there is a wait of `wait` seconds, doubled each time up to
+ * or takes too long is tried again by itself, unless the server's certificate is at fault (those of the environment's SSL_CERT_FILE are
+ * trusted, or the system's). Between two tries there is a wait of `wait` seconds, doubled each time up to
  * `longest_wait`, of which a part between a half and the whole is taken: a draw keyed by (seed, stream, try). A server that says
  * Retry-After is not asked before. A request that waits keeps its place among the `at_once`, so that a server in trouble is asked less.
  *
@@ -46,7 +47,7 @@ struct http_params {
 	bool verbose;                   /* libcurl's own messages, by tool_debug */
 	/* status: 200, 503, ...; body has a NUL behind it. */
 	enum http_verdict (*reply)(void *arg, struct http_request *q, long status, const char *body, size_t n, struct err *e);
-	void (*failed)(void *arg, struct http_request *q, const struct err *e);
+	void (*failed)(void *arg, struct http_request *q, bool all, const struct err *e);       /* all: as every other request would */
 	/* NULL, or: trouble begins (why), and is over (NULL): all whose tries failed have been answered */
 	void (*trouble)(void *arg, const char *why);
 	void *arg;

@@ -207,7 +207,7 @@ static enum http_verdict take_status(struct remote *r, struct ask *a, struct htt
 	if (a->prompt && (status == 400 || status == 422) && adapt(r, a, why.msg))
 		return send_changed(r, a, q);
 	if (!a->prompt && status == 404)
-		err_set(e, "status 404: there is no list of models: give the name by %s", r->p->name_option);
+		err_set(e, "status 404: there is no list of models: if the URL is right (most end with /v1), give the name by %s", r->p->name_option);
 	a->all = status != 400 && status != 413 && status != 422;
 	return HTTP_REFUSED;
 }
@@ -349,13 +349,13 @@ static enum http_verdict on_reply(void *arg, struct http_request *q, long status
 	return v;
 }
 
-static void on_failed(void *arg, struct http_request *q, const struct err *e)
+static void on_failed(void *arg, struct http_request *q, bool all, const struct err *e)
 {
 	struct remote *r = arg;
 	struct ask *a = http_user(q);
 
 	if (a->prompt)
-		r->p->on.failed(r->p->on.arg, a->prompt->user, a->first, a->n, a->all, e);
+		r->p->on.failed(r->p->on.arg, a->prompt->user, a->first, a->n, all || a->all, e);
 	else
 		r->why = *e;
 	free_ask(r, a);

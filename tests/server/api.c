@@ -12,7 +12,8 @@
  *     429, 503, ... that status     cut      half a reply          close     no reply, the connection closed
  *     slow         after 2 s        empty    status 200, no body   text html no JSON
  *     page         400, no JSON
- *     wait         429, with Retry-After: 1
+ *     wait         429, with Retry-After: 1                            later     429, with Retry-After: 86400
+ *     moved        301, with a Location                                garbage   what is no HTTP, the connection closed
  *     nochoices, nomessage, array, error, aborted: JSON that is no completion
  */
 #include <arpa/inet.h>
@@ -291,10 +292,16 @@ static bool misbehave(struct client *c, const char *fault)
 	}
 	if (!strcmp(fault, "cut"))
 		buf_str(&c->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{\"choices\":[{\"index\":0,\"te");
-	if (!strcmp(fault, "cut") || !strcmp(fault, "close"))
+	if (!strcmp(fault, "garbage"))
+		buf_str(&c->out, "SSH-2.0-test\r\n");
+	if (!strcmp(fault, "cut") || !strcmp(fault, "close") || !strcmp(fault, "garbage"))
 		return c->close = true;
 	if (!strcmp(fault, "wait"))
 		say(c, 429, "Retry-After: 1\r\n", "slow down");
+	else if (!strcmp(fault, "later"))
+		say(c, 429, "Retry-After: 86400\r\n", "come again");
+	else if (!strcmp(fault, "moved"))
+		say(c, 301, "Location: https://elsewhere.invalid/v1\r\n", "moved");
 	else
 		say(c, atoi(fault), "", "this is\n%s as ordered", fault);
 	return true;
