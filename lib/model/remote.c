@@ -12,12 +12,13 @@
 #include "model/remote_private.h"
 
 /* What is sent without having been asked for by name, as long as the server takes it. */
-enum { LOGPROBS = 1, ID_NAMES = 2, IDS = 4, TOP_K = 8, MIN_P = 16, SEED = 32, KEEP_STOP = 64, MAX_TOKENS = 128 };
+enum { LOGPROBS = 1, ID_NAMES = 2, IDS = 4, TOP_K = 8, MIN_P = 16, SEED = 32, KEEP_STOP = 64, MAX_TOKENS = 128, TOP_P = 256 };
 static const struct {
 	unsigned bit;
 	const char *name, *other;       /* other: what it is called instead, where that is what the server says */
 } features[] = {
-	{ID_NAMES, "return_tokens_as_token_ids"}, {IDS, "return_token_ids"}, {LOGPROBS, "logprobs"}, {TOP_K, "top_k"}, {MIN_P, "min_p"},
+	{ID_NAMES, "return_tokens_as_token_ids"}, {IDS, "return_token_ids"}, {LOGPROBS, "logprobs"}, {TOP_K, "top_k"}, {TOP_P, "top_p"},
+	{MIN_P, "min_p"},
 	{KEEP_STOP, "include_stop_str_in_output"}, {SEED, "seed"}, {MAX_TOKENS, "max_completion_tokens", "max_completion_tokens"},
 };
 
@@ -63,7 +64,8 @@ static void set_sampling(const struct remote *r, const struct ask *a, struct js 
 
 	js_set(j, r->features & MAX_TOKENS ? "max_tokens" : "max_completion_tokens", js_new_int(p->max_tokens));
 	js_set(j, "temperature", js_new_number(p->temperature));
-	js_set(j, "top_p", js_new_number(p->top_p));
+	if (r->features & TOP_P)
+		js_set(j, "top_p", js_new_number(p->top_p));
 	if (r->features & TOP_K)
 		js_set(j, "top_k", js_new_int(p->top_k > 0 ? p->top_k : -1));
 	if (r->features & MIN_P)
@@ -168,7 +170,7 @@ static bool adapt(struct remote *r, struct ask *a, const char *why)
 		if (!(a->sent & features[i].bit) || r->required & features[i].bit || !strstr(why, features[i].name))
 			continue;
 		r->features &= ~features[i].bit;
-		tool_debug("the server refuses a request (%s): '%s' is %s from now on", why, features[i].other ? "max_tokens" : features[i].name,
+		tool_note("the server refuses a request (%.200s): '%s' is %s from now on", why, features[i].other ? "max_tokens" : features[i].name,
 			   features[i].other ? features[i].other : "left out");
 		return true;
 	}
@@ -397,12 +399,12 @@ struct remote *remote_open(const struct completer_params *p, const char *key, st
 
 	r->p = p;
 	r->per_request = p->per_request;
-	r->features = TOP_K | MIN_P | SEED | KEEP_STOP | MAX_TOKENS;
+	r->features = TOP_K | TOP_P | MIN_P | SEED | KEEP_STOP | MAX_TOKENS;
 	if (p->logprobs != CHOICE_OFF)
 		r->features |= IDS;
 	if (p->logprobs == CHOICE_ON || (p->logprobs == CHOICE_AUTO && exact))
 		r->features |= LOGPROBS | ID_NAMES;
-	r->required = (p->top_k > 0 ? TOP_K : 0) | (p->min_p > 0 ? MIN_P : 0) | (p->logprobs == CHOICE_ON ? LOGPROBS : 0);
+	r->required = (p->top_k > 0 ? TOP_K : 0) | (p->top_p < 1 ? TOP_P : 0) | (p->min_p > 0 ? MIN_P : 0) | (p->logprobs == CHOICE_ON ? LOGPROBS : 0);
 	r->h = http_open(&hp, e);
 	if (!r->h)
 		goto bad;

@@ -14,8 +14,8 @@
  * not depend on what else is asked for.
  *
  * Servers differ in what they take. What is sent so that a server samples as r1 does itself, though nobody asked for it by name
- * (top_k -1, min_p 0, logprobs, token ids, seed, the stop string kept), is left out from then on when a server refuses it by its name;
- * `max_tokens` becomes `max_completion_tokens` so, too. What somebody did ask for is never left out: the refusal is an error then.
+ * (top_k -1, top_p 1, min_p 0, logprobs, token ids, seed, the stop string kept), is left out from then on when a server refuses it by
+ * its name, and that is told; `max_tokens` becomes `max_completion_tokens` so, too. What somebody did ask for is never left out: the refusal is an error then.
  *
  * A reply that is no JSON or has no choices counts as a failed try. Reasoning that a server gives apart (`reasoning_content`, `reasoning`)
  * is put back: "<think>" reasoning "</think>" content; without "</think>" where the completion ended within it.
