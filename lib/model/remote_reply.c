@@ -179,17 +179,21 @@ static void add_stop(struct buf *text, const struct js *choice, const struct com
 
 int remote_read_choice(struct remote_choice_text *c, const struct js *choice, const struct completer_params *p, bool all, struct err *e)
 {
+	static const char *const cut[] = {"length", "max_tokens", "model_length", "content_filter"};
 	const struct js *message = js_get(choice, "message"), *thought = js_get(message, "reasoning_content");
 	const char *finish = js_string(js_get(choice, "finish_reason"), NULL);
 	struct buf content = {0};
 	bool there;
+	size_t i;
 
 	buf_clear(&c->text);
 	c->has_ids = c->has_logprobs = false;
 	c->tokens = 0;
 	if (finish && (!strcmp(finish, "error") || !strcmp(finish, "abort") || !strcmp(finish, "insufficient_system_resource")))
 		return err_set(e, "'finish_reason' is '%s'", finish);
-	c->stopped = !finish || (strcmp(finish, "length") != 0 && strcmp(finish, "max_tokens") != 0 && strcmp(finish, "content_filter") != 0);
+	c->stopped = true;
+	for (i = 0; finish && i < sizeof cut / sizeof cut[0]; i++)
+		c->stopped &= strcmp(finish, cut[i]) != 0;
 	there = add_content(&content, message ? js_get(message, "content") : js_get(choice, "text"));
 	if (!thought || js_is_null(thought))
 		thought = js_get(message, "reasoning");

@@ -50,12 +50,12 @@ struct client {
 };
 
 static struct {
-	const char *key, *log, *refuse[16], *models, *reasoning, *ids, *parts;
+	const char *key, *log, *refuse[16], *models, *reasoning, *ids, *parts, *cut;
 	int refuses, die_after, port;
 	bool one, echo_key, no_models, no_finish, stop_told, null_content;
 	int64_t from;                   /* the index of the first choice */
 	double delay;
-} opt = {.models = "test-model"};
+} opt = {.models = "test-model", .cut = "length"};
 
 static struct client client[MOST];
 static int clients;
@@ -167,7 +167,7 @@ static const char *cut_text(struct buf *b, const struct js *ask, const char **st
 		if (*p == ' ' && ++words == js_int(most)) {
 			b->n = (size_t)(p - b->p);
 			b->p[b->n] = 0;
-			finish = "length";
+			finish = opt.cut;
 			break;
 		}
 	return finish;
@@ -192,7 +192,7 @@ static struct js *make_choice(const struct js *ask, const char *prompt, int64_t 
 		js_set(message, "role", js_new_str("assistant"));
 		if (opt.reasoning)
 			js_set(message, opt.reasoning, js_new_str("I think so."));
-		if (opt.null_content || (opt.reasoning && !strcmp(finish, "length"))) {
+		if (opt.null_content || (opt.reasoning && !strcmp(finish, opt.cut))) {
 			js_set(message, "content", js_new_null());
 		} else if (opt.parts) {
 			struct js *parts = js_array(), *part = js_object();
@@ -538,7 +538,7 @@ int main(int argc, char **argv)
 		{"port", 1, NULL, 'p'}, {"port-file", 1, NULL, 'f'}, {"key", 1, NULL, 'k'}, {"log", 1, NULL, 'l'}, {"refuse", 1, NULL, 'r'},
 		{"models", 1, NULL, 'm'}, {"no-models", 0, NULL, 'M'}, {"reasoning", 1, NULL, 'R'}, {"ids", 1, NULL, 'i'}, {"one", 0, NULL, '1'},
 		{"echo-key", 0, NULL, 'e'}, {"die-after", 1, NULL, 'd'}, {"delay", 1, NULL, 'D'}, {"no-finish", 0, NULL, 'F'},
-		{"stop-told", 0, NULL, 's'}, {"parts", 1, NULL, 'P'}, {"null-content", 0, NULL, 'N'}, {"from", 1, NULL, 'n'}, {0}};
+		{"stop-told", 0, NULL, 's'}, {"parts", 1, NULL, 'P'}, {"null-content", 0, NULL, 'N'}, {"from", 1, NULL, 'n'}, {"cut", 1, NULL, 'c'}, {0}};
 	const char *port_file = "port";
 	int o;
 
@@ -562,6 +562,7 @@ int main(int argc, char **argv)
 		case 'P': opt.parts = optarg; break;
 		case 'N': opt.null_content = true; break;
 		case 'n': opt.from = atoi(optarg); break;
+		case 'c': opt.cut = optarg; break;
 		default: return 2;
 		}
 	signal(SIGPIPE, SIG_IGN);
