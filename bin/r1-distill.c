@@ -146,6 +146,7 @@ static int save(struct work *w, struct err *e)
 	w->trainer.since = w->sums.n ? since : NULL;
 	if (rc == 0)
 		rc = trainer_save(&w->trainer, w->o->output, NULL, NULL, e);
+	w->trainer.since = NULL;
 	js_free(since);
 	return rc;
 }
