@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/ordered.h"
 #include "base/progress.h"
+#include "model/remote.h"
 #include "record/record.h"
 #include "task/graders.h"
 #include "task/judge.h"
@@ -322,6 +323,7 @@ static int open_rewards(struct scoring *s, const struct opt_list *specs, const c
 struct options {
 	struct opt_list given, models;
 	const char *output, *sandbox, *value_model;
+	const char *template;
 	int64_t jobs;
 	struct judge_params judge;      /* model NULL: none */
 };
@@ -335,7 +337,7 @@ static int open_models(struct scoring *s, const struct tool *t, const struct opt
 		if (!s->be)
 			return -1;
 	}
-	s->graders = graders_new(s->be, put, s);
+	s->graders = graders_new(s->be, o->template, put, s);
 	for (i = 0; i < o->models.n; i++)
 		if (graders_reward_model(s->graders, o->models.item[i], e) < 0)
 			return err_prefix(e, "--reward-model");
@@ -379,8 +381,8 @@ static int run(struct tool *t, const struct options *o, char **files, size_t n)
 	return rc;
 }
 
-/* The judge's options without a judge; -1 or the exit code. */
-static int check_judge(const struct tool *t, const struct options *o, const struct opt *opts)
+/* Options of models that are not there; -1 or the exit code. */
+static int check_models(const struct tool *t, const struct options *o, const struct opt *opts)
 {
 	static const char *const names[] = {"judge-template", "votes", "judge-temperature", "judge-tokens", "judge-name", "judge-key-file"};
 	size_t i;
@@ -388,6 +390,8 @@ static int check_judge(const struct tool *t, const struct options *o, const stru
 	for (i = 0; !o->judge.model && i < sizeof names / sizeof names[0]; i++)
 		if (opt_given(opts, names[i]))
 			return tool_usage(t, "--%s is of --judge, which is missing", names[i]);
+	if (opt_given(opts, "template") && !o->models.n && !o->value_model && (!o->judge.model || remote_is_url(o->judge.model)))
+		return tool_usage(t, "--template is of models that run here: none does");
 	return -1;
 }
 
@@ -395,7 +399,7 @@ int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-reward", .usage = "[OPTION]... [FILE]...",
 		.summary = "Score completions: accuracy, format and other rewards"};
-	struct options o = {.judge = {.template = "correct", .votes = 1, .max_tokens = 2048, .temperature = 0.6}};
+	struct options o = {.template = "auto", .judge = {.template = "correct", .votes = 1, .max_tokens = 2048, .temperature = 0.6}};
 	struct judge_params *j = &o.judge;
 	struct opt opts[] = {
 		{"reward", 'r', OPT_LIST, &o.given, "SPEC", "a reward and its weight; may be repeated [accuracy, format]"},
@@ -405,6 +409,7 @@ int main(int argc, char **argv)
 		OPT_HEADING("Models that score"),
 		{"reward-model", 0, OPT_LIST, &o.models, "SPEC", "add what a reward model gives, to what -r or the record says; may be repeated"},
 		{"value-model", 0, OPT_STRING, &o.value_model, "DIR", "add `values`: what that model expects before each token"},
+		{"template", 't', OPT_STRING, &o.template, "NAME", "how a question becomes the prompt of a model that runs here, as r1-sample's"},
 		OPT_HEADING("Judge"),
 		{"judge", 0, OPT_STRING, &j->model, "DIR|URL", "a model that is asked about answers, for the reward `judge`"},
 		{"judge-template", 0, OPT_STRING, &j->template, "NAME", "what it is asked: correct, better, or a file"},
@@ -422,12 +427,13 @@ int main(int argc, char **argv)
 
 	t.details = text;
 	rc = tool_begin(&t, opts, &argc, &argv);
+	j->chat = o.template;
 	j->seed = t.seed;
 	j->threads = t.threads;
 	j->backend = t.backend;
 	j->verbose = t.verbose;
 	if (rc < 0)
-		rc = check_judge(&t, &o, opts);
+		rc = check_models(&t, &o, opts);
 	if (rc < 0)
 		rc = run(&t, &o, argv, (size_t)argc);
 	free(o.given.item);

@@ -39,6 +39,7 @@ struct grader {
 
 struct graders {
 	struct backend *be;
+	const char *template;
 	int (*put)(void *arg, struct record *r, struct err *e);
 	void *arg;
 	struct grader *grader;
@@ -49,11 +50,12 @@ struct graders {
 	struct tape tape;
 };
 
-struct graders *graders_new(struct backend *be, int (*put)(void *arg, struct record *r, struct err *e), void *arg)
+struct graders *graders_new(struct backend *be, const char *template, int (*put)(void *arg, struct record *r, struct err *e), void *arg)
 {
 	struct graders *g = xcalloc(1, sizeof *g);
 
 	g->be = be;
+	g->template = template;
 	g->put = put;
 	g->arg = arg;
 	g->tape = tape_new(be);
@@ -86,7 +88,7 @@ static struct grader *open_model(struct graders *g, const char *path, struct err
 	x = &g->grader[g->n++];
 	*x = (struct grader){.config = config_copy(&ck->config), .ids = xcalloc(AT_ONCE, sizeof *x->ids)};
 	if (!(x->model = model_from_checkpoint(ck, g->be, MODEL_SCORE, DTYPE_AUTO, e)) || !(x->tokenizer = completion_tokenizer(ck, e)) ||
-	    !(x->template = completion_template(ck, "auto", e)))
+	    !(x->template = completion_template(ck, g->template, e)))
 		x = NULL;
 	checkpoint_close(ck);
 	return x;

@@ -1,6 +1,6 @@
 /* graders.h - rewards that models give: completions wait until there are many, are scored at once, and go on in the order in which they came
  *
- *     struct graders *g = graders_new(be, put, writer);               // int put(void *writer, struct record *r, struct err *e)
+ *     struct graders *g = graders_new(be, "auto", put, writer);       // int put(void *writer, struct record *r, struct err *e)
  *     graders_reward_model(g, "run/helpful:0.5,as=helpful,on=summary", &e);
  *     graders_value_model(g, "run/critic", &e);
  *     while (...)
@@ -20,7 +20,8 @@
 
 struct graders;
 
-struct graders *graders_new(struct backend *be, int (*put)(void *arg, struct record *r, struct err *e), void *arg);
+/* template: how questions become prompts, a name or a file, borrowed; "auto": by the checkpoint's own */
+struct graders *graders_new(struct backend *be, const char *template, int (*put)(void *arg, struct record *r, struct err *e), void *arg);
 /* DIR[:WEIGHT][,as=NAME][,on=response|summary][,sigmoid=yes|no][,at-most=X] */
 int graders_reward_model(struct graders *g, const char *spec, struct err *e);
 int graders_value_model(struct graders *g, const char *path, struct err *e);

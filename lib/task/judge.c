@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/completer.h"
+#include "model/remote.h"
 #include "task/answer.h"
 
 #define AT_ONCE 64              /* votes: speed and memory, not results */
@@ -93,7 +94,7 @@ struct judge *judge_open(const struct judge_params *p, struct err *e)
 	struct judge *j = xcalloc(1, sizeof *j);
 
 	j->p = p;
-	j->how = (struct completer_params){.model = p->model, .template = "auto", .temperature = p->temperature, .top_p = 1, .max_tokens = p->max_tokens,
+	j->how = (struct completer_params){.model = p->model, .template = p->chat && !remote_is_url(p->model) ? p->chat : "auto", .temperature = p->temperature, .top_p = 1, .max_tokens = p->max_tokens,
 					   .seed = p->seed, .batch = AT_ONCE, .dtype = "auto", .backend = p->backend, .threads = p->threads,
 					   .context = p->max_tokens + ROOM, .stopped = on_token, .name = p->name, .name_option = "--judge-name",
 					   .key_file = p->key_file,

@@ -78,6 +78,7 @@ void judged_clear(struct judged *j);    /* frees what it holds */
 struct judge_params {                   /* all borrowed until judge_close */
 	const char *model;              /* a folder, an archive or a server's URL */
 	const char *template;           /* NULL: "correct" */
+	const char *chat;               /* how that becomes the prompt of a model that runs here, as r1-sample's --template; NULL: "auto" */
 	int64_t votes, max_tokens;
 	double temperature;             /* 0: greedy */
 	uint64_t seed;
