@@ -146,6 +146,32 @@ struct side {
 	int32_t end;                    /* in: of a completion; out: that of its ids, if they end with one */
 };
 
+static bool says_completion(struct tokenizer *t, const struct config *c, const int32_t *id, size_t n, const char *text, size_t text_n)
+{
+	struct buf decoded = {0};
+	bool same;
+
+	completion_text(t, c, id, (int64_t)n, &decoded);
+	same = same_text(&decoded, text, text_n);
+	buf_free(&decoded);
+	return same;
+}
+
+/* A prompt is not always what its ids decode to: a BOS may have been put before it, and what is not NFC been made so. */
+static bool says_prompt(struct tokenizer *t, const struct config *c, const int32_t *id, size_t n, const char *text, size_t text_n)
+{
+	struct tokens fresh = {0};
+	bool same;
+
+	(void)c;
+	if (says_completion(t, &(struct config){.eos_count = 0}, id, n, text, text_n))
+		return true;
+	same = tokenizer_encode(t, text, text_n, TOKENIZER_ADD_SPECIAL, &fresh, NULL) == 0 && fresh.n == n &&
+		(n == 0 || !memcmp(fresh.id, id, n * sizeof *id));
+	tokens_free(&fresh);
+	return same;
+}
+
 /* Appends the ids of one of the two texts. *given: the record's ids were taken as they are. */
 static int take_side(struct record *r, struct tokenizer *t, const struct config *c, struct side *side, struct completion *to, bool *given, struct err *e)
 {
@@ -172,18 +198,9 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 			id = NULL;
 			to->edited = true;
 		}
-	if (id && text) {
-		struct buf decoded = {0};
-
-		if (side->completion)
-			completion_text(t, c, id, (int64_t)n, &decoded);
-		else
-			completion_text(t, &(struct config){.eos_count = 0}, id, (int64_t)n, &decoded);
-		if (!same_text(&decoded, text, text_n)) {
-			id = NULL;
-			to->edited = true;
-		}
-		buf_free(&decoded);
+	if (id && text && !(side->completion ? says_completion : says_prompt)(t, c, id, n, text, text_n)) {
+		id = NULL;
+		to->edited = true;
 	}
 	if (!id) {
 		if (side->template)

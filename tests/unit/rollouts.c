@@ -123,6 +123,31 @@ static void cut_bytes(void)
 	buf_free(&b);
 }
 
+/* With a BOS put before the prompt, and what is not NFC made so, the ids decode to another text than the prompt's: no edit. */
+static void around(const struct buf *file)
+{
+	static const char normal[] = "\"normalizer\": null", post[] = "\"post_processor\": null";
+	struct tokenizer *before = t;
+	char *at = strstr(file->p, normal), *then = at ? strstr(at, post) : NULL;
+	struct buf b = {0};
+	struct err e;
+
+	CHECK(then);
+	buf_printf(&b, "%.*s\"normalizer\": {\"type\": \"NFC\"}%.*s\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
+		   "[{\"SpecialToken\": {\"id\": \"<|end|>\"}}, {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"<|end|>\": {\"ids\": [298]}}}%s",
+		   (int)(at - file->p), file->p, (int)(then - at) - (int)strlen(normal), at + strlen(normal), then + strlen(post));
+	if (!(t = tokenizer_parse(b.p, b.n, "tokenizer.json", &e)))
+		TEST_FAIL("%s", e.msg);
+	is("{\"prompt\":\"1+1=\",\"prompt_ids\":[298,49,43,49,61],\"completion\":\"2\",\"completion_ids\":[50],\"logprobs\":[-1]}", "~298 49 43 49 61|50");
+	is("{\"prompt\":\"1+2=\",\"prompt_ids\":[298,49,43,49,61],\"completion\":\"2\",\"completion_ids\":[50],\"logprobs\":[-1]}", "!298 49 43 50 61|50");
+	is("{" PROMPT ",\"completion\":\"2\",\"completion_ids\":[50],\"logprobs\":[-1]}", "~49 43 49 61|50");
+	/* U+212A is K */
+	is("{\"prompt\":\"\u212a\",\"prompt_ids\":[298,75],\"completion\":\"2\",\"completion_ids\":[50],\"logprobs\":[-1]}", "~298 75|50");
+	tokenizer_free(t);
+	t = before;
+	buf_free(&b);
+}
+
 static void bad(void)
 {
 	fails("{\"completion\":\"2\"}", "'prompt' is missing");
@@ -148,6 +173,7 @@ int main(void)
 	missing();
 	ends();
 	cut_bytes();
+	around(&text);
 	bad();
 	tokenizer_free(t);
 	buf_free(&text);
