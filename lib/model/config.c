@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/model.h"
 
 /* Settings that change what a model computes, and the one value of each that all families here compute. Absent and null are fine
  * everywhere; a key that is not listed is taken to change nothing. */
@@ -342,8 +343,13 @@ static int fill(struct config *c, const struct js *j, struct err *e)
 	if (!js_is_object(j))
 		return err_set(e, "is %s, not an object", js_type(j));
 	c->bos = -1;
-	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0 || refuse(c, j, e) < 0 || get_shape(c, j, e) < 0 ||
-	    config_rope(c, j, e) < 0 || config_quantization(c, j, e) < 0)
+	if (get_word(j, "model_type", NULL, c->model_type, sizeof c->model_type, e) < 0)
+		return -1;
+	if (refuse(c, j, e) < 0) {
+		family_find(c->model_type, e);          /* of a family that is none of ours, that is what is told */
+		return -1;
+	}
+	if (get_shape(c, j, e) < 0 || config_rope(c, j, e) < 0 || config_quantization(c, j, e) < 0)
 		return -1;
 	if (config_number(j, "rms_norm_eps", 1e-6, 0, &c->rms_norm_eps, e) < 0 ||
 	    config_number(j, "initializer_range", 0.02, 0, &c->initializer_range, e) < 0 ||

@@ -8,7 +8,7 @@
 #include "base/tool.h"
 #include "model/lora.h"
 
-static const struct family *find_family(const char *model_type, struct err *e)
+const struct family *family_find(const char *model_type, struct err *e)
 {
 	char known[256] = "";
 	size_t n = 0;
@@ -32,7 +32,7 @@ enum model_dtype model_dtype(const char *name)
 /* The family's parameters, without memory for them. */
 static struct model *declare(const struct config *c, struct backend *be, struct err *e)
 {
-	const struct family *f = find_family(c->model_type, e);
+	const struct family *f = family_find(c->model_type, e);
 	struct model *m;
 
 	if (!f)
@@ -350,7 +350,7 @@ struct model *model_from_checkpoint(const struct checkpoint *ck, struct backend 
 	}
 	if (ck->base)
 		return adapted_model(ck, be, use, dtype, e);
-	if (!find_family(ck->config.model_type, e))
+	if (!family_find(ck->config.model_type, e))
 		err_prefix(e, "%s/config.json", ck->path);
 	else if (!(m = model_from_tensors(&ck->config, ck->weights, be, use, dtype, e)))
 		err_prefix(e, "%s", ck->path);

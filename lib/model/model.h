@@ -33,6 +33,7 @@ struct family {
 	struct tensor *(*layer)(struct model *m, struct tape *t, int64_t index, struct tensor *x, const int32_t *position, const struct sequences *s);
 };
 extern const struct family *const family_table[];
+const struct family *family_find(const char *model_type, struct err *e);  /* NULL and e, with those that there are */
 
 enum model_use { MODEL_SAMPLE, MODEL_TRAIN, MODEL_SCORE };      /* weights laid out for few rows at once; gradients; neither */
 
