@@ -492,12 +492,6 @@ static void tables_free(struct tables *t)
 
 static int read_rest(struct tables *t, const struct js *j, struct err *e)
 {
-	static const char *const unused[] = {"truncation", "padding"};
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (js_get(j, unused[i]) && !js_is_null(js_get(j, unused[i])))
-			return err_set(e, "'%s' is not supported", unused[i]);
 	if (read_model(t, js_get(j, "model"), e) < 0 || read_normalizer(t, js_get(j, "normalizer"), 0, e) < 0
 	    || read_added(t, js_get(j, "added_tokens"), e) < 0 || read_post_processor(t, js_get(j, "post_processor"), 0, e) < 0
 	    || make_forms(t, js_get(j, "decoder"), e) < 0)

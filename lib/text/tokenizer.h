@@ -12,7 +12,8 @@
  *     tokenizer_free(t);
  *
  * The ids are those of the reference implementation (the `tokenizers` library). What a file asks for and we do not do is an
- * error that names it; nothing is passed over. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
+ * error that names it; nothing is passed over but truncation and padding: those of the last call before it was saved, which transformers passes
+ * over, too. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
  * normalizer NFC; pre-tokenizers Split, ByteLevel (the last of all), Digits, Sequence; decoders ByteLevel, ByteFallback, Fuse,
  * Replace, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. What is a letter, a
  * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), or a later one that the PCRE2 at hand knows. One thing is not the

@@ -297,13 +297,30 @@ static void check_longest(void)
 	buf_free(&json);
 }
 
+/* Training elsewhere leaves its lengths in the file. */
+static void check_lengths(void)
+{
+	static const char json[] = "{" REST "\"truncation\": {\"direction\": \"Right\", \"max_length\": 1, \"strategy\": \"LongestFirst\", \"stride\": 0}, "
+		"\"padding\": {\"strategy\": {\"Fixed\": 9}, \"direction\": \"Left\", \"pad_id\": 0, \"pad_type_id\": 0, \"pad_token\": \"a\"}}";
+	struct err e;
+	struct tokenizer *t = tokenizer_parse(json, strlen(json), "t.json", &e);
+	struct tokens ids = {0};
+
+	if (!t)
+		TEST_FAIL("%s", e.msg);
+	CHECK(tokenizer_encode(t, "abba", 4, TOKENIZER_ADD_SPECIAL, &ids, &e) == 0);
+	CHECK_INT(ids.n, 3);
+	CHECK(ids.id[0] == 2 && ids.id[1] == 1 && ids.id[2] == 0);
+	tokens_free(&ids);
+	tokenizer_free(t);
+}
+
 static void check_other_errors(void)
 {
 	check_longest();
 	refused("{" MODEL "}", "t.json: 'decoder.type' is missing, not a string");
 	refused("{" MODEL ", \"decoder\": {\"type\": \"WordPiece\"}}", "t.json: 'decoder.type' is 'WordPiece', which is not supported");
 	refused("{" REST "\"normalizer\": {\"type\": \"Prepend\"}}", "t.json: 'normalizer.type' is 'Prepend', which is not supported");
-	refused("{" REST "\"truncation\": {}}", "t.json: 'truncation' is not supported");
 	refused("{" REST "\"post_processor\": {\"type\": \"BertProcessing\"}}",
 		"t.json: 'post_processor.type' is 'BertProcessing', which is not supported");
 	refused("{" REST "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\"},"
@@ -332,6 +349,7 @@ int main(void)
 	check_appending(t);
 	check_long_words(t);
 	check_model_errors();
+	check_lengths();
 	check_other_errors();
 	CHECK(tokenizer_load("no/such/tokenizer.json", &e) == NULL);
 	CHECK_STR(e.msg, "no/such/tokenizer.json: No such file or directory");
