@@ -271,13 +271,13 @@ void model_note_left_out(const char *path, const struct model *m, const struct s
 	}
 	map_free(&known);
 	if (others == 1)
-		tool_note("%s: tensor '%s' is left out: config.json has no place for it", path, first);
+		tool_warn("%s: tensor '%s' is left out: config.json has no place for it", path, first);
 	else if (others)
-		tool_note("%s: %lld tensors are left out, the first is '%s': config.json has no place for them", path, (long long)others, first);
+		tool_warn("%s: %lld tensors are left out, the first is '%s': config.json has no place for them", path, (long long)others, first);
 	if (n)
-		tool_note("%s: %lld tensor%s of layers from %lld on are left out: %s", path, (long long)n, n == 1 ? "" : "s", (long long)c->layers,
-			  c->nextn_layers ? "they predict further tokens (num_nextn_predict_layers), and are not computed"
-					  : "num_hidden_layers of config.json is no more");
+		(c->nextn_layers ? tool_note : tool_warn)("%s: %lld tensor%s of layers from %lld on are left out: %s", path, (long long)n, n == 1 ? "" : "s",
+			(long long)c->layers, c->nextn_layers ? "they predict further tokens (num_nextn_predict_layers), and are not computed"
+							      : "num_hidden_layers of config.json is no more");
 }
 
 struct model *model_for_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,

@@ -79,7 +79,7 @@ struct template *completion_template(const struct checkpoint *ck, const char *na
 	} else if (!(t = template_recognise(text, n, special_token(j, "bos_token"), special_token(j, "eos_token"), e))) {
 		err_prefix(e, "%s", path);
 	} else if (template_is_alike(t)) {
-		tool_note("%s: this chat template is not known to the letter; by its parts it is %s's", path, template_name(t));
+		tool_warn("%s: this chat template is not known to the letter; by its parts it is %s's", path, template_name(t));
 	}
 	js_free(j);
 	return t;
