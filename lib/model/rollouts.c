@@ -205,7 +205,7 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 	if (!id) {
 		if (side->template)
 			template_answer(side->template, side->prompt->p ? side->prompt->p : "", side->prompt->n, &text, &text_n);
-		if (tokenizer_encode(t, text, text_n, side->completion ? 0 : TOKENIZER_ADD_SPECIAL, &fresh, e) < 0) {
+		if (tokenizer_encode(t, text, text_n, side->completion ? TOKENIZER_CONTINUES : TOKENIZER_ADD_SPECIAL, &fresh, e) < 0) {
 			tokens_free(&fresh);
 			return record_error(r, e, "'%s': %s", text_name, e->msg);
 		}

@@ -73,7 +73,7 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 	prompt = ids.n;
 	template_answer(l->how->template, text.p ? text.p : "", text.n, &content, &n);
 	if (rc == 0)
-		rc = tokenizer_encode(l->how->tokenizer, content, n, 0, &ids, e);
+		rc = tokenizer_encode(l->how->tokenizer, content, n, TOKENIZER_CONTINUES, &ids, e);
 	if (rc == 0)
 		keep_ended(l, &ids, prompt, completion_end(l->how->config, l->how->tokenizer, l->how->template));
 	else

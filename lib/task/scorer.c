@@ -47,7 +47,7 @@ int scorer_read(const struct scorer_reader *x, struct record *r, const char *fie
 	}
 	rc = tokenizer_encode(x->tokenizer, prompt.p ? prompt.p : "", prompt_n, TOKENIZER_ADD_SPECIAL, ids, e);
 	if (rc == 0)
-		rc = tokenizer_encode(x->tokenizer, s, n, 0, ids, e);
+		rc = tokenizer_encode(x->tokenizer, s, n, TOKENIZER_CONTINUES, ids, e);
 	if (rc < 0)
 		record_error(r, e, "'%s': %s", field, e->msg);
 	else if (x->config->eos_count)

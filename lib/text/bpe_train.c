@@ -104,11 +104,11 @@ int bpe_trainer_feed(struct bpe_trainer *b, const char *text, size_t n, struct e
 			i++;
 			continue;
 		}
-		if (pretoken_run(b->pretokenizer, b->scratch, text + done, i - done, count_word, b, e) < 0)
+		if (pretoken_run(b->pretokenizer, b->scratch, text + done, i - done, PRETOKEN_FIRST, count_word, b, e) < 0)
 			return -1;
 		done = i += len;
 	}
-	return pretoken_run(b->pretokenizer, b->scratch, text + done, n - done, count_word, b, e);
+	return pretoken_run(b->pretokenizer, b->scratch, text + done, n - done, PRETOKEN_FIRST, count_word, b, e);
 }
 
 /* ---- training ---- */

@@ -466,10 +466,11 @@ static bool stands_alone(struct tokenizer *t, const char *s, size_t n, size_t fr
 	return to == n || !pattern_starts(t->t->word, t->match, s + to, n - to);
 }
 
-typedef int part_fn(struct tokenizer *t, const char *s, size_t n, struct err *e);
+/* front: there is nothing before it. */
+typedef int part_fn(struct tokenizer *t, const char *s, size_t n, bool front, struct err *e);
 
 /* Added tokens of the set become their ids, what is between them goes to fn. */
-static int split_added(struct tokenizer *t, const struct added_set *set, bool plain, const char *s, size_t n, part_fn *fn, struct err *e)
+static int split_added(struct tokenizer *t, const struct added_set *set, bool plain, const char *s, size_t n, bool front, part_fn *fn, struct err *e)
 {
 	size_t i = 0, done = 0;
 	uint32_t c;
@@ -503,39 +504,75 @@ static int split_added(struct tokenizer *t, const struct added_set *set, bool pl
 		/* The one before may have taken this one's blanks, or all of it. */
 		if (a->lstrip && from < done)
 			from = done;
-		if (from > done && fn(t, s + done, from - done, e) < 0)
+		if (from > done && fn(t, s + done, from - done, front && !done, e) < 0)
 			return -1;
 		if (to > from)
 			tokens_add(t->out, a->id);
 		done = to > from ? to : from;
 	}
-	return done < n ? fn(t, s + done, n - done, e) : 0;
+	return done < n ? fn(t, s + done, n - done, front && !done, e) : 0;
 }
 
-static int encode_part(struct tokenizer *t, const char *s, size_t n, struct err *e)
+static int encode_part(struct tokenizer *t, const char *s, size_t n, bool front, struct err *e)
 {
-	return pretoken_run(t->t->pretokenizer, t->pretoken, s, n, encode_word, t, e);
+	enum pretoken_place place = !front ? PRETOKEN_BEHIND : t->continues ? PRETOKEN_CONTINUES : PRETOKEN_FIRST;
+
+	return pretoken_run(t->t->pretokenizer, t->pretoken, s, n, place, encode_word, t, e);
 }
 
-static int normalize_part(struct tokenizer *t, const char *s, size_t n, bool plain, struct err *e)
+int tokenizer_replace(const struct substitution *x, const char *s, size_t n, size_t most, struct buf *to)
 {
-	if (t->t->nfc && !nfc_is_normal(s, n)) {
-		buf_clear(&t->normal);
-		nfc_normalize(s, n, &t->normal);
-		s = t->normal.p;
-		n = t->normal.n;
+	const char *end = s + n, *at;
+
+	while (to->n <= most && (at = memmem(s, (size_t)(end - s), x->from, x->from_n))) {
+		buf_add(to, s, (size_t)(at - s));
+		buf_add(to, x->to, x->to_n);
+		s = at + x->from_n;
 	}
-	return split_added(t, &t->t->normalized, plain, s, n, encode_part, e);
+	buf_add(to, s, (size_t)(end - s));
+	return to->n > most ? -1 : 0;
 }
 
-static int normalize_any(struct tokenizer *t, const char *s, size_t n, struct err *e)
+const char *tokenizer_normal(const struct tables *t, const char *s, size_t *n, bool front, struct buf to[2])
 {
-	return normalize_part(t, s, n, false, e);
+	size_t i, k = 0;
+
+	for (i = 0; i < t->normals && *n; i++) {
+		const struct normal_step *step = &t->normal[i];
+		struct buf *b = &to[k];
+
+		if (step->kind == NORMAL_NFC ? nfc_is_normal(s, *n) : step->kind == NORMAL_PREPEND && !front)
+			continue;
+		buf_clear(b);
+		if (step->kind == NORMAL_NFC) {
+			nfc_normalize(s, *n, b);
+		} else if (step->kind == NORMAL_REPLACE) {
+			tokenizer_replace(&step->text, s, *n, SIZE_MAX, b);
+		} else {
+			buf_add(b, step->text.to, step->text.to_n);
+			buf_add(b, s, *n);
+		}
+		s = b->p;
+		*n = b->n;
+		k ^= 1;
+	}
+	return s;
 }
 
-static int normalize_plain(struct tokenizer *t, const char *s, size_t n, struct err *e)
+static int normalize_part(struct tokenizer *t, const char *s, size_t n, bool plain, bool front, struct err *e)
 {
-	return normalize_part(t, s, n, true, e);
+	s = tokenizer_normal(t->t, s, &n, !(front && t->continues), t->normal);
+	return split_added(t, &t->t->normalized, plain, s, n, front, encode_part, e);
+}
+
+static int normalize_any(struct tokenizer *t, const char *s, size_t n, bool front, struct err *e)
+{
+	return normalize_part(t, s, n, false, front, e);
+}
+
+static int normalize_plain(struct tokenizer *t, const char *s, size_t n, bool front, struct err *e)
+{
+	return normalize_part(t, s, n, true, front, e);
 }
 
 /* ---- all of it ---- */
@@ -565,10 +602,11 @@ int tokenizer_encode(struct tokenizer *t, const char *text, size_t n, unsigned f
 	if (!n)
 		text = "";
 	t->out = to;
+	t->continues = flags & TOKENIZER_CONTINUES;
 	if (flags & TOKENIZER_ADD_SPECIAL)
 		add_tokens(to, prefix);
 	start = to->n;
-	if (split_added(t, &t->t->raw, plain, text, n, plain ? normalize_plain : normalize_any, e) < 0) {
+	if (split_added(t, &t->t->raw, plain, text, n, true, plain ? normalize_plain : normalize_any, e) < 0) {
 		to->n = before;
 		return -1;
 	}
@@ -598,7 +636,8 @@ void tokenizer_handle_free(struct tokenizer *t)
 	pretoken_scratch_free(t->pretoken);
 	pattern_scratch_free(t->match);
 	buf_free(&t->valid);
-	buf_free(&t->normal);
+	buf_free(&t->normal[0]);
+	buf_free(&t->normal[1]);
 	buf_free(&t->name);
 	free(t->cache);
 	free(t->symbol);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "text/pattern.h"
+#include "text/utf8.h"
 
 #define MAX_STEPS 16
 #define MAX_DEPTH 8
@@ -20,10 +21,17 @@
 enum behavior { ISOLATED, REMOVED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS, BEHAVIORS };
 static const char *const behavior_names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
 
+/* What is put in front of a text: of each, of the first, of none */
+enum scheme { ALWAYS, FIRST, NEVER, SCHEMES };
+static const char *const scheme_names[] = {"always", "first", "never"};
+
 struct step {
-	struct pattern *pattern;        /* NULL: a space is put in front */
+	enum { SPLIT, SPACE, METASPACE } kind;
+	struct pattern *pattern;        /* of SPLIT */
 	enum behavior behavior;
 	bool invert;
+	enum scheme scheme;             /* of METASPACE, which is the first step */
+	char mark[5];                   /* what blanks become */
 };
 
 struct pretokenizer {
@@ -43,7 +51,7 @@ struct pretoken_scratch {
 		struct piece *piece;
 		size_t cap;
 	} step[MAX_STEPS];
-	struct buf spaced;
+	struct buf spaced, marked;
 	pretoken_known_fn *known;       /* NULL: nothing is remembered */
 	pretoken_keep_fn *keep;
 };
@@ -101,6 +109,37 @@ static int add_split(struct pretokenizer *p, const struct js *j, const char *whe
 	return add_pattern(p, s, n, !regex, step, where, e);
 }
 
+static int add_metaspace(struct pretokenizer *p, const struct js *j, const char *where, struct err *e)
+{
+	const struct js *given = js_get(j, "prepend_scheme");
+	const char *mark, *scheme = given ? js_string(given, NULL) : scheme_names[ALWAYS];
+	struct step step = {.kind = METASPACE};
+	bool prefix, split;
+	uint32_t c;
+	size_t n, i;
+
+	mark = js_string(js_get(j, "replacement"), &n);
+	if (!mark || !n || utf8_decode(mark, n, &c) != n)
+		return err_set(e, "'%s.replacement' is not one character", where);
+	memcpy(step.mark, mark, n);
+	if (!scheme)
+		return err_set(e, "'%s.prepend_scheme' is %s, not a string", where, js_type(given));
+	for (i = 0; i < SCHEMES && strcmp(scheme, scheme_names[i]) != 0; i++)
+		;
+	if (i == SCHEMES)
+		return err_set(e, "'%s.prepend_scheme' is '%.40s', which is not supported", where, scheme);
+	step.scheme = (enum scheme)i;
+	if (get_flag(j, "add_prefix_space", true, &prefix, where, e) < 0)
+		return -1;
+	if (!prefix && step.scheme != NEVER)
+		return err_set(e, "'%s.add_prefix_space' is false, where 'prepend_scheme' is '%s'", where, scheme);
+	if (p->n)
+		return err_set(e, "'%s': Metaspace behind another is not supported", where);
+	if (get_flag(j, "split", true, &split, where, e) < 0 || add_step(p, step, where, e) < 0)
+		return -1;
+	return split ? add_pattern(p, mark, n, true, (struct step){.behavior = MERGED_WITH_NEXT}, where, e) : 0;
+}
+
 static int add(struct pretokenizer *p, const struct js *j, const char *where, int depth, struct err *e)
 {
 	const char *type = js_string(js_get(j, "type"), NULL);
@@ -135,10 +174,12 @@ static int add(struct pretokenizer *p, const struct js *j, const char *where, in
 			return -1;
 		return add_pattern(p, DIGIT, strlen(DIGIT), false, (struct step){.behavior = split ? ISOLATED : CONTIGUOUS}, where, e);
 	}
+	if (!strcmp(type, "Metaspace"))
+		return add_metaspace(p, j, where, e);
 	if (!strcmp(type, "ByteLevel")) {
 		if (get_flag(j, "add_prefix_space", true, &prefix, where, e) < 0 || get_flag(j, "use_regex", true, &split, where, e) < 0)
 			return -1;
-		if (prefix && add_step(p, (struct step){0}, where, e) < 0)
+		if (prefix && add_step(p, (struct step){.kind = SPACE}, where, e) < 0)
 			return -1;
 		if (split && add_pattern(p, GPT2, strlen(GPT2), false, (struct step){.behavior = ISOLATED}, where, e) < 0)
 			return -1;
@@ -204,6 +245,7 @@ void pretoken_scratch_free(struct pretoken_scratch *w)
 		free(w->step[i].piece);
 	pattern_scratch_free(w->match);
 	buf_free(&w->spaced);
+	buf_free(&w->marked);
 	free(w);
 }
 
@@ -214,6 +256,8 @@ struct run {
 	void *arg;
 	struct err *e;
 	bool asked;                     /* about a piece that this one is part of */
+	enum pretoken_place place;
+	const char *text;
 };
 
 static int run_step(struct run *r, size_t i, const char *s, size_t n);
@@ -317,27 +361,57 @@ static int run_remembered(struct run *r, size_t i, const char *s, size_t n)
 	return rc;
 }
 
+/* There is one such step at most, and it comes last or last but one. */
+static int run_space(struct run *r, size_t i, const char *s, size_t n)
+{
+	buf_clear(&r->w->spaced);
+	buf_char(&r->w->spaced, ' ');
+	buf_add(&r->w->spaced, s, n);
+	return run_step(r, i + 1, r->w->spaced.p, r->w->spaced.n);
+}
+
+static int run_metaspace(struct run *r, const char *s, size_t n)
+{
+	const struct step *step = &r->p->step[0];
+	struct buf *b = &r->w->marked;
+	size_t k, len = strlen(step->mark);
+	bool front = r->place == PRETOKEN_FIRST ? step->scheme != NEVER : r->place == PRETOKEN_BEHIND && step->scheme == ALWAYS;
+
+	buf_clear(b);
+	if (front && *s != ' ' && (n < len || memcmp(s, step->mark, len) != 0))
+		buf_add(b, step->mark, len);
+	for (k = 0; k < n; k++) {
+		if (s[k] == ' ')
+			buf_add(b, step->mark, len);
+		else
+			buf_char(b, s[k]);
+	}
+	return run_step(r, 1, b->p, b->n);
+}
+
 static int run_step(struct run *r, size_t i, const char *s, size_t n)
 {
+	const bool goes_on = r->place == PRETOKEN_CONTINUES && s == r->text;
+
 	if (i == r->p->n)
 		return r->fn(r->arg, s, n, r->e);
-	if (i > 0 && i < PRETOKEN_STEPS && n <= PRETOKEN_SHORT && r->w->known && !r->asked)
+	if (i > 0 && i < PRETOKEN_STEPS && n <= PRETOKEN_SHORT && r->w->known && !r->asked && !goes_on)
 		return run_remembered(r, i, s, n);
-	if (!r->p->step[i].pattern) {
-		if (s[0] == ' ')
-			return run_step(r, i + 1, s, n);
-		buf_clear(&r->w->spaced);               /* there is one such step at most, and it comes last or last but one */
-		buf_char(&r->w->spaced, ' ');
-		buf_add(&r->w->spaced, s, n);
-		return run_step(r, i + 1, r->w->spaced.p, r->w->spaced.n);
+	switch (r->p->step[i].kind) {
+	case METASPACE:
+		return run_metaspace(r, s, n);
+	case SPACE:
+		return s[0] == ' ' || goes_on ? run_step(r, i + 1, s, n) : run_space(r, i, s, n);
+	case SPLIT:
+		break;
 	}
 	return r->p->step[i].behavior == ISOLATED ? run_isolated(r, i, s, n) : run_split(r, i, s, n);
 }
 
-int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, pretoken_fn *fn, void *arg,
-	struct err *e)
+int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, enum pretoken_place place, pretoken_fn *fn,
+	void *arg, struct err *e)
 {
-	struct run r = {p, w, fn, arg, e, false};
+	struct run r = {p, w, fn, arg, e, false, place, text};
 
 	if (w->match)
 		pattern_look(w->match, text, n);

@@ -4,9 +4,9 @@
  *     struct pretoken_scratch *w = pretoken_scratch_new(p);   // one for each thread
  *
  *     static int count(void *arg, const char *word, size_t n, struct err *e) { ++*(int *)arg; return 0; }
- *     pretoken_run(p, w, text, n, count, &words, &e);
+ *     pretoken_run(p, w, text, n, PRETOKEN_FIRST, count, &words, &e);
  *
- * Words come in the text's order and are never empty; they lie in the text or (add_prefix_space) in the scratch. The mapping of
+ * Words come in the text's order and are never empty; they lie in the text or (add_prefix_space, Metaspace) in the scratch. The mapping of
  * bytes to characters that ByteLevel stands for is left to who takes the words.
  */
 #ifndef TEXT_PRETOKEN_H
@@ -33,9 +33,12 @@ void pretoken_scratch_free(struct pretoken_scratch *w);
 
 typedef int pretoken_fn(void *arg, const char *word, size_t n, struct err *e);  /* < 0 ends the run */
 
+/* Where a text stands, on which what is put in front of it depends: behind an added token, say; at the beginning; or where another text ended. */
+enum pretoken_place { PRETOKEN_BEHIND, PRETOKEN_FIRST, PRETOKEN_CONTINUES };
+
 /* text: valid UTF-8. -1 and e if a pattern runs out of its limits or fn fails. */
-int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, pretoken_fn *fn, void *arg,
-	struct err *e);
+int pretoken_run(const struct pretokenizer *p, struct pretoken_scratch *w, const char *text, size_t n, enum pretoken_place place, pretoken_fn *fn,
+	void *arg, struct err *e);
 
 /* Where several steps split one after the other, the same short pieces come again and again. With these set, known(arg, step, piece, n) is
  * asked about each of them (but once, and not before the first step): true: it has done with the words that come of it. Otherwise they

@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "text/nfc.h"
 #include "text/tokenizer_private.h"
 
 void tokens_add(struct tokens *to, int32_t id)
@@ -111,8 +110,20 @@ static int read_model(struct tables *t, const struct js *j, struct err *e)
 	return 0;
 }
 
+enum { NORMAL_MOST = 64 };      /* bytes that a step puts anywhere: what a bad file may cost */
+
+/* NULL: no string, or too long */
+static const char *keep_string(struct tables *t, const struct js *j, size_t *n)
+{
+	const char *s = js_string(j, n);
+
+	return s && *n <= NORMAL_MOST ? arena_strndup(&t->texts, s, *n) : NULL;
+}
+
 static int read_normalizer(struct tables *t, const struct js *j, int depth, struct err *e)
 {
+	struct normal_step *step;
+	struct substitution *x;
 	const char *type = js_string(js_get(j, "type"), NULL);
 	size_t i;
 
@@ -120,10 +131,6 @@ static int read_normalizer(struct tables *t, const struct js *j, int depth, stru
 		return 0;
 	if (!type)
 		return err_set(e, "'normalizer.type' is %s, not a string", js_type(js_get(j, "type")));
-	if (!strcmp(type, "NFC")) {
-		t->nfc = true;
-		return 0;
-	}
 	if (!strcmp(type, "Sequence") && depth < 8) {
 		const struct js *list = js_get(j, "normalizers");
 
@@ -133,6 +140,26 @@ static int read_normalizer(struct tables *t, const struct js *j, int depth, stru
 			if (read_normalizer(t, js_at(list, i), depth + 1, e) < 0)
 				return -1;
 		return 0;
+	}
+	if (t->normals == NORMAL_STEPS)
+		return err_set(e, "'normalizer': more than %d steps", NORMAL_STEPS);
+	step = &t->normal[t->normals++];
+	x = &step->text;
+	if (!strcmp(type, "NFC")) {
+		step->kind = NORMAL_NFC;
+		return 0;
+	}
+	if (!strcmp(type, "Prepend")) {
+		step->kind = NORMAL_PREPEND;
+		x->to = keep_string(t, js_get(j, "prepend"), &x->to_n);
+		return x->to ? 0 : err_set(e, "'normalizer' Prepend without a 'prepend' of up to %d bytes is not supported", NORMAL_MOST);
+	}
+	if (!strcmp(type, "Replace")) {
+		step->kind = NORMAL_REPLACE;
+		x->from = keep_string(t, js_get(js_get(j, "pattern"), "String"), &x->from_n);
+		x->to = keep_string(t, js_get(j, "content"), &x->to_n);
+		return x->from && x->from_n && x->to ? 0 :
+			err_set(e, "'normalizer' Replace without a 'pattern.String' and a 'content' of up to %d bytes is not supported", NORMAL_MOST);
 	}
 	return err_set(e, "'normalizer.type' is '%.40s', which is not supported", type);
 }
@@ -168,7 +195,7 @@ static int read_added_token(struct tables *t, const struct js *j, struct err *e)
 	bool flag[5];
 	struct added a = {0};
 	struct added_set *set;
-	struct buf normal = {0};
+	struct buf normal[2] = {{0}};
 	int64_t id = js_int(js_get(j, "id"));
 	size_t i;
 
@@ -198,17 +225,15 @@ static int read_added_token(struct tables *t, const struct js *j, struct err *e)
 	a.rstrip = flag[2];
 	a.special = flag[4];
 	set = flag[3] ? &t->normalized : &t->raw;
-	if (flag[3] && t->nfc && !nfc_is_normal(a.text, a.n)) {
-		nfc_normalize(a.text, a.n, &normal);
-		a.text = normal.p;
-		a.n = normal.n;
-	}
+	if (flag[3])
+		a.text = tokenizer_normal(t, a.text, &a.n, true, normal);
 	if (a.n) {
 		a.text = arena_strndup(&t->texts, a.text, a.n);
 		set->token = xgrow(set->token, &set->cap, set->n + 1, sizeof *set->token);
 		set->token[set->n++] = a;
 	}
-	buf_free(&normal);
+	buf_free(&normal[0]);
+	buf_free(&normal[1]);
 	if (a.single_word && !t->word) {
 		t->word = pattern_new(WORD_CHARACTER, strlen(WORD_CHARACTER), false, e);
 		if (!t->word)
@@ -319,15 +344,16 @@ static int read_post_processor(struct tables *t, const struct js *j, int depth, 
 #define FORMS_MOST ((size_t)64 << 20)  /* bytes: a limit on what a bad file may cost */
 enum { MAX_DECODERS = 8 };
 struct decoder {
-	enum { BYTE_LEVEL, BYTE_FALLBACK, FUSE, REPLACE } kind;
-	const char *from, *to;          /* of REPLACE; borrowed from the JSON */
-	size_t from_n, to_n;
+	enum { BYTE_LEVEL, BYTE_FALLBACK, FUSE, STRIP, REPLACE } kind;
+	struct substitution text;       /* of REPLACE; borrowed from the JSON */
 };
 
 static int read_decoder(struct decoder *d, size_t *n, const struct js *j, int depth, struct err *e)
 {
 	const char *type = js_string(js_get(j, "type"), NULL);
+	const int last = *n > 0 ? (int)d[*n - 1].kind : -1;
 	struct decoder one = {0};
+	struct substitution *x = &one.text;
 	size_t i;
 
 	if (!type)
@@ -344,7 +370,7 @@ static int read_decoder(struct decoder *d, size_t *n, const struct js *j, int de
 	}
 	if (*n == MAX_DECODERS)
 		return err_set(e, "'decoder': more than %d steps", MAX_DECODERS);
-	if (*n > 0 && (d[*n - 1].kind == FUSE || d[*n - 1].kind == BYTE_LEVEL))
+	if (*n > 0 && (last == STRIP || last == BYTE_LEVEL || (last == FUSE && strcmp(type, "Strip") != 0)))
 		return err_set(e, "'decoder': %.40s behind Fuse or ByteLevel is not supported", type);
 	if (!strcmp(type, "ByteLevel")) {
 		one.kind = BYTE_LEVEL;
@@ -354,10 +380,20 @@ static int read_decoder(struct decoder *d, size_t *n, const struct js *j, int de
 		one.kind = FUSE;
 	} else if (!strcmp(type, "Replace")) {
 		one.kind = REPLACE;
-		one.from = js_string(js_get(js_get(j, "pattern"), "String"), &one.from_n);
-		one.to = js_string(js_get(j, "content"), &one.to_n);
-		if (!one.from || !one.from_n || !one.to)
+		x->from = js_string(js_get(js_get(j, "pattern"), "String"), &x->from_n);
+		x->to = js_string(js_get(j, "content"), &x->to_n);
+		if (!x->from || !x->from_n || !x->to)
 			return err_set(e, "'decoder' Replace without a 'pattern.String' and a 'content' is not supported");
+	} else if (!strcmp(type, "Metaspace")) {
+		one.kind = REPLACE;
+		*x = (struct substitution){js_string(js_get(j, "replacement"), &x->from_n), " ", x->from_n, 1};
+		if (!x->from || !x->from_n)
+			return err_set(e, "'decoder' Metaspace without a 'replacement' is not supported");
+	} else if (!strcmp(type, "Strip") && last == FUSE) {
+		one.kind = STRIP;               /* one blank in front of all, which stays: see TOKENIZER_CONTINUES */
+		if (!js_string(js_get(j, "content"), NULL) || strcmp(js_string(js_get(j, "content"), NULL), " ") != 0 ||
+		    js_int(js_get(j, "start")) > 1 || js_int(js_get(j, "stop")) != 0)
+			return err_set(e, "'decoder' Strip of more than one blank in front is not supported");
 	} else {
 		return err_set(e, "'decoder.type' is '%.40s', which is not supported", type);
 	}
@@ -411,20 +447,16 @@ static void form_fallback(struct buf *b, size_t from)
 }
 
 /* -1: all forms together are more than any vocabulary's */
-static int form_replace(struct buf *b, size_t from, const struct decoder *d)
+static int form_replace(struct buf *b, size_t from, const struct substitution *x)
 {
 	size_t n = b->n - from;
-	char *s = xstrndup(b->p + from, n), *p = s, *q;
+	char *s = xstrndup(b->p + from, n);
+	int rc;
 
 	b->n = from;
-	while (b->n <= FORMS_MOST && (q = memmem(p, n - (size_t)(p - s), d->from, d->from_n))) {
-		buf_add(b, p, (size_t)(q - p));
-		buf_add(b, d->to, d->to_n);
-		p = q + d->from_n;
-	}
-	buf_add(b, p, n - (size_t)(p - s));
+	rc = tokenizer_replace(x, s, n, FORMS_MOST, b);
 	free(s);
-	return b->n > FORMS_MOST ? -1 : 0;
+	return rc;
 }
 
 /* What a token is called where it is decoded: the reference gives added tokens back in their normal form. */
@@ -464,7 +496,7 @@ static int make_forms(struct tables *t, const struct js *j, struct err *e)
 				form_bytes(&v->forms, from);
 			else if (d[k].kind == BYTE_FALLBACK)
 				form_fallback(&v->forms, from);
-			else if (d[k].kind == REPLACE && form_replace(&v->forms, from, &d[k]) < 0)
+			else if (d[k].kind == REPLACE && form_replace(&v->forms, from, &d[k].text) < 0)
 				return err_set(e, "'decoder' makes more than %zu MiB of the tokens", FORMS_MOST >> 20);
 		}
 		v->form[i] = (struct vocab_span){(uint32_t)from, (uint32_t)(v->forms.n - from)};

@@ -1,4 +1,4 @@
-/* tokenizer.h - text to token ids and back: byte-level BPE as in Hugging Face's tokenizer.json
+/* tokenizer.h - text to token ids and back: BPE as in Hugging Face's tokenizer.json
  *
  *     struct tokenizer *t = tokenizer_load("run/policy/tokenizer.json", &e);
  *     struct tokens ids = {0};
@@ -14,10 +14,11 @@
  * The ids are those of the reference implementation (the `tokenizers` library). What a file asks for and we do not do is an
  * error that names it; nothing is passed over but truncation and padding: those of the last call before it was saved, which transformers passes
  * over, too. Done: model BPE (with byte_fallback, ignore_merges, unk_token, fuse_unk);
- * normalizer NFC; pre-tokenizers Split, ByteLevel (the last of all), Digits, Sequence; decoders ByteLevel, ByteFallback, Fuse,
- * Replace, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. What is a letter, a
+ * normalizers NFC, Prepend, Replace, Sequence; pre-tokenizers Split, ByteLevel (the last of all), Metaspace (the first), Digits, Sequence;
+ * decoders ByteLevel, ByteFallback, Fuse, Replace, Metaspace, Strip, Sequence; post-processors ByteLevel, TemplateProcessing, Sequence; added tokens with all their flags. What is a letter, a
  * number or a word's character is so by Unicode 16 (that of tokenizers 0.23), or a later one that the PCRE2 at hand knows. One thing is not the
  * reference's: under ByteFallback it makes each byte of a run U+FFFD if any of it is no UTF-8; here only those bytes are.
+ * Another is that a blank in front, which Strip and Metaspace's decoder take off, stays: what is decoded here mostly goes on from a prompt.
  *
  * A tokenizer keeps the words that it has met: one thread at a time may encode with it. All else only reads.
  */
@@ -54,7 +55,10 @@ enum {
 	 * still tokens). */
 	TOKENIZER_PLAIN = 2,
 	/* Decode: leave special tokens out. */
-	TOKENIZER_SKIP_SPECIAL = 4
+	TOKENIZER_SKIP_SPECIAL = 4,
+	/* Encode: the text goes on where another ended, so that no blank is put in front of its first word (Prepend, Metaspace, add_prefix_space).
+	 * What ids decode to becomes such ids again this way, with the usual ones of a text's beginning it would begin with one blank more. */
+	TOKENIZER_CONTINUES = 8
 };
 
 /* Appends the text's ids. Bytes that are no UTF-8 count as U+FFFD. Fails where a character is in no token (the reference drops

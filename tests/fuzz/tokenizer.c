@@ -42,7 +42,8 @@ static void any_vocabulary(const char *json, size_t n)
 
 	if (!t)
 		return;
-	if (tokenizer_encode(t, sample, sizeof sample - 1, TOKENIZER_ADD_SPECIAL, &ids, &e) == 0)
+	if (tokenizer_encode(t, sample, sizeof sample - 1, TOKENIZER_ADD_SPECIAL, &ids, &e) == 0 &&
+	    tokenizer_encode(t, sample, sizeof sample - 1, TOKENIZER_CONTINUES, &ids, &e) == 0)
 		tokenizer_decode(t, ids.id, ids.n, TOKENIZER_SKIP_SPECIAL, &text);
 	tokens_free(&ids);
 	buf_free(&text);

@@ -148,6 +148,27 @@ static void around(const struct buf *file)
 	buf_free(&b);
 }
 
+/* Of a tokenizer that puts a blank in front of texts, a completion has none: it goes on from its prompt. */
+static void in_front(const struct buf *file)
+{
+	static const char none[] = "\"add_prefix_space\": false";
+	struct tokenizer *before = t;
+	const char *at = strstr(file->p, none);
+	struct buf b = {0};
+	struct err e;
+
+	CHECK(at);
+	buf_printf(&b, "%.*s\"add_prefix_space\": true%s", (int)(at - file->p), file->p, at + strlen(none));
+	if (!(t = tokenizer_parse(b.p, b.n, "tokenizer.json", &e)))
+		TEST_FAIL("%s", e.msg);
+	is("{\"prompt\":\"12\",\"completion\":\"23\"}", "32 49 32 50|50 32 51 298");         /* each piece has one */
+	is("{\"prompt\":\"12\",\"prompt_ids\":[32,49,32,50],\"completion\":\"2\",\"completion_ids\":[50,298],\"logprobs\":[-1,-2]}",
+	   "~32 49 32 50|50 298");
+	tokenizer_free(t);
+	t = before;
+	buf_free(&b);
+}
+
 static void bad(void)
 {
 	fails("{\"completion\":\"2\"}", "'prompt' is missing");
@@ -174,6 +195,7 @@ int main(void)
 	ends();
 	cut_bytes();
 	around(&text);
+	in_front(&text);
 	bad();
 	tokenizer_free(t);
 	buf_free(&text);

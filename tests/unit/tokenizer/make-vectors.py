@@ -58,6 +58,12 @@ def template(before, after):
 
 
 bytes_tokens = {"<0x%02X>" % b: None for b in range(256) if b % 7}
+# As SentencePiece has it: blanks are marks that belong to the word behind them
+marks_vocab = dict({"<0x%02X>" % b: None for b in range(256)}, **{s: None for s in ("▁", "▁▁", "▁t", "▁the", "▁a")})
+marked = {"unk_token": "z", "byte_fallback": True, "fuse_unk": True,
+          "merges": ["▁ ▁"] + base["model"]["merges"] + ["▁ t", "▁t he", "▁ a"]}
+sentencepiece = {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+                                                  {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
 flagged = [added("[A]", lstrip=True), added("[AB]", rstrip=True, special=True), added("[A]]", single_word=True),
            added("word", single_word=True, normalized=True), added("e\u0301t", normalized=True), added(" ", rstrip=True, lstrip=True),
            added("the", single_word=True), added("\u00e9")]
@@ -98,6 +104,20 @@ variants = [
     ("byte fallback", {"set": {"pre_tokenizer": sequence(split(r"\s")), "decoder": {"type": "Sequence", "decoders": [
         {"type": "Replace", "pattern": {"String": "z"}, "content": "<?>"}, {"type": "ByteFallback"}, {"type": "Fuse"}]}},
         "model": {"unk_token": "z", "byte_fallback": True}, "vocab": bytes_tokens}),
+    ("llama 2", {"set": {"pre_tokenizer": None, "normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+        "decoder": sentencepiece, "post_processor": template(1, 0)}, "model": marked, "vocab": marks_vocab}),
+    ("llama 2, added tokens that are normalized", {"added": [added("the", normalized=True), added("word", normalized=True, single_word=True)], "set": {
+        "pre_tokenizer": None, "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Prepend", "prepend": "▁"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}, "decoder": sentencepiece}, "model": marked, "vocab": marks_vocab}),
+    ("metaspace", {"set": {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}}, "model": marked, "vocab": marks_vocab}),
+    ("metaspace as it was", {"set": {"pre_tokenizer": sequence({"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}, split(r"\d")),
+        "decoder": sentencepiece}, "model": marked, "vocab": marks_vocab}),
+    ("metaspace, the first alone", {"set": {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False},
+        "decoder": sentencepiece}, "model": marked, "vocab": marks_vocab}),
+    ("metaspace, nothing in front", {"set": {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False},
+        "decoder": sentencepiece}, "model": marked, "vocab": marks_vocab}),
 ]
 
 texts = [
@@ -170,6 +190,12 @@ out = []
 for name, variant in variants:
     j = build(variant)
     reference = tokenizers.Tokenizer.from_str(json.dumps(j))
+    whole = copy.deepcopy(j)                                # our own rule: a blank in front stays
+    if j["decoder"] == sentencepiece:
+        del whole["decoder"]["decoders"][-1]
+    elif j["decoder"]["type"] == "Metaspace":
+        whole["decoder"] = sentencepiece["decoders"][0]
+    whole = tokenizers.Tokenizer.from_str(json.dumps(whole))
     plain = tokenizers.Tokenizer.from_str(json.dumps(j))
     plain.encode_special_tokens = True
     change = {k: v for k, v in j.items() if v != base[k] and k != "model"}
@@ -188,8 +214,8 @@ for name, variant in variants:
             case["around"] = around
         if unparsed != ids:
             case["plain"] = unparsed
-        decoded = reference.decode(ids, skip_special_tokens=False)
-        bare = reference.decode(ids, skip_special_tokens=True)
+        decoded = whole.decode(ids, skip_special_tokens=False)
+        bare = whole.decode(ids, skip_special_tokens=True)
         if decoded != text:
             case["decoded"] = decoded
         if bare != decoded:
