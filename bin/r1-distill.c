@@ -205,6 +205,7 @@ static int train(struct work *w, struct err *e)
 	size_t *order = xmalloc((size_t)count * sizeof *order);
 	int64_t begun = w->trainer.state.tokens, first = w->trainer.state.step;
 	double norm = 0;
+	bool interrupted, saves;
 	int rc = 0;
 
 	t.recompute = o->trainer.recompute;
@@ -232,11 +233,13 @@ static int train(struct work *w, struct err *e)
 		rc = log_held_out(w, &t, e);
 	tape_free(&t);
 	free(order);
-	if (rc == 0 && team_any(tool_interrupted()))
-		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->trainer.state.step, (long long)steps,
-			     o->save_every ? ": --resume goes on from the last save" : "");
-	if (rc == 0)
+	interrupted = rc == 0 && team_any(tool_interrupted());
+	saves = rc == 0 && (!interrupted || (o->save_every && w->trainer.state.step > first));
+	if (saves)
 		rc = save(w, e);
+	if (rc == 0 && interrupted)
+		rc = err_set(e, "interrupted at step %lld of %lld%s", (long long)w->trainer.state.step, (long long)steps,
+			     saves ? ", which is saved: --resume goes on from there" : "");
 	if (rc == 0)
 		tool_note("%lld example%s, %lld tokens, %lld step%s, %.0f tok/s; %.1f MiB at most", (long long)count, count == 1 ? "" : "s",
 			  (long long)w->data.tokens, (long long)(w->trainer.state.step - first), w->trainer.state.step - first == 1 ? "" : "s",
