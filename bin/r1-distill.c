@@ -82,6 +82,10 @@ static int read_data(struct work *w, struct lessons *d, char **files, int n, str
 		tool_note("%lld example%s cut to %lld tokens", (long long)d->cut, d->cut == 1 ? " was" : "s were", (long long)d->how->max_tokens);
 	if (d->empty)
 		tool_note("%lld example%s nothing to learn", (long long)d->empty, d->empty == 1 ? " has" : "s have");
+	if (d->unended)
+		tool_warn(d->unended == 1 ? "%lld answer has no </think> for the <think> that its prompt opens: all of it is learned as reasoning" :
+			  "%lld answers have no </think> for the <think> that their prompts open: all of each is learned as reasoning",
+			  (long long)d->unended);
 	return 0;
 }
 

@@ -19,8 +19,27 @@ static void add(struct lessons *l, const int32_t *token, int64_t n, int64_t firs
 	l->longest = n > l->longest ? n : l->longest;
 }
 
+/* Does the prompt open <think>, which nothing behind it ends? */
+static bool thinks_on(const struct lessons *l, const int32_t *token, int64_t n, int64_t first)
+{
+	const int64_t last = first < 8 ? first : 8;     /* "<think>\n" has no more bytes, and so no more tokens */
+	struct buf text = {0};
+	bool thinks;
+
+	tokenizer_decode(l->how->tokenizer, token + first - last, (size_t)last, 0, &text);
+	thinks = template_thinks(text.p, text.n);
+	if (thinks) {
+		buf_clear(&text);
+		tokenizer_decode(l->how->tokenizer, token + first, (size_t)(n - first), 0, &text);
+		thinks = !text.n || !memmem(text.p, text.n, "</think>", 8);
+	}
+	buf_free(&text);
+	return thinks;
+}
+
 static void keep(struct lessons *l, const int32_t *token, int64_t n, int64_t first)
 {
+	l->unended += thinks_on(l, token, n, first);
 	if (l->how->train_prompt || first < 1)
 		first = 1;
 	if (n > l->how->max_tokens) {
@@ -264,6 +283,7 @@ int lessons_add(struct lessons *l, struct record *r, struct err *e)
 		l->longest = before.longest;
 		l->cut = before.cut;
 		l->empty = before.empty;
+		l->unended = before.unended;
 	}
 	for (i = before.n; i < l->n; i++)
 		completion_tell_long(r, l->how->config, l->span[i].n, &l->told_long);

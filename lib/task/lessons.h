@@ -38,6 +38,7 @@ struct lessons {                        /* all zero but `how`: none */
 	size_t targets, target_cap;
 	int64_t longest;                /* tokens */
 	int64_t cut, empty, edited;     /* cut to max_tokens; left out, with nothing to learn; encoded anew */
+	int64_t unended;                /* answers without the </think> that ends what their prompts open */
 	bool told_long;                 /* that one is longer than the model has positions */
 };
 
