@@ -134,6 +134,7 @@ enum jail_end box_watch(struct box *b)
 {
 	const struct jail_limits *l = &b->job->limits;
 	const double tick = b->job->watch_memory ? 0.005 : 0.02;
+	double looked = b->started;
 	struct pollfd server = {.fd = b->report, .events = POLLIN};
 	sigset_t none;
 
@@ -152,9 +153,10 @@ enum jail_end box_watch(struct box *b)
 		rc = ppoll(&server, 1, &wait, &none);
 		if (rc > 0)             /* hung up: the server is gone, or has seen enough */
 			return JAIL_STOPPED;
-		if (rc < 0)             /* a child has ended */
+		if (rc < 0 && now - looked < tick)      /* a child has ended */
 			continue;
 		look(b, &cpu, &memory);
+		looked = box_seconds(CLOCK_MONOTONIC);
 		if (memory > b->memory)
 			b->memory = memory;
 		if (cpu > l->cpu)

@@ -272,6 +272,19 @@ static void spin_in_turns(void)
 	}
 }
 
+/* What is always woken must look at the time all the same */
+static void wake_init(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (fork() == 0)
+			for (;;)
+				kill(1, SIGCHLD);
+	sleep(3);
+	puts("went on");
+}
+
 static void sleep_on(void)
 {
 	for (;;)
@@ -398,8 +411,8 @@ static const struct attack attacks[] = {
 	{"file size", file_size}, {"sparse file", sparse_file}, {"shm bomb", shm_bomb}, {"inode bomb", inode_bomb}, {"folder bomb", folder_bomb},
 	{"descriptor bomb", descriptor_bomb}, {"pipe bomb", pipe_bomb}, {"socket bomb", socket_bomb}, {"output bomb", output_bomb},
 	{"message bomb", message_bomb}, {"lock memory", lock_memory}, {"spin", spin}, {"spin in children", spin_in_children},
-	{"spin in turns", spin_in_turns}, {"sleep", sleep_on}, {"deaf", deaf}, {"signals blocked", blocked}, {"stop self", stop_self},
-	{"stop all", stop_all}, {"kill init", kill_init}, {"kill everyone", kill_everyone}, {"kill parent", kill_parent},
+	{"spin in turns", spin_in_turns}, {"wake init", wake_init}, {"sleep", sleep_on}, {"deaf", deaf}, {"signals blocked", blocked},
+	{"stop self", stop_self}, {"stop all", stop_all}, {"kill init", kill_init}, {"kill everyone", kill_everyone}, {"kill parent", kill_parent},
 	{"limits of init", limits_of_init}, {"raise limits", raise_limits}, {"set the clock", set_clock}, {"daemon", daemon_escapes},
 	{"child holds output", child_holds_output}, {"subreaper", subreaper}, {NULL, NULL}};
 
