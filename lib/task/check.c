@@ -46,10 +46,10 @@ static bool same_bytes(const struct check *c, const struct piece *a, const struc
 	return true;
 }
 
-/* All of the piece as a number: no hexadecimal, no words but inf and nan */
+/* All of the piece as a number: no hexadecimal, no words but inf and nan, none so large that another would be the same */
 static bool number(const struct piece *t, double *x)
 {
-	char text[64], *end;
+	char text[1024], *end;
 	size_t i;
 
 	if (!t->n || t->n >= sizeof text)
@@ -60,7 +60,7 @@ static bool number(const struct piece *t, double *x)
 	memcpy(text, t->p, t->n);
 	text[t->n] = 0;
 	*x = strtod(text, &end);
-	return !*end;
+	return !*end && (!isinf(*x) || !strpbrk(text, "0123456789"));
 }
 
 static bool close_enough(const struct check *c, double got, double want)

@@ -84,6 +84,10 @@ static void words(void)
 	CHECK(!same("floats", "NaN", "NaN"));
 	CHECK(!same("floats", "inf", "-inf"));
 	CHECK(!same("floats", "1e400", "1e308"));
+	CHECK(same("floats", "1e400", "1e400"));
+	CHECK(!same("floats", "1e400", "2e400"));
+	CHECK(!same("floats", "1e400", "inf"));
+	CHECK(same("floats", "0.33333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333", "0.3333333333"));
 	CHECK(!same("floats", "0x10", "16"));
 	CHECK(!same("floats", "1 2", "1"));
 	CHECK(!same("floats", "1", "1 2"));
