@@ -223,6 +223,25 @@ static int work(struct tool *t, const struct options *o, char **argv, int argc, 
 	return rc;
 }
 
+/* What --show names at a place that each box has for itself, which would cover it; NULL */
+static const char *covered(const struct opt_list *show)
+{
+	static const char *const own[] = {"/box", "/tmp", "/proc"};
+	size_t i, k;
+
+	for (i = 0; i < show->n; i++) {
+		const char *colon = strrchr(show->item[i], ':'), *at = colon ? colon + 1 : show->item[i];
+
+		for (k = 0; k < sizeof own / sizeof *own; k++) {
+			size_t n = strlen(own[k]);
+
+			if (!strncmp(at, own[k], n) && (!at[n] || at[n] == '/'))
+				return show->item[i];
+		}
+	}
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {.name = "r1-sandbox", .usage = "[OPTION]... -- COMMAND [ARG]...", .summary = "Run an untrusted program in a jail",
@@ -265,6 +284,8 @@ int main(int argc, char **argv)
 	rc = tool_begin(&t, opts, &argc, &argv);
 	if (rc < 0 && !o.records && !o.check && !argc)
 		rc = tool_usage(&t, "no command");
+	if (rc < 0 && covered(&o.show))
+		rc = tool_usage(&t, "--show %s: the program has a /box, /tmp and /proc of its own; PATH:AT shows it elsewhere", covered(&o.show));
 	if (rc < 0)
 		rc = work(&t, &o, argv, argc, &e) < 0 ? tool_fail(&t, &e) : tool_end(&t);
 	free(o.put.item);
