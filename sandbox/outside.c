@@ -286,7 +286,7 @@ static short seen(const struct waiting *w, int i)
 	return i < 0 ? 0 : w->fd[i].revents;
 }
 
-/* One round: waits, reads what is there. 0, or -1 if nobody waits for the result any more. */
+/* One round: waits, reads what is there. 0; -1 too late by far; -2 nobody waits for the result any more */
 static int step(struct outside *b, size_t n, int watched)
 {
 	struct waiting w = {.n = 0};
@@ -307,7 +307,7 @@ static int step(struct outside *b, size_t n, int watched)
 	}
 	dead = wait_for(&w, watched, 0);
 	if (poll(w.fd, (nfds_t)w.n, timeout) < 0)
-		return tool_interrupted() ? -1 : 0;
+		return tool_interrupted() ? -2 : 0;
 	for (i = 0; i < n; i++) {
 		if (seen(&w, out[i]))
 			take_output(&b[i], &b[i].out, &b[i].r->out, b[i].r->out_fd, &b[i].r->out_lost);
@@ -320,7 +320,7 @@ static int step(struct outside *b, size_t n, int watched)
 		if (!b[i].over && clock_seconds() > b[i].deadline)
 			return -1;
 	}
-	return seen(&w, dead) & (POLLERR | POLLHUP | POLLNVAL) || tool_interrupted() ? -1 : 0;
+	return seen(&w, dead) & (POLLERR | POLLHUP | POLLNVAL) || tool_interrupted() ? -2 : 0;
 }
 
 /* ---- the verdict ---- */
@@ -404,13 +404,15 @@ int outside_drive(struct outside *b, size_t n, int watched)
 
 	for (;;) {
 		bool busy = false;
+		int rc;
 
 		for (i = 0; i < n; i++)
 			busy |= !b[i].over || b[i].out >= 0 || b[i].err >= 0;
 		if (!busy)
 			return 0;
-		if (step(b, n, watched) < 0)
-			return -1;
+		rc = step(b, n, watched);
+		if (rc < 0)
+			return rc;
 		/* The first is over: the other sees the end of the channel, and may end by itself for a moment */
 		if (n > 1 && b[0].over && !b[1].stop_at)
 			b[1].stop_at = clock_seconds() + GRACE;

@@ -202,12 +202,12 @@ int server_run(struct server *s, struct run *r, size_t n, int watched, struct er
 	for (i = 0; i < 2; i++)
 		if (channel[i] >= 0)
 			close(channel[i]);
-	if (rc == 0 && outside_drive(b, n, watched) < 0) {
+	if (rc == 0 && (rc = outside_drive(b, n, watched)) < 0) {
 		/* Too late by far, or for nobody: everything goes at once */
 		stop_zygotes(s);
 		for (i = 0; i < n; i++)
 			outside_close(&b[i]);
-		return err_set(e, tool_interrupted() ? "interrupted" : "a box did not end in time");
+		return err_set(e, tool_interrupted() ? "interrupted" : rc == -2 ? "nobody reads what comes of it any more" : "a box did not end in time");
 	}
 	for (i = 0; i < n; i++) {
 		if (rc == 0)

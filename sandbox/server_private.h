@@ -36,7 +36,7 @@ struct outside {
 
 int outside_start(struct server *s, struct outside *b, size_t runs, int channel, int zygote, struct err *e);
 
-/* Until all boxes have ended and their pipes are empty; -1 if nobody waits for the result any more, or one does not end. */
+/* Until all boxes have ended and their pipes are empty; -1 if one does not end, -2 if nobody waits for the result any more. */
 int outside_drive(struct outside *b, size_t n, int watched);
 
 /* Says what came of it, in b->r. */
