@@ -140,13 +140,28 @@ static void load(struct js *request, const struct language *l, const char *key)
 
 /* ---- input and output ---- */
 
+/* There is room for what a judge is called with, beside what it may write itself. */
+static struct js *judge_limits(const struct js *files)
+{
+	struct js *o = js_object();
+	struct js_iter it;
+	size_t bytes = 0, n = 0;
+
+	for (it = js_each(files); js_next(&it); bytes += n)
+		js_string(it.value, &n);
+	js_set(o, "cpu", js_new_int(30));
+	js_set(o, "memory", js_new_int(1024));
+	js_set(o, "disk", js_new_int(64 + (int64_t)(bytes >> 20)));
+	return o;
+}
+
 /* A judge of the problem's own says 0 for right, 1 or 2 for wrong; it is called with the input, the output and the expected output. */
 static int special_judge(struct judging *g, size_t i, const struct js *answer, struct tally *t, struct buf *why)
 {
 	const struct tests *s = g->tests;
 	const char *const *run = s->judge->run;
 	const struct js *in = js_at(s->inputs, i), *out = js_get(answer, "stdout");
-	struct js *request = js_object(), *files = js_object(), *command = js_array(), *judged, *limits = js_object();
+	struct js *request = js_object(), *files = js_object(), *command = js_array(), *judged;
 	struct buf said = {0};
 	char key[32];
 	int rc, status;
@@ -160,7 +175,6 @@ static int special_judge(struct judging *g, size_t i, const struct js *answer, s
 		js_free(request);
 		js_free(files);
 		js_free(command);
-		js_free(limits);
 		buf_printf(why, "the judge %s: %s", s->judge->compile ? "does not compile" : "cannot be parsed", said.n ? said.p : "");
 		buf_free(&said);
 		t->ours = true;
@@ -177,10 +191,8 @@ static int special_judge(struct judging *g, size_t i, const struct js *answer, s
 	js_set(files, "input", js_copy(in));
 	js_set(files, "output", js_copy(out));
 	js_set(files, "answer", s->outputs ? js_copy(js_at(s->outputs, i)) : js_new_str(""));
+	js_set(request, "limits", judge_limits(files));
 	js_set(request, "files", files);
-	js_set(limits, "cpu", js_new_int(30));
-	js_set(limits, "memory", js_new_int(1024));
-	js_set(request, "limits", limits);
 	judged = program_run(g, request);
 	if (!judged)
 		return -2;
