@@ -70,7 +70,7 @@ $(R1)/knobs: FORCE | $(BIN)/r1-reward
 
 $(R1)/data/train.jsonl: $(R1_DATA) $(BENCHMARKS) | $(R1)/knobs
 	@mkdir -p $(@D)
-	data/import $<$(CLEAN) > $@.tmp
+	data/import $<$(CLEAN) | stages/once $< > $@.tmp
 	@mv $@.tmp $@
 $(R1)/data/heldout.jsonl: $(R1_HELDOUT) | $(R1)/knobs
 	@mkdir -p $(@D)

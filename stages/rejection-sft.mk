@@ -44,7 +44,7 @@ $(REJECTION)/rollouts.jsonl: $(REJECTION)/questions.jsonl $(R1)/reasoning-rl/rep
 
 $(REJECTION)/open.jsonl: $(OPEN) $(R1)/reasoning-rl/report.txt
 	@mkdir -p $(@D)
-	cat /dev/null $(OPEN) | $(call rejection_sample,$(REJECTION_SAMPLES),$(rejection_score)) > $@.tmp
+	cat /dev/null $(OPEN) | stages/once OPEN | $(call rejection_sample,$(REJECTION_SAMPLES),$(rejection_score)) > $@.tmp
 	@mv $@.tmp $@
 # The judge is asked in a record of its own, whose id is that of the completion.
 $(REJECTION)/judged.jsonl: $(REJECTION)/open.jsonl $(JUDGE_PROMPT) stages/judge
