@@ -300,7 +300,7 @@ $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
 	@if command -v gnuplot > /dev/null; then gnuplot -c stages/curve.gp $(ZERO) $@.tmp && mv $@.tmp $@; else echo 'no gnuplot: no picture' >&2; fi
 
-$(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE
+$(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE | $(ZERO)/curve.png
 	@$(EVAL) --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
 	@mv $@.tmp $@
 
