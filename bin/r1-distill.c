@@ -283,6 +283,8 @@ static int open_all(struct work *w, struct err *e)
 	    (team_rank() == 0 && checkpoint_check(o->output, e) < 0) ||
 	    !(w->tokenizer = completion_tokenizer(w->trainer.ck, e)) || !(w->template = completion_template(w->trainer.ck, o->template, e)))
 		return -1;
+	if (strcmp(o->template, "auto") != 0 && completion_tell_foreign(w->template, o->template, NULL, w->tokenizer, o->model, e) < 0)
+		return -1;
 	tool_debug("%s", w->be->what);
 	if (resume && o->trainer.lora && !w->trainer.ck->adapter)
 		return err_set(e, "%s: is of another run: it trains a whole model, without --lora", o->output);

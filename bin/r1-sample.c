@@ -10,6 +10,7 @@
 #include "model/completer.h"
 #include "model/outlet.h"
 #include "model/remote.h"
+#include "model/rollouts.h"
 #include "model/state.h"
 #include "record/record.h"
 
@@ -267,16 +268,9 @@ static bool own_template(const struct options *o)
 	return strcmp(o->how.template, "auto") != 0;
 }
 
-/* Special tokens of a template for another model are plain text to this one. */
-static int warn_foreign(const struct work *w, struct err *e)
+static int tell_foreign(const struct work *w, struct err *e)
 {
-	struct buf token = {0};
-	int rc = template_foreign(w->model->template, w->o->system, w->model->tokenizer, &token, e);
-
-	if (token.n)
-		tool_warn("--template %s writes %s, which is no token of %s: it is plain text there", w->o->how.template, token.p, w->o->how.model);
-	buf_free(&token);
-	return rc;
+	return completion_tell_foreign(w->model->template, w->o->how.template, w->o->system, w->model->tokenizer, w->o->how.model, e);
 }
 
 static int open_model(struct work *w, struct err *e)
@@ -289,7 +283,7 @@ static int open_model(struct work *w, struct err *e)
 		return -1;
 	if (w->model->remote)
 		return 0;
-	if (state_read(w->model->ck, &s, e) < 0 || (own_template(o) && !w->round && warn_foreign(w, e) < 0))
+	if (state_read(w->model->ck, &s, e) < 0 || (own_template(o) && !w->round && tell_foreign(w, e) < 0))
 		return -1;
 	tool_debug("%s", w->model->be->what);
 	if (o->step < 0)

@@ -85,6 +85,18 @@ struct template *completion_template(const struct checkpoint *ck, const char *na
 	return t;
 }
 
+int completion_tell_foreign(const struct template *t, const char *name, const char *system, const struct tokenizer *tokenizer, const char *model,
+			    struct err *e)
+{
+	struct buf token = {0};
+	int rc = template_foreign(t, system, tokenizer, &token, e);
+
+	if (token.n)
+		tool_warn("--template %s writes %s, which is no token of %s: it is plain text there", name, token.p, model);
+	buf_free(&token);
+	return rc;
+}
+
 static bool is_eos(const struct config *c, int32_t id)
 {
 	int i;

@@ -45,6 +45,10 @@ struct tokenizer *completion_tokenizer(struct checkpoint *ck, struct err *e);
 /* The template of that name or file; "auto": the checkpoint's own chat template, or `mini` where it has none. NULL and e if it is unknown. */
 struct template *completion_template(const struct checkpoint *ck, const char *name, struct err *e);
 
+/* Tells of special tokens that a template named by --template has for another model: to this one they are plain text. -1 and e: it fails. */
+int completion_tell_foreign(const struct template *t, const char *name, const char *system, const struct tokenizer *tokenizer, const char *model,
+			    struct err *e);
+
 /* -1 and e where one of them is not in the model's vocabulary: tokenizers may know more */
 int config_check_ids(const struct config *c, const int32_t *id, size_t n, struct err *e);
 
