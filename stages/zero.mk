@@ -86,7 +86,7 @@ $(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every
 some = $(if $(subst 0,,$($1)),,$(error $1=$($1): at least 1))
 $(call some,STEPS)$(call some,LOOK_EVERY)
 ZERO_NAMES := ZERO $(if $(filter zero r1 cold-start reasoning-rl rejection-sft final-rl distill,$(MAKECMDGOALS)),MODEL DATA HELDOUT)
-$(foreach k,$(ZERO_NAMES) R1 DEMO FINDINGS,$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
+$(foreach k,$(ZERO_NAMES) R1 DEMO FINDINGS $(if $(filter distill,$(MAKECMDGOALS)),STUDENT DISTILL_DATA),$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
 $(foreach k,$(ZERO_NAMES),$(if $($k),,$(error $k=: a name is missing)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
 ZERO_SOME := $(filter-out REF_EVERY FINAL_PROBLEMS KEEP REPLICAS,$(ZERO_WHOLE))
