@@ -423,6 +423,13 @@ static void set_number(struct js *j, const char *key, double was, double is)
 		js_set(j, key, js_new_number(is));
 }
 
+int config_check_dtype(const struct config *c, struct err *e)
+{
+	if (strcmp(c->dtype, "float32") != 0 && strcmp(c->dtype, "bfloat16") != 0 && strcmp(c->dtype, "float16") != 0)
+		return err_set(e, "'torch_dtype' = \"%s\" is not float32, bfloat16 or float16; --dtype names another", c->dtype);
+	return 0;
+}
+
 void config_make_scalar(struct config *c)
 {
 	c->scalar_begins = !c->scalar;

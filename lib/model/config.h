@@ -95,6 +95,9 @@ int config_read(struct config *c, const char *path, struct err *e);
 int config_parse(struct config *c, const char *text, size_t n, const char *name, struct err *e);
 int config_read_generation(struct config *c, const char *text, size_t n, const char *name, struct err *e);
 
+/* -1 and e where its torch_dtype is no type that weights are written in: what is read may be of any. */
+int config_check_dtype(const struct config *c, struct err *e);
+
 /* From now on the model scores texts; config_write says so as transformers does. */
 void config_make_scalar(struct config *c);
 

@@ -109,8 +109,8 @@ static int write_weights(struct checkpoint_writer *w, const struct model *m, enu
 /* What is read may be of any type and range; what is made is of one that can be written, and finite. */
 static int check_config(const struct config *c, struct err *e)
 {
-	if (strcmp(c->dtype, "float32") != 0 && strcmp(c->dtype, "bfloat16") != 0 && strcmp(c->dtype, "float16") != 0)
-		return err_set(e, "'torch_dtype' = \"%s\" is not float32, bfloat16 or float16", c->dtype);
+	if (config_check_dtype(c, e) < 0)
+		return -1;
 	if (c->initializer_range > LARGEST_RANGE)
 		return err_set(e, "'initializer_range' = %g is more than %g", c->initializer_range, LARGEST_RANGE);
 	return 0;

@@ -65,6 +65,8 @@ static int open_here(struct trainer *t, const char *path, struct backend *be, co
 		config_make_scalar(c);
 	if (!t->ck->base && strcmp(a->dtype, "auto") != 0)
 		snprintf(c->dtype, sizeof c->dtype, "%s", a->dtype);
+	if (!t->ck->base && config_check_dtype(c, e) < 0)
+		return err_prefix(e, "%s/config.json", path);
 	t->model = model_from_checkpoint(t->ck, be, MODEL_TRAIN, model_dtype(a->dtype), e);
 	if (!t->model)
 		return -1;
