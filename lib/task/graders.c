@@ -88,7 +88,8 @@ static struct grader *open_model(struct graders *g, const char *path, struct err
 	x = &g->grader[g->n++];
 	*x = (struct grader){.config = config_copy(&ck->config), .ids = xcalloc(AT_ONCE, sizeof *x->ids)};
 	if (!(x->model = model_from_checkpoint(ck, g->be, MODEL_SCORE, DTYPE_AUTO, e)) || !(x->tokenizer = completion_tokenizer(ck, e)) ||
-	    !(x->template = completion_template(ck, g->template, e)))
+	    !(x->template = completion_template(ck, g->template, e)) ||
+	    (strcmp(g->template, "auto") != 0 && completion_tell_foreign(x->template, g->template, NULL, x->tokenizer, path, e) < 0))
 		x = NULL;
 	checkpoint_close(ck);
 	return x;

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "model/completer.h"
 #include "model/remote.h"
+#include "model/rollouts.h"
 #include "task/answer.h"
 
 #define AT_ONCE 64              /* votes: speed and memory, not results */
@@ -100,7 +101,9 @@ struct judge *judge_open(const struct judge_params *p, struct err *e)
 					   .key_file = p->key_file,
 					   .logprobs = CHOICE_OFF, .per_request = 1, .tries = 16, .wait = 0.5, .connect_timeout = 10, .timeout = 1800,
 					   .verbose = p->verbose, .on = {on_done, on_failed, j}};
-	if (judge_template_read(&j->template, p->template ? p->template : "correct", e) == 0 && (j->completer = completer_open(&j->how, e)))
+	if (judge_template_read(&j->template, p->template ? p->template : "correct", e) == 0 && (j->completer = completer_open(&j->how, e)) &&
+	    (!strcmp(j->how.template, "auto") ||
+	     completion_tell_foreign(j->completer->template, j->how.template, NULL, j->completer->tokenizer, p->model, e) == 0))
 		return j;
 	judge_close(j);
 	return NULL;
