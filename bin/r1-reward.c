@@ -41,7 +41,7 @@ struct place {                          /* a completion on its way */
 	bool indexed;                   /* by who asked models about it */
 	struct judged judged;
 	double *value;                  /* (1 + rewards) */
-	bool unanswered;
+	bool unanswered, unverified;
 	int rc;                         /* of rewards_score */
 	char *why;                      /* rc < 0 */
 };
@@ -51,7 +51,7 @@ struct scoring {
 	struct graders *graders;        /* models that score */
 	struct backend *be;             /* theirs; NULL where there are none */
 	int threads;
-	size_t rewards, unanswered;
+	size_t rewards, unanswered, unverified;
 	struct judge *judge;            /* NULL: nobody is asked */
 	struct place *asked;            /* (ASKED) a ring: completions in the input's order, before they are scored */
 	size_t begun, taken, held;      /* counts of those; bytes of those between */
@@ -83,6 +83,7 @@ static void score(void *arg, void *place, int worker)
 		p->value = xmalloc((s->rewards + 1) * sizeof *p->value);
 	rewards_last(w, p->value, s->rewards + 1);
 	p->unanswered = rewards_unanswered(w);
+	p->unverified = rewards_unverified(w);
 }
 
 static int put(void *arg, struct record *r, struct err *e)
@@ -113,6 +114,7 @@ static int take(void *arg, void *place)
 	if (rc == 0 && s->rewards) {
 		rewards_count(s->w[0], p->value);
 		s->unanswered += p->unanswered;
+		s->unverified += p->unverified;
 	} else if (rc == -1) {
 		rc = reader_bad(s->in, s->e);
 	}
@@ -279,6 +281,9 @@ static void summary(const struct scoring *s)
 			buf_printf(&b, " (of %zu)", mean[i].count);
 	}
 	tool_note("%zu completion%s: %s", mean[0].count, mean[0].count == 1 ? "" : "s", b.p);
+	if (s->unverified)
+		tool_warn("no accuracy of %zu completion%s: there is no verifier for the type of the answer, which 'verdict' names", s->unverified,
+			s->unverified == 1 ? "" : "s");
 	if (2 * s->unanswered > mean[0].count)
 		tool_note("no answer was found in %zu of them: extract= of accuracy says where to look (answer-is, last-number, ...)", s->unanswered);
 	buf_free(&b);

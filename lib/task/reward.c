@@ -218,6 +218,11 @@ bool rewards_unanswered(const struct rewards *w)
 	return w->unanswered;
 }
 
+bool rewards_unverified(const struct rewards *w)
+{
+	return w->s.unverified;
+}
+
 size_t rewards_means(const struct rewards *w, struct reward_mean *to, size_t max)
 {
 	size_t i;

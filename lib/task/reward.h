@@ -38,6 +38,7 @@ struct scored {                         /* one completion */
 	struct opinions opinions;
 	double accuracy;                /* as an accuracy reward before this one has it; NaN: none has, or it did not apply */
 	bool judged;                    /* accuracy has been looked at */
+	bool unverified;                /* there is an answer to compare with, but no verifier for its type */
 	/* What the reward found */
 	double value;                   /* NaN, which it is before: not applicable */
 	struct buf reason;              /* for the verdict; empty: nothing to say */
@@ -79,6 +80,9 @@ void rewards_count(struct rewards *to, const double *value);
 
 /* The last score looked for an answer in a completion that has an end to its reasoning, and found none where it looked. */
 bool rewards_unanswered(const struct rewards *w);
+
+/* The last score had a reference answer, and no verifier for its type: accuracy did not apply. */
+bool rewards_unverified(const struct rewards *w);
 
 /* Running means of what was counted: the weighted sum, then each reward. Names live as long as w. count 0: the mean is NaN. */
 struct reward_mean {

@@ -80,6 +80,7 @@ static int look(const struct options *o, struct scored *s, struct err *e)
 		judge(o, s, v, answer, n);
 		return 0;
 	}
+	s->unverified = !v && record_has(s->record, "answer");
 	s->extracted = answer_find(s->parts.final, s->parts.final_n, o->extract);
 	buf_str(&s->reason, v ? "no reference answer" : none.msg);
 	return 0;
