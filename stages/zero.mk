@@ -142,7 +142,7 @@ $(ZERO)/knobs: FORCE
 FORCE:
 
 # $(call copy_model,MODEL,FOLDER): a checkpoint, a folder or an archive, as a folder of its own
-copy_model = if [ -d $1 ]; then rm -rf $2 && cp -r $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi
+copy_model = if [ -d $1 ]; then rm -rf $2 && cp -rL $1 $2; else $(BIN)/r1-model unpack -q --force $1 -o $2; fi
 
 $(ZERO)/data.jsonl: $(DATA) $(BENCHMARKS) | $(ZERO)/knobs $(BIN)/r1-filter
 	data/import $<$(CLEAN) > $@.tmp
