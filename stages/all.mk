@@ -36,6 +36,11 @@ first = $(foreach k,$1,$k:$(subst $(space),$(comma),$(strip $2)))
 knobs_of = $(sort $(foreach k,$1,$(firstword $(subst :, ,$k))))
 R1_SOME += EVAL_PROBLEMS EVAL_SAMPLES
 
+# Names are given to make and to the shell as they are; those of a stage, in case it is asked for.
+STAGE_NAMES := $(if $(filter zero r1 cold-start reasoning-rl rejection-sft final-rl distill,$(MAKECMDGOALS)),MODEL DATA HELDOUT)
+$(foreach k,ZERO R1 DEMO FINDINGS $(STAGE_NAMES) $(if $(filter distill,$(MAKECMDGOALS)),STUDENT DISTILL_DATA),\
+  $(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them))\
+  $(foreach c,: ; & | < > ',$(if $(findstring $c,$($k)),$(error $k=$($k): make and the shell know no names with $c in them))))
 given = $(if $(filter command environment,$(firstword $(origin $1))),$($1),$2)
 R1_MODEL := $(call given,MODEL,data/town.tar.zst)
 R1_DATA := $(call given,DATA,run/town/train.jsonl)

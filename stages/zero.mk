@@ -78,16 +78,14 @@ dynamic = $(filter-out 0,$(DYNAMIC))
 # What fixes the bytes of a run; threads, batch, jobs, processes and recomputing do not.
 ZERO_KNOBS := MODEL DATA HELDOUT TEMPLATE QUESTIONS GROUP MINIBATCHES LR LOSS KL REF_EVERY CLIP REWARDS REWARD_MODELS CRITIC TEMPERATURE MAX_TOKENS SEED \
 	LOOK_EVERY LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES BACKEND $(if $(filter-out 1,$(REPLICAS)),REPLICAS) $(if $(dynamic),DYNAMIC REFILL) $(if $(OVERLAP),BENCHMARKS)
-# $(call whole,KNOB): it must be a whole number; $(call some,KNOB): not 0. Folders that targets are in have no blanks in their names.
+# $(call whole,KNOB): it must be a whole number; $(call some,KNOB): not 0.
 digits_off = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
 whole = $(if $(call digits_off,$($1))$(if $($1),,x),$(error $1=$($1): not a whole number))
 $(call whole,STEPS)$(call whole,LOOK_EVERY)$(call whole,REFILL)
 $(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every completion gives a signal))
 some = $(if $(subst 0,,$($1)),,$(error $1=$($1): at least 1))
 $(call some,STEPS)$(call some,LOOK_EVERY)
-ZERO_NAMES := ZERO $(if $(filter zero r1 cold-start reasoning-rl rejection-sft final-rl distill,$(MAKECMDGOALS)),MODEL DATA HELDOUT)
-$(foreach k,$(ZERO_NAMES) R1 DEMO FINDINGS $(if $(filter distill,$(MAKECMDGOALS)),STUDENT DISTILL_DATA),$(if $(word 2,$($k)),$(error $k=$($k): make knows no names with blanks in them)))
-$(foreach k,$(ZERO_NAMES),$(if $($k),,$(error $k=: a name is missing)))
+$(foreach k,ZERO $(STAGE_NAMES),$(if $($k),,$(error $k=: a name is missing)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
 ZERO_SOME := $(filter-out REF_EVERY FINAL_PROBLEMS KEEP REPLICAS,$(ZERO_WHOLE))
 ZERO_DATA := $(if $(OVERLAP),$(ZERO)/data.jsonl,$(DATA))
