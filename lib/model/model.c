@@ -301,10 +301,23 @@ struct model *model_for_tensors(const struct config *c, const struct safetensors
 	return m;
 }
 
+/* A head beside embeddings that are said to be the head, too: which of the two is meant is not guessed. */
+static int check_tied(const struct config *c, const struct safetensors *from, struct err *e)
+{
+	const struct st_tensor *head = safetensors_find(from, "lm_head.weight"), *embed = safetensors_find(from, "model.embed_tokens.weight");
+	bool same;
+
+	if (!c->tie_word_embeddings || c->scalar || !head || !embed)
+		return 0;
+	same = head->dtype == embed->dtype && head->bytes == embed->bytes && !memcmp(head->data, embed->data, head->bytes);
+	safetensors_forget(from, head);
+	return same ? 0 : err_set(e, "'lm_head.weight' is not the embedding, which config.json says by 'tie_word_embeddings': false there, or leave the tensor out");
+}
+
 struct model *model_from_tensors(const struct config *c, const struct safetensors *from, struct backend *be, enum model_use use,
 				 enum model_dtype dtype, struct err *e)
 {
-	struct model *m = model_for_tensors(c, from, be, use, dtype, e);
+	struct model *m = check_tied(c, from, e) < 0 ? NULL : model_for_tensors(c, from, be, use, dtype, e);
 
 	if (m && params_load(&m->params, from, e) < 0) {
 		model_free(m);
