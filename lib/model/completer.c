@@ -111,7 +111,7 @@ static int open_local(struct completer *c, struct err *e)
 
 int completer_encode(const struct completer *c, const struct buf *prompt, struct tokens *ids, struct err *e)
 {
-	if (tokenizer_encode(c->tokenizer, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_ADD_SPECIAL, ids, e) < 0)
+	if (tokenizer_encode(c->tokenizer, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_PROMPT, ids, e) < 0)
 		return -1;
 	return config_check_ids(&c->ck->config, ids->id, ids->n, e);
 }

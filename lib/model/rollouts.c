@@ -178,7 +178,7 @@ static bool says_prompt(struct tokenizer *t, const struct config *c, const int32
 	(void)c;
 	if (says_completion(t, &(struct config){.eos_count = 0}, id, n, text, text_n))
 		return true;
-	same = tokenizer_encode(t, text, text_n, TOKENIZER_ADD_SPECIAL, &fresh, NULL) == 0 && fresh.n == n &&
+	same = tokenizer_encode(t, text, text_n, TOKENIZER_PROMPT, &fresh, NULL) == 0 && fresh.n == n &&
 		(n == 0 || !memcmp(fresh.id, id, n * sizeof *id));
 	tokens_free(&fresh);
 	return same;
@@ -217,7 +217,7 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 	if (!id) {
 		if (side->template)
 			template_answer(side->template, side->prompt->p ? side->prompt->p : "", side->prompt->n, &text, &text_n);
-		if (tokenizer_encode(t, text, text_n, side->completion ? TOKENIZER_CONTINUES : TOKENIZER_ADD_SPECIAL, &fresh, e) < 0) {
+		if (tokenizer_encode(t, text, text_n, side->completion ? TOKENIZER_CONTINUES : TOKENIZER_PROMPT, &fresh, e) < 0) {
 			tokens_free(&fresh);
 			return record_error(r, e, "'%s': %s", text_name, e->msg);
 		}
@@ -289,7 +289,7 @@ static int take_question(struct record *r, const struct template *tp, struct tok
 	struct tokens ids = {0};
 	int rc = completion_prompt(r, tp, prompt, e);
 
-	if (rc == 0 && (rc = tokenizer_encode(t, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_ADD_SPECIAL, &ids, e)) < 0)
+	if (rc == 0 && (rc = tokenizer_encode(t, prompt->p ? prompt->p : "", prompt->n, TOKENIZER_PROMPT, &ids, e)) < 0)
 		record_error(r, e, "the prompt: %s", e->msg);
 	if (rc < 0) {
 		tokens_free(&ids);

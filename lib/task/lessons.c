@@ -69,7 +69,7 @@ static int take_text(struct lessons *l, struct record *r, struct err *e)
 
 	if (!s)
 		return -1;
-	rc = tokenizer_encode(l->how->tokenizer, s, n, TOKENIZER_ADD_SPECIAL, &ids, e);
+	rc = tokenizer_encode(l->how->tokenizer, s, n, TOKENIZER_PROMPT, &ids, e);
 	if (rc == 0)
 		keep_ended(l, &ids, 1, completion_end(l->how->config, l->how->tokenizer, NULL));
 	tokens_free(&ids);
@@ -88,7 +88,7 @@ static int take_turn(struct lessons *l, const struct js *messages, size_t turn, 
 		buf_free(&text);
 		return -1;
 	}
-	rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_ADD_SPECIAL, &ids, e);
+	rc = tokenizer_encode(l->how->tokenizer, text.p ? text.p : "", text.n, TOKENIZER_PROMPT, &ids, e);
 	prompt = ids.n;
 	template_answer(l->how->template, text.p ? text.p : "", text.n, &content, &n);
 	if (rc == 0)

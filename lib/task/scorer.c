@@ -45,7 +45,7 @@ int scorer_read(const struct scorer_reader *x, struct record *r, const char *fie
 	} else {
 		prompt_n = prompt.n;
 	}
-	rc = tokenizer_encode(x->tokenizer, prompt.p ? prompt.p : "", prompt_n, TOKENIZER_ADD_SPECIAL, ids, e);
+	rc = tokenizer_encode(x->tokenizer, prompt.p ? prompt.p : "", prompt_n, TOKENIZER_PROMPT, ids, e);
 	if (rc == 0)
 		rc = tokenizer_encode(x->tokenizer, s, n, TOKENIZER_CONTINUES, ids, e);
 	if (rc < 0)

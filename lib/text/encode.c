@@ -603,7 +603,7 @@ int tokenizer_encode(struct tokenizer *t, const char *text, size_t n, unsigned f
 		text = "";
 	t->out = to;
 	t->continues = flags & TOKENIZER_CONTINUES;
-	if (flags & TOKENIZER_ADD_SPECIAL)
+	if (flags & (TOKENIZER_ADD_SPECIAL | TOKENIZER_PROMPT))
 		add_tokens(to, prefix);
 	start = to->n;
 	if (split_added(t, &t->t->raw, plain, text, n, true, plain ? normalize_plain : normalize_any, e) < 0) {

@@ -26,7 +26,7 @@
  *
  * A checkpoint's own chat template is not run but recognised (jinja.h): what it gives is then given to the byte.
  *
- * Prompts are encoded with TOKENIZER_ADD_SPECIAL: a template that writes the model's BOS itself does not get it twice.
+ * Prompts are encoded with TOKENIZER_PROMPT: a template that writes the model's BOS itself does not get it twice.
  */
 #ifndef TEXT_TEMPLATE_H
 #define TEXT_TEMPLATE_H

@@ -51,14 +51,16 @@ enum {
 	/* Encode: put the post-processor's tokens (such as BOS) around the text's. A prefix that the text already begins with is
 	 * not put there a second time. */
 	TOKENIZER_ADD_SPECIAL = 1,
+	/* Encode: of those only what comes before the text, which goes on. */
+	TOKENIZER_PROMPT = 2,
 	/* Encode: special tokens that are written out in the text are text like any other (added tokens that are not special are
 	 * still tokens). */
-	TOKENIZER_PLAIN = 2,
+	TOKENIZER_PLAIN = 4,
 	/* Decode: leave special tokens out. */
-	TOKENIZER_SKIP_SPECIAL = 4,
+	TOKENIZER_SKIP_SPECIAL = 8,
 	/* Encode: the text goes on where another ended, so that no blank is put in front of its first word (Prepend, Metaspace, add_prefix_space).
 	 * What ids decode to becomes such ids again this way, with the usual ones of a text's beginning it would begin with one blank more. */
-	TOKENIZER_CONTINUES = 8
+	TOKENIZER_CONTINUES = 16
 };
 
 /* Appends the text's ids. Bytes that are no UTF-8 count as U+FFFD. Fails where a character is in no token (the reference drops

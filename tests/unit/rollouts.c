@@ -123,7 +123,8 @@ static void cut_bytes(void)
 	buf_free(&b);
 }
 
-/* With a BOS put before the prompt, and what is not NFC made so, the ids decode to another text than the prompt's: no edit. */
+/* With a BOS put before the prompt, and what is not NFC made so, the ids decode to another text than the prompt's: no edit. An EOS put behind texts
+ * is none of a prompt's. */
 static void around(const struct buf *file)
 {
 	static const char normal[] = "\"normalizer\": null", post[] = "\"post_processor\": null";
@@ -134,7 +135,7 @@ static void around(const struct buf *file)
 
 	CHECK(then);
 	buf_printf(&b, "%.*s\"normalizer\": {\"type\": \"NFC\"}%.*s\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
-		   "[{\"SpecialToken\": {\"id\": \"<|end|>\"}}, {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"<|end|>\": {\"ids\": [298]}}}%s",
+		   "[{\"SpecialToken\": {\"id\": \"<|end|>\"}}, {\"Sequence\": {\"id\": \"A\"}}, {\"SpecialToken\": {\"id\": \"<|end|>\"}}], \"special_tokens\": {\"<|end|>\": {\"ids\": [298]}}}%s",
 		   (int)(at - file->p), file->p, (int)(then - at) - (int)strlen(normal), at + strlen(normal), then + strlen(post));
 	if (!(t = tokenizer_parse(b.p, b.n, "tokenizer.json", &e)))
 		TEST_FAIL("%s", e.msg);
