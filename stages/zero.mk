@@ -14,7 +14,7 @@
 #                 round-1/ ..     DYNAMIC: the questions, rollouts and scores of each round, and next, the line of DATA that the next begins with;
 #                                 scored.jsonl has the groups with signal of all of them
 #   run/zero/curve.tsv look.tsv     what happened over the steps, and curve.png, the picture of it
-#   run/zero/report.txt             the table, before and after
+#   run/zero/report.txt             the table, before and after; written last
 #
 # Every file may be looked at, edited and deleted: make does again what depends on it. A run that was killed goes on where it was,
 # to the same bytes. DATA and HELDOUT are records, or in a shape that data/import knows, a line each.
@@ -110,7 +110,7 @@ sample_scored = $(call spread,4,$(sampler) | $(REWARD) $(REWARD_OPTIONS))
 # $(call evaluate,POLICY,PROBLEMS,SAMPLES): scored completions of held-out problems, as the paper evaluates
 evaluate = head -n $2 $(HELDOUT) | data/import | $(call sample_scored,$1,-n $3 --temperature 0.6 --top-p 0.95)
 
-zero: $(ZERO)/report.txt $(ZERO)/curve.png ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
+zero: $(ZERO)/report.txt ## R1-Zero: train MODEL by pure RL on DATA (knobs: make zero-help)
 	@cat $<
 	@! command -v gnuplot > /dev/null || gnuplot -c stages/curve.gp $(ZERO) - | sed 's/\f//g;s/ *$$//' | cat -s
 
@@ -298,6 +298,7 @@ $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
 	@if command -v gnuplot > /dev/null; then gnuplot -c stages/curve.gp $(ZERO) $@.tmp && mv $@.tmp $@; else echo 'no gnuplot: no picture' >&2; fi
 
+# Last of all: R1's stages take a run for done that has it.
 $(ZERO)/report.txt: $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl FORCE | $(ZERO)/curve.png
 	@$(EVAL) --table $(ZERO)/0000/final.jsonl $(ZERO)/$(ZERO_LAST)/final.jsonl > $@.tmp
 	@mv $@.tmp $@
