@@ -85,7 +85,7 @@ $(call whole,STEPS)$(call whole,LOOK_EVERY)$(call whole,REFILL)
 $(if $(and $(dynamic),$(CRITIC)),$(error DYNAMIC=$(DYNAMIC): with a CRITIC every completion gives a signal))
 some = $(if $(subst 0,,$($1)),,$(error $1=$($1): at least 1))
 $(call some,STEPS)$(call some,LOOK_EVERY)$(call some,JOBS)
-$(foreach k,ZERO $(STAGE_NAMES),$(if $($k),,$(error $k=: a name is missing)))
+$(foreach k,ZERO R1 DEMO FINDINGS $(STAGE_NAMES),$(if $(strip $($k)),,$(error $k=: a name is missing)))
 ZERO_WHOLE := QUESTIONS GROUP MINIBATCHES REF_EVERY MAX_TOKENS LOOK_PROBLEMS LOOK_SAMPLES FINAL_PROBLEMS FINAL_SAMPLES KEEP REPLICAS
 ZERO_SOME := $(filter-out REF_EVERY FINAL_PROBLEMS KEEP REPLICAS,$(ZERO_WHOLE))
 ZERO_DATA := $(if $(OVERLAP),$(ZERO)/data.jsonl,$(DATA))
