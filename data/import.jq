@@ -55,8 +55,10 @@ def differ($a; $b): ($a | tostring | trimmed) as $x | ($b | tostring | trimmed) 
 def one_more($raw; $key; $answer; f): [names | select(. != $key)] as $others | . as $r | [$others[] | . as $other |
   select($r[$other] | type == "number" or (type == "string" and test("\\S"))) | ($r | reference($raw; .[$other]) | f) as $more | select(differ($answer; $more)) |
   "its \($key) is \($answer), but its \($other) \($more)"][0];
+# What NuminaMath-1.5 writes where there is none
+def none($answer): select((.question_type // .problem_type) != null and ($answer | IN("proof", "notfound"))) | "its answer is \"\($answer)\": it has none";
 def given($raw; f): . as $r | [names | select($r[.] != null)][0] as $key | (reference($raw; if $key then .[$key] else null end) | f) as $answer |
-  one_more($raw; $key; $answer; f) as $wrong | if $wrong then error($wrong) else $answer end;
+  (none($answer) // one_more($raw; $key; $answer; f)) as $wrong | if $wrong then error($wrong) else $answer end;
 def is_given: . as $r | any(names; $r[.] != null);
 
 # What is in the last \boxed or \fbox that is in no other: of a solution. null where there is none. Without braces, it is one token, as in LaTeX;

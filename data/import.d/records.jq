@@ -9,7 +9,7 @@ def number($raw; $key): [$raw | match("(?<!\\\\)\"\($key)\"[ \t]*:[ \t]*(-?[0-9]
   if length < 2 then .[0] else map(select($raw[:.offset] | outer))[0] end;
 def quoted($raw): . as $r | reduce (["id", "answer"][] | select($r[.] | type == "number")) as $key ($raw;
   number(.; $key) as $n | .[:$n.offset] + "\"" + $n.string + "\"" + .[$n.offset + $n.length:]);
-def wrong($raw): (select(.answer | type | IN("string", "number")) | one_more($raw; "answer"; .answer; .) | select(. != null)),
+def wrong($raw): (select(.answer | type | IN("string", "number")) | none(.answer) // one_more($raw; "answer"; .answer; .) | select(. != null)),
   (["problem", "prompt", "text", "completion"][] as $key | select(.[$key] | type | IN("string", "null") | not) |
     "its \($key) is of type \(.[$key] | type), not a string"),
   (["problem", "prompt"][] as $key | select((.[$key] | blank) and ($key == "problem" or .prompt_ids == null)) | "its \($key) is empty"),
