@@ -1,11 +1,14 @@
 # choices      question, choices or options (a list, or {A: ..., B: ...}),   -> problem with (A) (B) ..., the letter, type choice
 #              answer, answer_idx or correct (index from 0, letter or text)                       (MMLU, MedQA, AQuA)
+#              question, A, B, ..., answer                                  -> the same            (C-Eval)
 #              question, choices {text, label}, answerKey                    -> the same            (ARC, OpenBookQA, CommonsenseQA)
 #              An answer that is none of the choices, or may be two of them, is an error.
 
-def list: if (.question | type) == "object" then .question.choices elif .choices != null then .choices else .options end;
+def columns: .choices == null and .options == null and all(.A, .B; type | IN("string", "number"));
+def list: if (.question | type) == "object" then .question.choices elif .choices != null then .choices
+  elif columns then with_entries(select(.key | test("^[A-J]$"))) else .options end;
 def stem: if (.question | type) == "object" then .question.stem else .question // .question_stem end;
-def is: (.choices != null or .options != null or (.question | type) == "object") and (.question // .question_stem) != null and list != null and .input_output == null;
+def is: (.choices != null or .options != null or columns or (.question | type) == "object") and (.question // .question_stem) != null and list != null and .input_output == null;
 def letter: ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"][.];
 
 # [{label, text}]; `number` where the line has a number
