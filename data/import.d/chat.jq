@@ -1,5 +1,6 @@
 # verl         prompt [{role, content}], reward_model {ground_truth}, ability -> messages, answer, type math; or where ability is code, tests
 #                                                                               (DAPO-Math-17k)
+#              prompt that is a string, reward_model, ability                -> the same with problem    (DAPO-Math-17k-Processed)
 # TRL          prompt [{role, content}], answer, ground_truth or solution    -> messages, answer, type math; without an answer, messages alone
 #              prompt [{role, content}], completion                          -> messages that end with it; beside a label, problem, completion, label
 # ShareGPT     conversations [{from, value}], system                         -> messages
@@ -12,12 +13,13 @@ def says: .output // .response;
 def parts: .messages | type == "array" and any(type == "object" and (.content | type) == "array");
 def lists: (.prompt | type) == "array" or (.conversations | type) == "array" or parts;
 def texts: (says | type) == "string" and (asks | type) == "string" and .answer == null and .completion == null and .problem == null;
-def is: ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
+def verifiable: (.prompt | type) == "string" and (.reward_model | type) == "object" and .answer == null and .completion == null;
+def is: verifiable or ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
 # A number tells problems apart within a split only
 def verl($raw): (.extra_info | if type == "object" then . else {} end) as $about |
   (if ($about.index | type) == "number" then {id: ([.data_source, $about.split, $about.index | select(. != null) | tostring] | join("/"))}
     elif $about.index then {id: $about.index} else id($raw) end) +
-  {messages: (.prompt | turns)} + if .ability // "" | tostring | ascii_downcase == "code" then kept($raw; .reward_model.ground_truth) as $t |
+  (.prompt | if type == "string" then {problem: asking} else {messages: turns} end) + if .ability // "" | tostring | ascii_downcase == "code" then kept($raw; .reward_model.ground_truth) as $t |
     if ($t | type) != "object" or $t.inputs == null then error("of verl, but its ground_truth has no inputs and outputs")
     else {type: "code", tests: ($t | calls)} end
   else {type: "math", answer: reference($raw; .reward_model.ground_truth)} end | unmarked;
@@ -37,7 +39,8 @@ def one($raw): told as $told | ([asks, .input // .context // "" | select(. != ""
   id($raw) + if $told == [] then {problem: $problem, completion: says}
     else {messages: ($told + [{role: "user", content: $problem}, {role: "assistant", content: says}])} end;
 def record($raw):
-  if (.prompt | type) == "array" then if (.reward_model | type) == "object" then verl($raw) else trl($raw) end
+  if verifiable then verl($raw)
+  elif (.prompt | type) == "array" then if (.reward_model | type) == "object" then verl($raw) else trl($raw) end
   elif (.conversations | type) == "array" then
     told as $told | id($raw) + {messages: (.conversations | turns | if .[0].role == "system" then . else $told + . end)}
   elif parts then (.messages | turns) as $messages | $raw | marked | .messages = $messages |
