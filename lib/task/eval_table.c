@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "task/eval_private.h"
+#include "text/script.h"
+#include "text/utf8.h"
 
 /* Wilson's interval about the mean over problems, as if all samples were independent and as likely right. A problem's few samples weigh as much in
  * it as another's many: with n_i of each of m problems it is as sure as the mean of m^2 / (sum of 1 / n_i) samples, all where the n_i are equal. */
@@ -195,12 +197,22 @@ static struct buf *cell(struct table *t)
 	return &t->cell[t->at++];
 }
 
+/* Columns of a terminal: two for Han, Kana, Hangul and what is as wide, none for an accent of its own */
 static size_t width(const struct buf *b)
 {
 	size_t i, n = 0;
+	uint32_t c;
 
-	for (i = 0; i < b->n; i++)
-		n += ((unsigned char)b->p[i] & 0xc0) != 0x80;
+	for (i = 0; i < b->n;) {
+		enum script script;
+
+		i += utf8_decode(b->p + i, b->n - i, &c);
+		script = script_of(c);
+		if (script == SCRIPT_HAN || script == SCRIPT_KANA || script == SCRIPT_HANGUL || (c >= 0x3000 && c < 0x3040) || (c >= 0xff01 && c <= 0xff60))
+			n += 2;
+		else
+			n += c < 0x300 || c > 0x36f;
+	}
 	return n;
 }
 
