@@ -13,10 +13,14 @@ def says: .output // .response;
 def parts: .messages | type == "array" and any(type == "object" and (.content | type) == "array");
 def lists: (.prompt | type) == "array" or (.conversations | type) == "array" or parts;
 def texts: (says | type) == "string" and (asks | type) == "string" and .answer == null and .completion == null and .problem == null;
-def verifiable: (.prompt | type) == "string" and (.reward_model | type) == "object" and .answer == null and .completion == null;
+# Of verl; with a reward_model that is none, where nothing else says what is right
+def verifiable: (.prompt | type) as $prompt | has("reward_model") and ($prompt | IN("array", "string")) and (preference | not) and
+  (if (.reward_model | type) == "object" then $prompt == "array" or (.answer == null and .completion == null)
+  else $prompt == "array" and all(.answer, .ground_truth, .solution, .completion; . == null) end);
 def is: verifiable or ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
 # A number tells problems apart within a split only
-def verl($raw): (.extra_info | if type == "object" then . else {} end) as $about |
+def verl($raw): if .reward_model | type | IN("object", "null") then . else error("its reward_model is of type \(.reward_model | type), not an object") end |
+  (.extra_info | if type == "object" then . else {} end) as $about |
   (if ($about.index | type) == "number" then {id: ([.data_source, $about.split, $about.index | select(. != null) | tostring] | join("/"))}
     elif $about.index then {id: $about.index} else id($raw) end) +
   (.prompt | if type == "string" then {problem: asking} else {messages: turns} end) + if .ability // "" | tostring | ascii_downcase == "code" then kept($raw; .reward_model.ground_truth) as $t |
@@ -40,7 +44,7 @@ def one($raw): told as $told | ([asks, .input // .context // "" | select(. != ""
     else {messages: ($told + [{role: "user", content: $problem}, {role: "assistant", content: says}])} end;
 def record($raw):
   if verifiable then verl($raw)
-  elif (.prompt | type) == "array" then if (.reward_model | type) == "object" then verl($raw) else trl($raw) end
+  elif (.prompt | type) == "array" then trl($raw)
   elif (.conversations | type) == "array" then
     told as $told | id($raw) + {messages: (.conversations | turns | if .[0].role == "system" then . else $told + . end)}
   elif parts then (.messages | turns) as $messages | $raw | marked | .messages = $messages |
