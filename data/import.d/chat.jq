@@ -39,7 +39,8 @@ def trl($raw): (.prompt | turns) as $prompt | id($raw) + if .completion == null 
   (.completion | written) as $more | if .label == null then {messages: ($prompt + $more)}
     elif $more | length > 1 then error("its completion has \($more | length) turns beside a label")
     else ($prompt | asked) + {completion: $more[0].content, label: .label} end end;
-def one($raw): told as $told | ([asks, .input // .context // "" | select(. != "")] | join("\n\n") | asking) as $problem |
+def about: [.input, .context | select(. != null and . != "")][0] | if . == null then "" elif type == "string" then . else error("its input is of type \(type), not a string") end;
+def one($raw): told as $told | ([asks, about | select(. != "")] | join("\n\n") | asking) as $problem |
   id($raw) + if $told == [] then {problem: $problem, completion: says}
     else {messages: ($told + [{role: "user", content: $problem}, {role: "assistant", content: says}])} end;
 def record($raw):

@@ -4,7 +4,7 @@
 #              question, choices {text, label}, answerKey                    -> the same            (ARC, OpenBookQA, CommonsenseQA)
 #              An answer that is none of the choices, or may be two of them, is an error.
 
-def columns: .choices == null and .options == null and all(.A, .B; type | IN("string", "number"));
+def columns: .choices == null and .options == null and has("A") and has("B") and any(.A, .B; . != null);
 def list: if (.question | type) == "object" then .question.choices elif .choices != null then .choices
   elif columns then with_entries(select(.key | test("^[A-J]$"))) else .options end;
 def stem: if (.question | type) == "object" then .question.stem else .question // .question_stem end;

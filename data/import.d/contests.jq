@@ -11,14 +11,17 @@ def is: code_contests or apps or live_code_bench or (.test != null and .content 
 
 def list: parsed | if type == "array" and all(type == "object") then . else error("its tests are no list of objects") end;
 def value: [json?] | if . == [] then error("an argument or value of a call is not JSON") else .[0] end;
-def begun($problem): [($problem | asking), .starter_code // "" | select(. != "")] | join("\n\n");
+def begun($problem): if $problem | type != "string" then error("its question is of type \($problem | type), not a string")
+  else [($problem | asking), .starter_code // "" | select(. != "")] | join("\n\n") end;
+def sides($key): .[$key] | parsed | if . == null then empty elif type == "object" and all(.input, .output; type == "array") then .
+  else error("its \($key) has no input and output that are lists") end;
 def called: ((.metadata // {}) | parsed).func_name? // error("its metadata has no func_name");
 def made($id; $problem; $tests): if $problem | type != "string" then error("its problem is no text") elif $problem | blank then error("its question is empty")
   else $id + {type: "code", problem: $problem, tests: $tests} | unmarked end;
 def record($raw):
   if code_contests then
     made(named($raw; .name // .id); .description;
-      [.public_tests, .private_tests, .generated_tests | parsed | select(. != null)] | {inputs: map(.input[]), outputs: map(.output[])} | texts)
+      [sides("public_tests", "private_tests", "generated_tests")] | {inputs: map(.input[]), outputs: map(.output[])} | texts)
   elif apps then
     made(named($raw; .problem_id // .id); begun(.question); kept($raw; .input_output) | calls)
   elif live_code_bench then
