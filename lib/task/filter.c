@@ -114,13 +114,19 @@ void filter_reject(struct candidate *c, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
+	size_t n;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	n = (size_t)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (n >= sizeof text) {                 /* not to end within a character */
+		for (n = sizeof text - 1; n && (text[n - 1] & 0xc0) == 0x80; n--)
+			;
+		n -= n && text[n - 1] & 0x80;
+	}
 	c->rejected = true;
 	buf_clear(&c->reason);
-	buf_str(&c->reason, text);
+	buf_add(&c->reason, text, n);
 }
 
 const char *filter_field(const struct record *r)
