@@ -43,7 +43,7 @@ struct reflect *reflect_open(const char *words, struct err *e)
 		p[len] = 0;
 		if (!len || blank(*p)) {
 			reflect_close(w);
-			err_set(e, "an empty word in '%s'", words);
+			err_set(e, "%s in '%s'", len ? "a word that begins with a blank" : "an empty word", words);
 			return NULL;
 		}
 		w->word = xgrow(w->word, &w->cap, w->n + 1, sizeof *w->word);

@@ -193,6 +193,8 @@ static void reflection(void)
 	reflect_close(w);
 	CHECK(!reflect_open("wait,,so", &e));
 	CHECK_STR(e.msg, "an empty word in 'wait,,so'");
+	CHECK(!reflect_open("wait, so", &e));
+	CHECK_STR(e.msg, "a word that begins with a blank in 'wait, so'");
 }
 
 /* Wilson's interval goes over all samples (here equally many of each problem), the bootstrap over problems; the same seed gives the same. */
