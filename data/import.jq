@@ -107,5 +107,7 @@ def text: if type == "string" and (startswith(mark) | not) then .
   elif strings and (any(startswith(mark)) | not) then join("\n")
   else error("an input or output of its tests is not text") end;
 def texts: cases | map_values(map(text));
-# {inputs, outputs, fn_name}: calls of a function, or texts
-def calls: if type != "object" then error("it has no tests: no inputs and outputs") elif .fn_name then {language: "python", entry_point: .fn_name} + cases else texts end;
+# {inputs, outputs, fn_name}: calls of a function, or texts. What a call is to give is in a list of its own in many problems of APPS and TACO, in others not:
+# where all are lists of one, either is right
+def calls: if type != "object" then error("it has no tests: no inputs and outputs") elif .fn_name then {language: "python", entry_point: .fn_name} + cases |
+    if .outputs | all(type == "array" and length == 1) then .wrapped = true else . end else texts end;

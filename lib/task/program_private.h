@@ -14,6 +14,7 @@ struct tests {
 	const struct language *language;        /* NULL: as the block of code says */
 	const struct js *inputs, *outputs;      /* arrays of as many; NULL if there are assertions */
 	const char *entry;                      /* the function that is called or tested; NULL */
+	bool wrapped;                           /* an output [x] of a call stands for x, too */
 	const struct js *asserts;               /* a string or an array of strings; NULL */
 	const char *setup;                      /* code in front of the assertions; "" */
 	const char *prefix;                     /* code in front of the program; "" */

@@ -173,7 +173,7 @@ static int read_files(struct record *r, const struct js *o, struct tests *t, str
 
 int tests_read(struct record *r, struct tests *t, struct err *e)
 {
-	const struct js *o = record_js(r, "tests", e), *score;
+	const struct js *o = record_js(r, "tests", e), *score, *wrapped;
 
 	*t = (struct tests){0};
 	if (!o)
@@ -186,6 +186,10 @@ int tests_read(struct record *r, struct tests *t, struct err *e)
 	    text(r, o, "prefix", "", &t->prefix, e) < 0 || read_checker(r, o, t, e) < 0 || read_cases(r, o, t, e) < 0 ||
 	    read_files(r, o, t, e) < 0 || read_limits(r, o, t, e) < 0)
 		return -1;
+	wrapped = js_get(o, "wrapped");
+	if (wrapped && !js_is_bool(wrapped))
+		return wrong(r, e, "wrapped", wrapped, "true or false");
+	t->wrapped = js_bool(wrapped);
 	score = js_get(o, "score");
 	if (score && (!js_is_string(score) || (strcmp(js_string(score, NULL), "all") && strcmp(js_string(score, NULL), "share"))))
 		return record_error(r, e, "'tests.score' is neither \"all\" nor \"share\"");
