@@ -32,7 +32,7 @@ def strings: type == "array" and all(type == "string");
 def preference: .chosen != null and .rejected != null and .completion == null;
 
 # A question behind the text that it is about
-def question(f): f as $question | (.context // .passage) as $about |
+def question(f): f as $question | (.context // .passage // .article) as $about |
   if $question | type != "string" then error("its question is of type \($question | type), not a string")
   elif $question | blank then error("its question is empty")
   elif .image // .images | . != null and . != [] and . != "" then error("it has an image, which is no text")

@@ -2,7 +2,7 @@
 #              problem, answer, or solution with a \boxed in it              -> the same            (MATH, NuminaMath, OpenR1-Math)
 #              What is called ground_truth, correct_answer or expected_answer (OpenMathReasoning) counts as answer; where there are several, all must
 #              say the same; beside a question_type or problem_type, "proof" and "notfound" are none (NuminaMath-1.5). MATH's type is the subject.
-#              A context or passage goes in front of the question.
+#              A context, passage or article goes in front of the question.
 
 # Messages that end with an answer are not what is asked
 def answered: (.messages | type == "array" and length > 0 and (last | type == "object" and .role == "assistant"));
