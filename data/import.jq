@@ -31,11 +31,12 @@ def asking: if blank then error("its question is empty") else . end;
 def strings: type == "array" and all(type == "string");
 def preference: .chosen != null and .rejected != null and .completion == null;
 
+def pictured: .image // .images | . != null and . != [] and . != "";
 # A question behind the text that it is about
 def question(f): f as $question | (.context // .passage // .article) as $about |
   if $question | type != "string" then error("its question is of type \($question | type), not a string")
   elif $question | blank then error("its question is empty")
-  elif .image // .images | . != null and . != [] and . != "" then error("it has an image, which is no text")
+  elif pictured then error("it has an image, which is no text")
   elif $about == null then $question
   elif $about | type == "string" then [$about | select(. != "")] + [$question] | join("\n\n")
   else error("the text that its question is about is of type \($about | type), not a string") end;

@@ -44,7 +44,8 @@ def one($raw): told as $told | ([asks, about | select(. != "")] | join("\n\n") |
   id($raw) + if $told == [] then {problem: $problem, completion: says}
     else {messages: ($told + [{role: "user", content: $problem}, {role: "assistant", content: says}])} end;
 def record($raw):
-  if verifiable then verl($raw)
+  if pictured then error("it has an image, which is no text")
+  elif verifiable then verl($raw)
   elif (.prompt | type) == "array" then trl($raw)
   elif (.conversations | type) == "array" then
     told as $told | id($raw) + {messages: (.conversations | turns | if .[0].role == "system" then . else $told + . end)}
