@@ -68,6 +68,12 @@ static double mixed(const char *s, size_t n)
 	return w.all ? 1 - (double)most / (double)w.all : 0;
 }
 
+/* Of shares as they are computed: 1 - 7/10 is a little more than 0.3. */
+static bool is_more(double share, double most)
+{
+	return share > most + 1e-9;
+}
+
 static void judge(const struct options *o, struct candidate *c)
 {
 	struct scored s = {0};
@@ -81,7 +87,7 @@ static void judge(const struct options *o, struct candidate *c)
 	scored_begin(&s, c->record, &e);
 	text = s.parts.think ? s.parts.think : s.text;
 	n = s.parts.think ? s.parts.think_n : s.n;
-	if ((share = mixed(text, n)) > o->mixing) {
+	if (is_more(share = mixed(text, n), o->mixing)) {
 		filter_reject(c, "%.0f %% of the words are of another script", 100 * share);
 	} else if ((count = longest_paragraph(text, n)) > o->paragraph) {
 		filter_reject(c, "a paragraph of %lld words", (long long)count);
@@ -89,7 +95,7 @@ static void judge(const struct options *o, struct candidate *c)
 		filter_reject(c, "%lld blocks of code", (long long)count);
 	} else {
 		ngram_words(&words, text, n);
-		if ((share = ngram_repeated(&words, (size_t)o->n)) > o->repeated)
+		if (is_more(share = ngram_repeated(&words, (size_t)o->n), o->repeated))
 			filter_reject(c, "%.0f %% of %lld-grams repeated", 100 * share, (long long)o->n);
 	}
 }
