@@ -3,6 +3,7 @@
 #              prompt that is a string, reward_model, ability                -> the same with problem    (DAPO-Math-17k-Processed)
 # TRL          prompt [{role, content}], answer, ground_truth or solution    -> messages, answer, type math; without an answer, messages alone
 #              prompt [{role, content}], completion                          -> messages that end with it; beside a label, problem, completion, label
+# RLVR         messages [{role, content}] that end with the user's, ground_truth -> messages, answer, type math  (RLVR-GSM-MATH-IF)
 # ShareGPT     conversations [{from, value}], system                         -> messages
 # Alpaca       instruction, input, output                                    -> problem, completion
 #              query or question or instruction, response                    -> the same; with a system message, messages   (OpenOrca, MetaMathQA)
@@ -17,7 +18,10 @@ def texts: (says | type) == "string" and (asks | type) == "string" and .answer =
 def verifiable: (.prompt | type) as $prompt | has("reward_model") and ($prompt | IN("array", "string")) and (preference | not) and
   (if (.reward_model | type) == "object" then $prompt == "array" or (.answer == null and .completion == null)
   else $prompt == "array" and all(.answer, .ground_truth, .solution, .completion; . == null) end);
-def is: verifiable or ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
+# Messages that ask, with what is right under another name than answer
+def rlvr: (.messages | type == "array" and length > 0 and all(.[]; type == "object" and (.content | type) == "string") and last.role == "user") and is_given and
+  all(.answer, .completion, .problem, .prompt, .tests, .type; . == null);
+def is: verifiable or rlvr or ((.prompt != null or .conversations != null or .messages != null) and lists and (preference | not)) or ((.output != null or .response != null) and texts);
 # A number tells problems apart within a split only
 def verl($raw): if .reward_model | type | IN("object", "null") then . else error("its reward_model is of type \(.reward_model | type), not an object") end |
   (.extra_info | if type == "object" then . else {} end) as $about |
@@ -47,6 +51,8 @@ def record($raw):
   if pictured then error("it has an image, which is no text")
   elif verifiable then verl($raw)
   elif (.prompt | type) == "array" then trl($raw)
+  elif rlvr then if .ground_truth | type == "string" and ([fromjson?] | any(type == "object")) then error("its ground_truth is what an answer must fulfil, no answer")
+    else id($raw) + {messages: (.messages | turns)} + answer($raw) end
   elif (.conversations | type) == "array" then
     told as $told | id($raw) + {messages: (.conversations | turns | if .[0].role == "system" then . else $told + . end)}
   elif parts then (.messages | turns) as $messages | $raw | marked | .messages = $messages |
