@@ -170,12 +170,11 @@ static bool says_completion(struct tokenizer *t, const struct config *c, const i
 }
 
 /* A prompt is not always what its ids decode to: a BOS may have been put before it, and what is not NFC been made so. */
-static bool says_prompt(struct tokenizer *t, const struct config *c, const int32_t *id, size_t n, const char *text, size_t text_n)
+static bool says_prompt(struct tokenizer *t, const int32_t *id, size_t n, const char *text, size_t text_n)
 {
 	struct tokens fresh = {0};
 	bool same;
 
-	(void)c;
 	if (says_completion(t, &(struct config){.eos_count = 0}, id, n, text, text_n))
 		return true;
 	same = tokenizer_encode(t, text, text_n, TOKENIZER_PROMPT, &fresh, NULL) == 0 && fresh.n == n &&
@@ -210,7 +209,7 @@ static int take_side(struct record *r, struct tokenizer *t, const struct config 
 			id = NULL;
 			to->edited = true;
 		}
-	if (id && text && !(side->completion ? says_completion : says_prompt)(t, c, id, n, text, text_n)) {
+	if (id && text && !(side->completion ? says_completion(t, c, id, n, text, text_n) : says_prompt(t, id, n, text, text_n))) {
 		id = NULL;
 		to->edited = true;
 	}
