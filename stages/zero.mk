@@ -272,11 +272,14 @@ $(ZERO)/$1/policy-again:
 endef
 $(foreach n,$(shell seq 1 $(STEPS)),$(eval $(call zero_step,$(word $n,$(ZERO_STEPS)),$(word $n,0000 $(ZERO_STEPS)),$n)))
 
+# A number by its value: jq 1.7 writes one that it only passes on as it stood, 0.0, and 1.6 wrote 0.
+ZERO_NUMBERS := map(if type == "number" then . + 0 else . end)
+
 $(ZERO)/%/look.json: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 	@$(call zero_have,$*)
 	$(call evaluate,$(ZERO)/$*/policy,$(LOOK_PROBLEMS),$(LOOK_SAMPLES)) > $(@D)/look.jsonl.tmp
 	@mv $(@D)/look.jsonl.tmp $(@D)/look.jsonl
-	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(EVAL) --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber)' > $@.tmp
+	{ $(if $(INSPECT),$(INSPECT) $(@D)/look.jsonl;) $(EVAL) --json $(@D)/look.jsonl; } | jq -cs --arg step $* 'add | .step = ($$step | tonumber) | $(subst map,map_values,$(ZERO_NUMBERS))' > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
@@ -287,12 +290,12 @@ $(ZERO)/%/final.jsonl: $(ZERO)/%/metrics.jsonl $(HELDOUT)
 
 $(ZERO)/curve.tsv: $(ZERO)/$(ZERO_LAST)/metrics.jsonl FORCE
 	@{ printf 'step\treward\taccuracy\tformat\tlength\tentropy\tkl\n'; cat $(ZERO_STEPS:%=$(ZERO)/%/metrics.jsonl) | \
-	  jq -r '[.step, .reward, .["rewards/accuracy/mean"], .["rewards/format/mean"], .["completions/mean_length"], .entropy, .kl] | @tsv'; } > $@.tmp
+	  jq -r '[.step, .reward, .["rewards/accuracy/mean"], .["rewards/format/mean"], .["completions/mean_length"], .entropy, .kl] | $(ZERO_NUMBERS) | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/look.tsv: $(ZERO_LOOKS:%=$(ZERO)/%/look.json) FORCE
 	@{ printf 'step\tpass@1\tcons\tlength\treflect_rate\treflections\tmixes\tafter_wrong\trepaired\n'; cat $(filter %.json,$^) | \
-	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflection_rate, .reflections, .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | @tsv'; } > $@.tmp
+	  jq -r '[.step, .["pass@1"], .["cons@$(LOOK_SAMPLES)"], .["completions/mean_length"], .reflection_rate, .reflections, .language_mix_rate, .after_wrong_rate, .repair_rate] | map(. // "null") | $(ZERO_NUMBERS) | @tsv'; } > $@.tmp
 	@mv $@.tmp $@
 
 $(ZERO)/curve.png: $(ZERO)/curve.tsv $(ZERO)/look.tsv stages/curve.gp
