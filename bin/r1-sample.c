@@ -325,10 +325,11 @@ static const char *followed(const struct options *o)
 	return o->how.adapter ? o->how.adapter : o->how.model;
 }
 
-/* A checkpoint appears whole, as another folder of that name. False: it is the one that is open. */
+/* A checkpoint appears whole, as another folder of that name, perhaps with the number of one that was removed. False: it is the one that is open. */
 static bool replaced(const struct work *w, struct stat *now)
 {
-	return stat(followed(w->o), now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev);
+	return stat(followed(w->o), now) == 0 && (now->st_ino != w->seen.st_ino || now->st_dev != w->seen.st_dev ||
+		now->st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now->st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec);
 }
 
 static int say_interrupted(const struct work *w, struct err *e)

@@ -23,6 +23,7 @@ struct checkpoint_private {
 	struct archive_files archive;
 	char *prefix;                   /* where in the archive: "" or "policy/" */
 	struct checkpoint_file **file;  /* read so far */
+	bool companions_read;           /* what is not among them is not there */
 	size_t n, cap;
 };
 
@@ -140,7 +141,7 @@ const struct checkpoint_file *checkpoint_file(const struct checkpoint *ck, const
 		if (!strcmp(p->file[i]->name, name))
 			return p->file[i];
 	f.path = member_path(ck, name);
-	rc = read_member(ck, name, f.path, &f, e);
+	rc = p->companions_read && (is_companion(name) || !strcmp(name, RUN_STATE)) ? 0 : read_member(ck, name, f.path, &f, e);
 	if (rc <= 0) {
 		free(f.path);
 		if (rc == 0 && ck->base && is_companion(name))
@@ -226,7 +227,10 @@ static int read_companions(const struct checkpoint *ck, struct err *e)
 	for (i = 0; i < COMPANIONS; i++)
 		if (!checkpoint_file(ck, companions[i], e) && e->msg[0])
 			return -1;
-	return !checkpoint_file(ck, RUN_STATE, e) && e->msg[0] ? -1 : 0;
+	if (!checkpoint_file(ck, RUN_STATE, e) && e->msg[0])
+		return -1;
+	ck->private->companions_read = true;
+	return 0;
 }
 
 static int load_model(struct checkpoint *ck, const struct checkpoint_file *config, struct err *e)

@@ -108,6 +108,8 @@ static void folder(void)
 	CHECK(!checkpoint_tensors(ck, "optimizer/optimizer.safetensors", &e));
 	CHECK(strstr(e.msg, "/model/optimizer/optimizer.safetensors: the checkpoint was replaced while it was open"));
 	CHECK(!checkpoint_file(ck, "optimizer/state.json", &e) && e.msg[0]);
+	CHECK(!checkpoint_file(ck, "chat_template.jinja", &e) && !e.msg[0]);    /* was not there either */
+	CHECK(!checkpoint_file(ck, "state.json", &e) && !e.msg[0]);
 	w = checkpoint_begin(copy, &e);
 	CHECK(w && checkpoint_add_companions(w, ck, &e) == 0 && checkpoint_commit(w, &e) == 0);
 	text = at("copy/config.json");
